@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+# Kata Containers in C. `make help` lists the targets; everything is written below $(B).
+
+VERSION := 0.1.0
+B ?= build
+PREFIX ?= /usr/local
+BINDIR ?= $(PREFIX)/bin
+LIBEXECDIR ?= $(PREFIX)/libexec
+DATADIR ?= $(PREFIX)/share/kata-containers
+MANDIR ?= $(PREFIX)/share/man
+SYSCONFDIR ?= $(PREFIX)/share/defaults/kata-containers
+ARCH := $(shell uname -m)
+
+CC ?= gcc
+PKG_CONFIG ?= pkg-config
+WARN := -Wall -Wextra -Wshadow -Wimplicit-fallthrough -Wmissing-prototypes -Wstrict-prototypes -Wformat=2
+# Makes every warning an error; CI sets it.
+WERROR ?=
+# SAN=address,undefined builds with sanitizers; use another B with it.
+SAN ?=
+OPT ?= -O2 -g
+DEFS := -D_GNU_SOURCE -DKATA_VERSION='"$(VERSION)"' -DKATA_PREFIX='"$(PREFIX)"' -DKATA_BUILD_DIR='"$(abspath $(B))"'
+HARDEN := -fstack-protector-strong -fPIE -D_FORTIFY_SOURCE=2
+ifneq ($(SAN),)
+HARDEN := -fPIE
+SANFLAGS := -fsanitize=$(SAN) -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+OPT := -O1 -g
+endif
+NL_CFLAGS := $(shell $(PKG_CONFIG) --cflags libnl-route-3.0 2>/dev/null)
+CFLAGS ?=
+ALL_CFLAGS = -std=gnu11 $(OPT) $(WARN) $(WERROR) $(HARDEN) $(SANFLAGS) $(DEFS) -Isrc -Iinclude -I$(B)/gen $(NL_CFLAGS) \
+	-ffunction-sections -fdata-sections -MMD -MP $(CFLAGS)
+ALL_LDFLAGS = $(SANFLAGS) -Wl,--gc-sections -Wl,-z,relro,-z,now $(LDFLAGS)
+
+# --- sources: one archive per area; an area's main.c is linked into its program only ---
+AREAS := common config oci rpc sandbox shim runtime agent proxy
+srcs = $(sort $(shell find src/$(1) -name '*.c' ! -path 'src/$(1)/main.c' 2>/dev/null))
+objs = $(patsubst %.c,$(B)/obj/%.o,$(call srcs,$(1)))
+PROTOS := $(sort $(wildcard proto/*.proto))
+GEN_C := $(patsubst proto/%.proto,$(B)/gen/%.pb-c.c,$(PROTOS))
+GEN_H := $(GEN_C:.c=.h)
+GEN_O := $(GEN_C:.c=.o)
+lib = $(foreach a,$(1),$(B)/lib$(a).a)
+
+HOST_LIBS := -lprotobuf-c -lyajl -levent_core -lm
+RUNTIME_AREAS := runtime rpc oci config pb common
+SHIM_AREAS := shim sandbox rpc oci config pb common
+AGENT_AREAS := agent rpc oci pb common
+PROXY_AREAS := proxy common
+SHIM_LIBS := $(HOST_LIBS) -lnl-route-3 -lnl-3 -lcap -lmd
+AGENT_LIBS := -lprotobuf-c -lyajl_s -levent_core -lseccomp -lcap -lm -lpthread
+PROXY_LIBS := -levent_core -lseccomp -lcap
+TEST_AREAS := shim runtime agent proxy sandbox rpc oci config pb common
+TEST_LIBS := -lcmocka $(HOST_LIBS) -lnl-route-3 -lnl-3 -lseccomp -lcap -lmd -lm
+
+PROGRAMS := $(B)/kata-runtime $(B)/containerd-shim-kata-v2 $(B)/kata-agent $(B)/kata-proxy
+
+.PHONY: all
+all: $(PROGRAMS) $(B)/configuration.toml ## build the four programs and the configuration (default)
+
+$(B)/obj/%.o: %.c | $(GEN_H)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -c $< -o $@
+
+# Generated code is not ours to tidy: warnings off.
+$(B)/gen/%.pb-c.o: $(B)/gen/%.pb-c.c
+	$(CC) $(ALL_CFLAGS) -w -c $< -o $@
+
+$(B)/gen/%.pb-c.c $(B)/gen/%.pb-c.h: proto/%.proto
+	@mkdir -p $(@D)
+	protoc-c --c_out=$(B)/gen -Iproto $<
+$(GEN_O): | $(GEN_H)
+
+define area_rule
+$(B)/lib$(1).a: $(call objs,$(1))
+	@rm -f $$@
+	$$(AR) rcs $$@ $$^
+endef
+$(foreach a,$(AREAS),$(eval $(call area_rule,$(a))))
+$(B)/libpb.a: $(GEN_O)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+link = $(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(1)
+$(B)/kata-runtime: $(B)/obj/src/runtime/main.o $(call lib,$(RUNTIME_AREAS))
+	$(call link,-pie $(HOST_LIBS))
+$(B)/containerd-shim-kata-v2: $(B)/obj/src/shim/main.o $(call lib,$(SHIM_AREAS))
+	$(call link,-pie $(SHIM_LIBS))
+$(B)/kata-proxy: $(B)/obj/src/proxy/main.o $(call lib,$(PROXY_AREAS))
+	$(call link,-pie $(PROXY_LIBS))
+ifeq ($(SAN),)
+# libevent holds name look-ups that glibc warns about in static programs; the agent calls none of them.
+AGENT_STATIC := -static -s -Wl,--no-warnings
+endif
+$(B)/kata-agent: $(B)/obj/src/agent/main.o $(call lib,$(AGENT_AREAS))
+	$(call link,$(AGENT_STATIC) $(AGENT_LIBS))
+
+# In the build folder it names the assets built there; installing writes it with the installed ones.
+configure = sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@DATADIR@|$(1)|g'
+$(B)/configuration.toml: configuration.toml.in
+	@mkdir -p $(@D)
+	$(call configure,$(abspath $(B)/guest)) $< > $@
+
+# --- guest ---
+.PHONY: guest
+guest: $(B)/guest/vmlinux $(B)/guest/initrd.img ## build the guest kernel (cached outside the checkout) and the initrd
+GUEST_KERNEL_INPUTS := $(shell find guest/kernel -type f 2>/dev/null)
+$(B)/guest/vmlinux: $(GUEST_KERNEL_INPUTS)
+	@mkdir -p $(@D)
+	guest/kernel/build.sh --output $(@D)
+	@touch $@
+$(B)/guest/initrd.img: $(B)/kata-agent guest/initrd/build.sh
+	@mkdir -p $(@D)
+	guest/initrd/build.sh --agent $(B)/kata-agent --output $@
+
+# --- tests ---
+UNIT_SRCS := $(sort $(wildcard tests/unit/test-*.c))
+UNIT_TESTS := $(patsubst tests/unit/%.c,$(B)/tests/%,$(UNIT_SRCS))
+UNIT_HELPERS := $(patsubst %.c,$(B)/obj/%.o,$(filter-out $(UNIT_SRCS),$(wildcard tests/unit/*.c)))
+.PRECIOUS: $(B)/obj/%.o $(B)/gen/%.pb-c.c $(B)/gen/%.pb-c.h
+$(B)/tests/test-%: $(B)/obj/tests/unit/test-%.o $(UNIT_HELPERS) $(call lib,$(TEST_AREAS))
+	@mkdir -p $(@D)
+	$(call link,$(TEST_LIBS))
+
+.PHONY: unit-tests check check-unit check-system lint fuzz bench demo deps install clean help
+unit-tests: $(UNIT_TESTS)
+check: ## run all tests (installs what they need; as root)
+	tests/run.sh
+check-unit: ## run the unit and golden tests only (ASan, UBSan)
+	tests/run.sh unit
+check-system: ## run the system tests only (real QEMU, docker, podman, containerd)
+	tests/run.sh system
+lint: ## formatting, layers, static analysis
+	tests/lint.sh
+fuzz: ## run every fuzzer for FUZZ_SECONDS (default 60) each
+	tests/fuzz/run.sh
+bench: all guest ## measure start-up, exec and memory beside runc, crun and runsc
+	tests/bench/run.sh
+deps: ## install the Debian packages the build needs
+	tests/deps.sh build
+demo: ## from nothing to a container in a VM (as root)
+	tests/demo.sh
+
+FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz-*.c))
+.PHONY: fuzzers
+fuzzers: $(FUZZERS)
+$(B)/fuzz/fuzz-%: $(B)/obj/tests/fuzz/fuzz-%.o $(call lib,$(TEST_AREAS))
+	@mkdir -p $(@D)
+	$(call link,-fsanitize=fuzzer $(filter-out -lcmocka,$(TEST_LIBS)))
+
+install: all ## install below DESTDIR/PREFIX (the guest assets too, when they are built)
+	install -d $(addprefix $(DESTDIR),$(BINDIR) $(LIBEXECDIR) $(DATADIR) $(SYSCONFDIR) $(MANDIR)/man8)
+	install -s -m 755 $(B)/kata-runtime $(B)/containerd-shim-kata-v2 $(DESTDIR)$(BINDIR)
+	install -s -m 755 $(B)/kata-proxy $(DESTDIR)$(LIBEXECDIR)
+	$(call configure,$(DATADIR)) configuration.toml.in > $(DESTDIR)$(SYSCONFDIR)/configuration.toml
+	install -m 644 $(wildcard man/*.8) $(DESTDIR)$(MANDIR)/man8
+	if [ -e $(B)/guest/vmlinux ]; then install -m 644 $(B)/guest/vmlinux $(B)/guest/initrd.img $(DESTDIR)$(DATADIR); fi
+
+clean: ## remove the build folder
+	rm -rf $(B)
+help: ## show this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+-include $(shell find $(B)/obj $(B)/gen -name '*.d' 2>/dev/null)
