@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Descriptors: closing, flags, and passing them over unix sockets. Knows nothing of what a
+ * descriptor is for.
+ */
+#include "common/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "common/err.h"
+
+/**
+ * fd_close() - close a descriptor if there is one
+ * @fd_consume: descriptor or -1
+ *
+ * Return: always -1, so that callers can write `fd = fd_close(fd)`.
+ */
+int fd_close(int fd_consume)
+{
+	if (fd_consume >= 0)
+		(void)close(
+			fd_consume); /* close(2) on Linux releases the number even when it fails */
+	return -1;
+}
+
+static int fd_set_flag(int fd, int get, int set, int flag, bool on)
+{
+	int flags = neg_errno(fcntl(fd, get));
+
+	if (flags < 0)
+		return flags;
+	flags = on ? flags | flag : flags & ~flag;
+	return neg_errno(fcntl(fd, set, flags));
+}
+
+/**
+ * fd_set_nonblock() - change O_NONBLOCK
+ * @fd: descriptor; the flag belongs to its open file description, so it must not be shared with
+ *	strangers
+ * @on: new value
+ *
+ * Return: 0 or -errno of fcntl(2).
+ */
+int fd_set_nonblock(int fd, bool on)
+{
+	return fd_set_flag(fd, F_GETFL, F_SETFL, O_NONBLOCK, on);
+}
+
+/**
+ * fd_set_cloexec() - change FD_CLOEXEC
+ * @fd: descriptor
+ * @on: new value
+ *
+ * Return: 0 or -errno of fcntl(2).
+ */
+int fd_set_cloexec(int fd, bool on)
+{
+	return fd_set_flag(fd, F_GETFD, F_SETFD, FD_CLOEXEC, on);
+}
+
+/**
+ * fd_reopen() - a second open file description of the same file
+ * @fd: descriptor of a file, pipe or terminal (sockets cannot be opened again)
+ * @flags: open(2) flags; O_CLOEXEC is added
+ *
+ * With it O_NONBLOCK can be set without changing the file of those who share @fd with us.
+ *
+ * Return: the new descriptor, owned by the caller, or -errno (-ENXIO for a socket).
+ */
+int fd_reopen(int fd, int flags)
+{
+	char path[sizeof("/proc/self/fd/") + 12];
+
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return neg_errno(open(path, flags | O_CLOEXEC | O_NOCTTY));
+}
+
+static int fd_range(unsigned first, unsigned last, unsigned flags)
+{
+	if (first > last)
+		return 0;
+	return neg_errno(close_range(first, last, (int)flags));
+}
+
+/**
+ * fd_close_from() - close every descriptor from a number on, but for a few
+ * @first: lowest number to close
+ * @keep: descriptors to keep, in ascending order; may be NULL
+ * @nr_keep: number of them
+ *
+ * Return: 0 or -errno of close_range(2).
+ */
+int fd_close_from(int first, const int *keep, size_t nr_keep)
+{
+	unsigned from = (unsigned)first;
+
+	for (size_t i = 0; i < nr_keep; i++) {
+		if (keep[i] < (int)from)
+			continue;
+		int r = keep[i] > 0 ? fd_range(from, (unsigned)keep[i] - 1, 0) : 0;
+		if (r < 0)
+			return r;
+		from = (unsigned)keep[i] + 1;
+	}
+	return fd_range(from, UINT32_MAX, 0);
+}
+
+/**
+ * fd_cloexec_from() - mark every descriptor from a number on close-on-exec
+ * @first: lowest number
+ *
+ * Return: 0 or -errno of close_range(2).
+ */
+int fd_cloexec_from(int first)
+{
+	return fd_range((unsigned)first, UINT32_MAX, CLOSE_RANGE_CLOEXEC);
+}
+
+/**
+ * fd_send_msg() - send bytes and descriptors as one message
+ * @sock: unix socket
+ * @data: bytes; at least one when @nr_fds is not 0
+ * @len: number of bytes
+ * @fds: descriptors to pass, borrowed
+ * @nr_fds: number of them, at most FD_PASS_MAX
+ *
+ * Return: bytes sent or -errno of sendmsg(2). See unix(7), SCM_RIGHTS.
+ */
+ssize_t fd_send_msg(int sock, const void *data, size_t len, const int *fds, size_t nr_fds)
+{
+	union {
+		struct cmsghdr hdr;
+		char buf[CMSG_SPACE(sizeof(int) * FD_PASS_MAX)];
+	} control = { 0 };
+	struct iovec iov = { .iov_base = (void *)(uintptr_t)data, .iov_len = len };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	ssize_t n;
+
+	if (nr_fds > FD_PASS_MAX)
+		return -E2BIG;
+	if (nr_fds) {
+		msg.msg_control = control.buf;
+		msg.msg_controllen = CMSG_SPACE(sizeof(int) * nr_fds);
+		struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+		cmsg->cmsg_level = SOL_SOCKET;
+		cmsg->cmsg_type = SCM_RIGHTS;
+		cmsg->cmsg_len = CMSG_LEN(sizeof(int) * nr_fds);
+		memcpy(CMSG_DATA(cmsg), fds, sizeof(int) * nr_fds);
+	}
+	do {
+		n = sendmsg(sock, &msg, MSG_NOSIGNAL);
+	} while (n < 0 && errno == EINTR);
+	return neg_errno_sz(n);
+}
+
+static void take_fds(struct msghdr *msg, int *fds, size_t max_fds, size_t *nr)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		for (size_t i = 0; i < n; i++) {
+			int fd;
+			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
+			if (*nr < max_fds)
+				fds[(*nr)++] = fd;
+			else
+				(void)close(fd); /* more than asked for: not ours to keep */
+		}
+	}
+}
+
+/**
+ * fd_recv_msg() - receive bytes and descriptors
+ * @sock: unix socket
+ * @data: buffer
+ * @len: its size
+ * @fds: receives the descriptors, owned by the caller and close-on-exec
+ * @max_fds: room in @fds, at most FD_PASS_MAX; further ones are closed
+ * @ret_nr_fds: number of descriptors received
+ *
+ * Return: bytes received, 0 at end of file, or -errno (-EMSGSIZE when the message was longer than
+ * the buffer).
+ */
+ssize_t fd_recv_msg(int sock, void *data, size_t len, int *fds, size_t max_fds, size_t *ret_nr_fds)
+{
+	union {
+		struct cmsghdr hdr;
+		char buf[CMSG_SPACE(sizeof(int) * FD_PASS_MAX)];
+	} control = { 0 };
+	struct iovec iov = { .iov_base = data, .iov_len = len };
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.buf,
+		.msg_controllen = sizeof(control.buf),
+	};
+	size_t nr = 0;
+	ssize_t n;
+
+	do {
+		n = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	take_fds(&msg, fds, max_fds, &nr);
+	if (msg.msg_flags & MSG_TRUNC) {
+		for (size_t i = 0; i < nr; i++)
+			(void)close(
+				fds[i]); /* a cut message is of no use, nor is what came with it */
+		return -EMSGSIZE;
+	}
+	*ret_nr_fds = nr;
+	return n;
+}
