@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Files, read and written whole, relative to directory descriptors.
+ */
+#include "common/io.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/err.h"
+#include "common/fd.h"
+
+/* Deeper trees than this are not ours; bounds the recursion of io_rm_tree_at(). */
+#define IO_TREE_DEPTH_MAX 64
+
+/**
+ * io_read_full() - read exactly @len bytes
+ * @fd: blocking descriptor
+ * @buf: buffer
+ * @len: bytes to read
+ *
+ * Return: 0, -errno, or -ENODATA when the file ends before.
+ */
+int io_read_full(int fd, void *buf, size_t len)
+{
+	for (size_t done = 0; done < len;) {
+		ssize_t n = read(fd, (char *)buf + done, len - done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			return -ENODATA;
+		done += (size_t)n;
+	}
+	return 0;
+}
+
+/**
+ * io_write_full() - write all bytes
+ * @fd: blocking descriptor
+ * @buf: bytes
+ * @len: number of bytes
+ *
+ * Return: 0 or -errno.
+ */
+int io_write_full(int fd, const void *buf, size_t len)
+{
+	for (size_t done = 0; done < len;) {
+		ssize_t n = write(fd, (const char *)buf + done, len - done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		done += (size_t)n;
+	}
+	return 0;
+}
+
+static ssize_t read_all(int fd, size_t max, char **ret_data)
+{
+	cleanup_free char *data = NULL;
+	size_t len = 0, cap = 0;
+
+	for (;;) {
+		if (cap - len < 2) {
+			cap = cap ? cap * 2 : 1024;
+			char *p = realloc(data, cap);
+			if (!p)
+				return -ENOMEM;
+			data = p;
+		}
+		ssize_t n = read(fd, data + len, cap - len - 1);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		len += (size_t)n;
+		if (len > max)
+			return -EFBIG;
+	}
+	data[len] = '\0';
+	*ret_data = TAKE_PTR(data);
+	return (ssize_t)len;
+}
+
+/**
+ * io_read_file_at() - read a whole file
+ * @dirfd: directory @path is relative to, or AT_FDCWD
+ * @path: path
+ * @max: largest size accepted, in bytes
+ * @ret_data: receives the contents with a NUL behind them; the caller frees it
+ *
+ * Works for files without a size (procfs, sysfs).
+ *
+ * Return: length in bytes, or -errno (-EFBIG above @max).
+ */
+ssize_t io_read_file_at(int dirfd, const char *path, size_t max, char **ret_data)
+{
+	cleanup_close int fd = neg_errno(openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY));
+
+	return fd < 0 ? fd : read_all(fd, max, ret_data);
+}
+
+/**
+ * io_write_file_at() - write into an existing file with one write(2), as sysfs, procfs and cgroupfs
+ * need it
+ * @dirfd: directory @path is relative to, or AT_FDCWD
+ * @path: path
+ * @data: bytes
+ * @len: number of bytes
+ *
+ * Return: 0 or -errno; a short write is -EIO.
+ */
+int io_write_file_at(int dirfd, const char *path, const void *data, size_t len)
+{
+	cleanup_close int fd = neg_errno(openat(dirfd, path, O_WRONLY | O_CLOEXEC | O_NOCTTY));
+
+	if (fd < 0)
+		return fd;
+	ssize_t n = neg_errno_sz(write(fd, data, len));
+	if (n < 0)
+		return (int)n;
+	return (size_t)n == len ? 0 : -EIO;
+}
+
+/**
+ * io_write_str_at() - io_write_file_at() for a string
+ * @dirfd: directory @path is relative to, or AT_FDCWD
+ * @path: path
+ * @s: string
+ *
+ * Return: 0 or -errno.
+ */
+int io_write_str_at(int dirfd, const char *path, const char *s)
+{
+	return io_write_file_at(dirfd, path, s, strlen(s));
+}
+
+/**
+ * io_replace_file_at() - write a file so that readers see the old or the new contents, never half
+ * @dirfd: directory @path is relative to, or AT_FDCWD
+ * @path: path; "<path>.tmp" is used on the way
+ * @data: bytes
+ * @len: number of bytes
+ * @mode: permissions of the new file
+ *
+ * Return: 0 or -errno.
+ */
+int io_replace_file_at(int dirfd, const char *path, const void *data, size_t len, mode_t mode)
+{
+	cleanup_free char *tmp = NULL;
+
+	if (asprintf(&tmp, "%s.tmp", path) < 0)
+		return -ENOMEM;
+	cleanup_close int fd = neg_errno(
+		openat(dirfd, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode));
+	if (fd < 0)
+		return fd;
+	int r = io_write_full(fd, data, len);
+	if (r >= 0)
+		r = neg_errno(renameat(dirfd, tmp, dirfd, path));
+	if (r < 0)
+		(void)unlinkat(dirfd, tmp, 0); /* the first failure is the one to report */
+	return r;
+}
+
+/**
+ * io_mkdir_p() - make a directory and its parents
+ * @path: absolute path
+ * @mode: permissions of those that are made
+ *
+ * Return: 0 also when it was there, or -errno.
+ */
+int io_mkdir_p(const char *path, mode_t mode)
+{
+	cleanup_free char *copy = strdup(path);
+
+	if (!copy)
+		return -ENOMEM;
+	for (char *p = copy + 1;; p++) {
+		char c = *p;
+
+		if (c && c != '/')
+			continue;
+		*p = '\0';
+		if (mkdir(copy, mode) < 0 && errno != EEXIST)
+			return -errno;
+		*p = c;
+		if (!c)
+			return 0;
+	}
+}
+
+static int rm_tree(int dirfd, const char *path, int depth)
+{
+	if (unlinkat(dirfd, path, 0) == 0 || errno == ENOENT)
+		return 0;
+	if (errno != EISDIR && errno != EPERM)
+		return -errno;
+	if (depth > IO_TREE_DEPTH_MAX)
+		return -ELOOP;
+	int fd = neg_errno(openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd; /* somebody else is removing it too */
+	DIR *dir = fdopendir(fd);
+	if (!dir) {
+		int r = -errno;
+		(void)close(fd);
+		return r;
+	}
+	int first = 0;
+	for (struct dirent *e = readdir(dir); e; e = readdir(dir)) {
+		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, ".."))
+			continue;
+		int r = rm_tree(fd, e->d_name, depth + 1);
+		if (r < 0 && !first)
+			first = r;
+	}
+	(void)closedir(dir);
+	if (first < 0)
+		return first;
+	int r = neg_errno(unlinkat(dirfd, path, AT_REMOVEDIR));
+	return r == -ENOENT ? 0 : r;
+}
+
+/**
+ * io_rm_tree_at() - remove a file or a directory with all in it
+ * @dirfd: directory @path is relative to, or AT_FDCWD
+ * @path: path; symbolic links are removed, not followed. Must hold no mounts that are not to be
+ *	emptied.
+ *
+ * Return: 0 also when nothing was there, or the first -errno.
+ */
+int io_rm_tree_at(int dirfd, const char *path)
+{
+	return rm_tree(dirfd, path, 0);
+}

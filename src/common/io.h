@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Files, read and written whole. Blocking; for sockets and pipes of a daemon use common/fiber.h.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include "common/macros.h"
+
+int io_read_full(int fd, void *buf, size_t len) must_check;
+int io_write_full(int fd, const void *buf, size_t len) must_check;
+ssize_t io_read_file_at(int dirfd, const char *path, size_t max, char **ret_data) must_check;
+int io_write_file_at(int dirfd, const char *path, const void *data, size_t len) must_check;
+int io_write_str_at(int dirfd, const char *path, const char *s) must_check;
+int io_replace_file_at(int dirfd, const char *path, const void *data, size_t len,
+		       mode_t mode) must_check;
+int io_mkdir_p(const char *path, mode_t mode) must_check;
+int io_rm_tree_at(int dirfd, const char *path) must_check;

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Child processes. The parent keeps every child unreaped until it asked for the status, so a pid
+ * cannot be reused behind a pidfd that is being opened.
+ */
+#include "common/proc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/fd.h"
+#include "common/fiber.h"
+#include "common/io.h"
+#include "common/str.h"
+
+/*
+ * Descriptors are first moved above every target, then to their targets, so that none is
+ * overwritten on the way.
+ */
+#define PROC_FD_PARK 200
+#define PROC_FDS_MAX 64
+
+/* What the child reports when it could not become the program. */
+struct child_failure {
+	int errnum;
+	char step[32];
+};
+
+static void attr_noreturn child_fail(int report, const char *step)
+{
+	struct child_failure failure = { .errnum = errno };
+
+	(void)snprintf(failure.step, sizeof(failure.step), "%s", step);
+	(void)io_write_full(report, &failure,
+			    sizeof(failure)); /* the parent sees the early end anyway */
+	_exit(127);
+}
+
+static void child_place_fds(const struct proc_spec *spec, int report)
+{
+	int parked[PROC_FDS_MAX];
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (null < 0)
+		child_fail(report, "open /dev/null");
+	for (size_t i = 0; i < spec->nr_fds; i++) {
+		parked[i] = fcntl(spec->fds[i].fd, F_DUPFD_CLOEXEC, PROC_FD_PARK);
+		if (parked[i] < 0)
+			child_fail(report, "dup");
+	}
+	null = fcntl(null, F_DUPFD_CLOEXEC, PROC_FD_PARK);
+	report = fcntl(report, F_DUPFD_CLOEXEC, PROC_FD_PARK);
+	if (fd_cloexec_from(3) < 0)
+		child_fail(report, "close_range");
+	for (int fd = 0; fd <= 2; fd++)
+		if (dup2(null, fd) < 0)
+			child_fail(report, "dup2");
+	for (size_t i = 0; i < spec->nr_fds; i++)
+		if (dup2(parked[i], spec->fds[i].target) < 0)
+			child_fail(report, "dup2");
+}
+
+static void child_reset_signals(void)
+{
+	sigset_t none;
+
+	(void)sigemptyset(&none);
+	for (int signo = 1; signo < NSIG; signo++)
+		(void)signal(signo,
+			     /* fails for SIGKILL and SIGSTOP, which have no handler to reset */
+			     SIG_DFL);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static void attr_noreturn child_main(const struct proc_spec *spec, pid_t parent, int report)
+{
+	child_reset_signals();
+	if (spec->die_with_parent) {
+		if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+			child_fail(report, "prctl");
+		if (getppid() != parent)
+			_exit(127); /* the parent went before the signal was armed */
+	}
+	if (spec->new_session && setsid() < 0)
+		child_fail(report, "setsid");
+	for (size_t i = 0; i < spec->nr_cgroup_fds; i++)
+		if (write(spec->cgroup_fds[i], "0", 1) < 0)
+			child_fail(report, "join cgroup");
+	if (spec->netns_fd >= 0 && setns(spec->netns_fd, CLONE_NEWNET) < 0)
+		child_fail(report, "join network namespace");
+	if (spec->cwd && chdir(spec->cwd) < 0)
+		child_fail(report, "chdir");
+	child_place_fds(spec, report);
+	if (spec->envp)
+		(void)execve(spec->path, spec->argv, spec->envp);
+	else
+		(void)execv(spec->path, spec->argv);
+	child_fail(report, "exec");
+}
+
+/**
+ * proc_spawn() - start a program
+ * @spec: what and how; netns_fd must be -1 when not used
+ * @ret: receives the process; released with proc_deinit()
+ * @err: says which step failed
+ *
+ * Returns after the program has been executed or could not be. Short blocking, no fiber needed.
+ *
+ * Return: 0 or -errno.
+ */
+int proc_spawn(const struct proc_spec *spec, struct proc *ret, struct err *err)
+{
+	struct child_failure failure;
+	int report[2];
+
+	if (spec->nr_fds > PROC_FDS_MAX)
+		return err_set(err, E2BIG, "%s: too many descriptors", spec->path);
+	if (pipe2(report, O_CLOEXEC) < 0)
+		return err_set_errno(err, -errno, "pipe");
+	pid_t parent = getpid();
+	pid_t pid = fork();
+	if (pid == 0)
+		child_main(spec, parent, report[1]);
+	(void)close(report[1]);
+	cleanup_close int reports = report[0];
+	if (pid < 0)
+		return err_set_errno(err, -errno, "fork");
+	struct proc proc = { .pid = pid, .pidfd = proc_open_pidfd(pid) };
+	if (proc.pidfd < 0) {
+		(void)kill(pid, SIGKILL);
+		(void)waitpid(pid, NULL, 0); /* our child, just killed: cannot fail nor last */
+		return err_set_errno(err, proc.pidfd, "pidfd_open");
+	}
+	if (io_read_full(reports, &failure, sizeof(failure)) < 0) {
+		*ret = proc;
+		return 0;
+	}
+	(void)waitpid(pid, NULL, 0); /* the child has ended by itself */
+	proc_deinit(&proc);
+	failure.step[sizeof(failure.step) - 1] = '\0';
+	return err_set_errno(err, -failure.errnum, "%s: %s", spec->path, failure.step);
+}
+
+/**
+ * proc_deinit() - forget a process; it is not killed
+ * @proc: process or PROC_NULL; is PROC_NULL afterwards
+ */
+void proc_deinit(struct proc *proc)
+{
+	(void)fd_close(proc->pidfd);
+	*proc = PROC_NULL;
+}
+
+/**
+ * proc_signal() - send a signal
+ * @proc: process
+ * @signo: signal
+ *
+ * Return: 0, -ESRCH when it has ended or there is none, or -errno.
+ */
+int proc_signal(const struct proc *proc, int signo)
+{
+	if (proc->pidfd < 0)
+		return -ESRCH;
+	return neg_errno(syscall(SYS_pidfd_send_signal, proc->pidfd, signo, NULL, 0));
+}
+
+/**
+ * proc_open_pidfd() - pidfd_open(2)
+ * @pid: process
+ *
+ * Return: the descriptor (close-on-exec by the kernel's own rule) or -errno.
+ */
+int proc_open_pidfd(pid_t pid)
+{
+	return neg_errno(syscall(SYS_pidfd_open, pid, 0));
+}
+
+/**
+ * proc_wait_fiber() - wait for the end and reap
+ * @proc: process started by proc_spawn(); is PROC_NULL after success
+ * @deadline_ns: absolute time
+ * @ret_wstatus: receives the status in waitpid(2)'s form; may be NULL
+ *
+ * Return: 0, -ESRCH when there is none, -ETIMEDOUT, -ECANCELED.
+ */
+int proc_wait_fiber(struct proc *proc, uint64_t deadline_ns, int *ret_wstatus)
+{
+	if (proc->pidfd < 0)
+		return -ESRCH;
+	int r = fiber_wait_pidfd(proc->pidfd, deadline_ns, ret_wstatus);
+	if (r >= 0)
+		proc_deinit(proc);
+	return r;
+}
+
+/**
+ * proc_start_time() - when a process began, to tell it from a later one with its pid
+ * @pid: process
+ * @ret_ticks: clock ticks since boot, field 22 of proc_pid_stat(5)
+ *
+ * Return: 0, -ESRCH, or -errno.
+ */
+int proc_start_time(pid_t pid, uint64_t *ret_ticks)
+{
+	cleanup_free char *stat = NULL;
+	char path[48];
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	ssize_t n = io_read_file_at(AT_FDCWD, path, 4096, &stat);
+	if (n < 0)
+		return n == -ENOENT ? -ESRCH : (int)n;
+	char *p = strrchr(stat, ')'); /* the name before may hold anything */
+	if (!p)
+		return -EINVAL;
+	char *save = NULL, *word = strtok_r(p + 1, " ", &save); /* field 3 */
+	for (int field = 3; word && field < 22; field++)
+		word = strtok_r(NULL, " ", &save);
+	return word ? str_to_u64(word, ret_ticks) : -EINVAL;
+}
+
+/**
+ * proc_exit_code() - a wait status as a shell's number
+ * @wstatus: status in waitpid(2)'s form
+ *
+ * Return: 0-255, 128 + signal for a process that was killed.
+ */
+int proc_exit_code(int wstatus)
+{
+	return WIFSIGNALED(wstatus) ? 128 + WTERMSIG(wstatus) : WEXITSTATUS(wstatus);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Child processes by pidfd: spawn with an exact descriptor table, wait without SIGCHLD, kill
+ * without pid races.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "common/err.h"
+#include "common/macros.h"
+
+struct proc_fd {
+	int fd;	    /* in the parent; borrowed */
+	int target; /* number in the child */
+};
+
+struct proc_spec {
+	const char *path; /* absolute path, no PATH search */
+	char *const *argv;
+	char *const *envp;	   /* NULL: the parent's */
+	const struct proc_fd *fds; /* everything else is closed; 0-2 default to /dev/null */
+	size_t nr_fds;
+	const char *cwd; /* NULL: the parent's */
+	int netns_fd;	 /* entered before exec; -1: the parent's */
+	const int
+		*cgroup_fds; /* cgroup.procs descriptors the child writes itself into before exec */
+	size_t nr_cgroup_fds;
+	bool new_session;
+	bool die_with_parent; /* PR_SET_PDEATHSIG SIGKILL */
+};
+
+struct proc {
+	pid_t pid; /* 0 when none */
+	int pidfd; /* -1 when none */
+};
+
+#define PROC_NULL ((struct proc){ .pid = 0, .pidfd = -1 })
+
+int proc_spawn(const struct proc_spec *spec, struct proc *ret, struct err *err) must_check;
+void proc_deinit(struct proc *proc);
+int proc_signal(const struct proc *proc, int signo) must_check;
+int proc_open_pidfd(pid_t pid) must_check;
+int proc_wait_fiber(struct proc *proc, uint64_t deadline_ns, int *ret_wstatus) must_check;
+int proc_start_time(pid_t pid, uint64_t *ret_ticks) must_check;
+int proc_exit_code(int wstatus);
