@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Pod grouping: from the annotations of each container manager to one answer. It knows the
+ * managers' words and nothing of sandboxes.
+ */
+#include "oci/grouping.h"
+
+#include <errno.h>
+
+#include "common/str.h"
+
+struct dialect {
+	const char *manager;
+	const char *type_key;
+	const char *sandbox_value, *member_value;
+	const char *id_key;
+};
+
+/* In order of precedence: a manager that imitates another one also sets its own keys. */
+static const struct dialect dialects[] = {
+	{ "containerd", "io.kubernetes.cri.container-type", "sandbox", "container",
+	  "io.kubernetes.cri.sandbox-id" },
+	{ "cri-o", "io.kubernetes.cri-o.ContainerType", "sandbox", "container",
+	  "io.kubernetes.cri-o.SandboxID" },
+	{ "cri-dockerd", "io.kubernetes.docker.type", "podsandbox", "container",
+	  "io.kubernetes.sandbox.id" },
+	{ "kata", "io.katacontainers.pkg.oci.container_type", "pod_sandbox", "pod_container",
+	  "io.katacontainers.pkg.oci.sandbox_id" },
+};
+
+/**
+ * oci_annotation() - look an annotation up
+ * @spec: specification
+ * @key: the annotation's name
+ *
+ * Return: its value, or NULL.
+ */
+const char *oci_annotation(const struct oci_spec *spec, const char *key)
+{
+	for (size_t i = 0; i < spec->nr_annotations; i++)
+		if (str_eq(spec->annotations[i].key, key))
+			return spec->annotations[i].value;
+	return NULL;
+}
+
+/* Podman uses CRI-O's keys and says who it is. */
+static const char *manager_name(const struct dialect *dialect, const struct oci_spec *spec)
+{
+	const char *manager = oci_annotation(spec, "io.container.manager");
+
+	if (str_eq(manager, "libpod"))
+		return "podman";
+	return dialect ? dialect->manager : str_eq(manager, "cri-o") ? "cri-o" : NULL;
+}
+
+static int apply_dialect(const struct dialect *dialect, const char *id, const char *type,
+			 const struct oci_spec *spec, struct oci_grouping *ret, struct err *err)
+{
+	const char *sandbox_id = oci_annotation(spec, dialect->id_key);
+
+	if (sandbox_id && !str_is_valid_id(sandbox_id))
+		return err_set(err, EINVAL, "annotation %s: \"%s\" is not an id", dialect->id_key,
+			       sandbox_id);
+	if (str_eq(type, dialect->sandbox_value)) {
+		ret->type = OCI_CONTAINER_SANDBOX;
+		ret->sandbox_id = sandbox_id ? sandbox_id : id;
+		return 0;
+	}
+	if (!str_eq(type, dialect->member_value))
+		return err_set(err, EINVAL, "annotation %s: \"%s\" is neither \"%s\" nor \"%s\"",
+			       dialect->type_key, type, dialect->sandbox_value,
+			       dialect->member_value);
+	if (!sandbox_id)
+		return err_set(err, EINVAL, "annotation %s is missing, although %s says \"%s\"",
+			       dialect->id_key, dialect->type_key, type);
+	if (str_eq(sandbox_id, id))
+		return err_set(err, EINVAL,
+			       "annotation %s: a container cannot be a member of itself",
+			       dialect->id_key);
+	ret->type = OCI_CONTAINER_MEMBER;
+	ret->sandbox_id = sandbox_id;
+	return 0;
+}
+
+/**
+ * oci_grouping_find() - which pod a container belongs to, and as what
+ * @id: the container's id
+ * @spec: its specification; only annotations are read
+ * @ret: the answer; points into @id and @spec
+ * @err: receives the reason
+ *
+ * Return: 0, or -EINVAL when the annotations make no sense.
+ */
+int oci_grouping_find(const char *id, const struct oci_spec *spec, struct oci_grouping *ret,
+		      struct err *err)
+{
+	struct oci_grouping found = { .type = OCI_CONTAINER_SINGLE, .sandbox_id = id };
+
+	found.manager = manager_name(NULL, spec);
+	for (size_t i = 0; i < ARRAY_SIZE(dialects); i++) {
+		const char *type = oci_annotation(spec, dialects[i].type_key);
+
+		if (!type)
+			continue;
+		int r = apply_dialect(&dialects[i], id, type, spec, &found, err);
+		if (r < 0)
+			return r;
+		found.manager = manager_name(&dialects[i], spec);
+		break;
+	}
+	*ret = found;
+	return 0;
+}
+
+static int annotation_number(const struct oci_spec *spec, const char *key, int64_t min,
+			     int64_t *ret, struct err *err)
+{
+	const char *text = oci_annotation(spec, key);
+	int64_t v;
+
+	if (!text)
+		return 0;
+	if (str_to_i64(text, &v) < 0 || v < min)
+		return err_set(err, EINVAL, "annotation %s: \"%s\" is not a number it may have",
+			       key, text);
+	*ret = v;
+	return 0;
+}
+
+static int size_of_pod(const struct oci_spec *spec, struct oci_sandbox_size *size, struct err *err)
+{
+	int64_t period = 0, shares = 0;
+	int r;
+
+	r = annotation_number(spec, "io.kubernetes.cri.sandbox-cpu-period", 0, &period, err);
+	if (r == 0)
+		r = annotation_number(spec, "io.kubernetes.cri.sandbox-cpu-shares", 0, &shares,
+				      err);
+	if (r == 0)
+		r = annotation_number(spec, "io.kubernetes.cri.sandbox-cpu-quota", INT64_MIN,
+				      &size->cpu_quota, err);
+	if (r == 0)
+		r = annotation_number(spec, "io.kubernetes.cri.sandbox-memory", INT64_MIN,
+				      &size->memory, err);
+	size->cpu_period = (uint64_t)period;
+	size->cpu_shares = (uint64_t)shares;
+	return r;
+}
+
+static void size_of_container(const struct oci_resources *resources, struct oci_sandbox_size *size)
+{
+	const struct oci_cpu *cpu = resources->cpu;
+
+	if (cpu) {
+		size->cpu_period = cpu->period ? *cpu->period : 0;
+		size->cpu_shares = cpu->shares ? *cpu->shares : 0;
+		size->cpu_quota = cpu->quota ? *cpu->quota : 0;
+	}
+	if (resources->memory && resources->memory->limit)
+		size->memory = *resources->memory->limit;
+}
+
+/**
+ * oci_sandbox_size_find() - how large the manager says the sandbox is
+ * @grouping: what oci_grouping_find() said of the container
+ * @spec: the container's specification
+ * @ret: a pod's size from its annotations, a single container's from its resources, nothing for a
+ *	member
+ * @err: receives the reason
+ *
+ * Return: 0, or -EINVAL when an annotation is not a number.
+ */
+int oci_sandbox_size_find(const struct oci_grouping *grouping, const struct oci_spec *spec,
+			  struct oci_sandbox_size *ret, struct err *err)
+{
+	struct oci_sandbox_size size = { 0 };
+	int r = 0;
+
+	if (grouping->type == OCI_CONTAINER_SANDBOX)
+		r = size_of_pod(spec, &size, err);
+	else if (grouping->type == OCI_CONTAINER_SINGLE && spec->linux_ && spec->linux_->resources)
+		size_of_container(spec->linux_->resources, &size);
+	if (r == 0)
+		*ret = size;
+	return r;
+}
+
+/**
+ * oci_sandbox_size_vcpus() - the virtual CPUs that a CPU quota needs
+ * @size: what the manager said
+ *
+ * Return: quota divided by period (the kernel's 100 ms when only the quota is given), rounded up; 0
+ * without a quota.
+ */
+unsigned oci_sandbox_size_vcpus(const struct oci_sandbox_size *size)
+{
+	uint64_t period = size->cpu_period ? size->cpu_period : 100000, n;
+
+	if (size->cpu_quota <= 0)
+		return 0;
+	n = (uint64_t)size->cpu_quota / period + ((uint64_t)size->cpu_quota % period != 0);
+	return n > UINT32_MAX ? UINT32_MAX : (unsigned)n;
+}
