@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Containers and their processes, as the OCI runtime specification wants them, built from kernel
+ * primitives only. Knows nothing of RPC, storages or the sandbox; whoever calls owns the list of
+ * containers.
+ *
+ * Everything that takes a deadline must be called in a fiber and suspends. A container must not be
+ * destroyed while another fiber is inside one of these calls for it: hold container->lock around
+ * calls that change it.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "agent/container/child.h"
+#include "common/arena.h"
+#include "common/err.h"
+#include "common/fiber.h"
+#include "common/list.h"
+#include "oci_spec.h"
+
+#define CONTAINER_ID_MAX 255
+
+enum container_ns {
+	CONTAINER_NS_USER,
+	CONTAINER_NS_MOUNT,
+	CONTAINER_NS_PID,
+	CONTAINER_NS_NETWORK,
+	CONTAINER_NS_IPC,
+	CONTAINER_NS_UTS,
+	CONTAINER_NS_CGROUP,
+	CONTAINER_NS_TIME,
+	CONTAINER_NS_NR,
+};
+
+/* Values of container_create_args.ns[] that are no descriptors. */
+#define CONTAINER_NS_BY_SPEC (-1) /* new when it is listed, or joined when it has a path */
+#define CONTAINER_NS_OWN (-2)	  /* the caller's, whatever the spec says */
+
+/* What is legal in which state; the calls say so when it is not. */
+enum container_state {
+	CONTAINER_STATE_CREATED, /* init waits before its execve; all but pause, resume */
+	CONTAINER_STATE_RUNNING, /* all but start, resume */
+	CONTAINER_STATE_PAUSED,	 /* frozen; all but start, exec, pause */
+	CONTAINER_STATE_STOPPED, /* init has ended; stats, update and destroy only */
+};
+
+/*
+ * One process of a container: its init or an exec. Owned by the container, freed by
+ * process_remove() or with it.
+ */
+struct process {
+	struct list node; /* in container.processes */
+	struct container *container;
+	char *exec_id; /* the container's id for init */
+	pid_t pid; /* in our pid namespace, 0 once it was reaped; signals go by process_signal() */
+	pid_t pid_seen; /* the same, but kept for ever */
+	int pidfd;
+	bool terminal;
+	/*
+	 * Our ends, non-blocking and owned here until somebody takes them with TAKE_FD(); -1 when
+	 * there is none.
+	 */
+	int stdin_fd, stdout_fd, stderr_fd;
+	int tty_fd; /* pty master, used for both directions when terminal */
+	bool exited;
+	int exit_code;		     /* 0-255, 128 + signal; valid when exited */
+	int wstatus;		     /* the same in waitpid(2)'s form */
+	struct fiber_cond exit_cond; /* broadcast once, when exited becomes true */
+	struct loop_source *watcher; /* private */
+	struct child child;	     /* private */
+	unsigned nr_waiters;	     /* private */
+};
+
+struct cgroup;
+struct seccomp_prog;
+
+struct container {
+	struct list node;    /* for the owner's list; never touched here */
+	void *owner;	     /* the same */
+	struct arena *arena; /* strings and lists below */
+	char *id;
+	char *bundle; /* as told to hooks */
+	enum container_state state;
+	struct fiber_mutex lock; /* for callers, see above; never taken here */
+	struct process *init;
+	struct list processes; /* struct process.node, init first */
+	struct cgroup *cgroup; /* NULL when cgroups are off */
+	struct loop *loop;
+	struct fiber_cond idle_cond; /* private: a process has ended or lost its last waiter */
+	/* What an exec and the end need of the spec. */
+	struct oci_capabilities *capabilities; /* NULL: none */
+	char *apparmor_profile, *selinux_label;
+	struct oci_personality *personality;
+	struct oci_hooks *hooks;
+	struct kv *annotations;
+	size_t nr_annotations;
+	char *oci_version;
+	struct seccomp_prog *seccomp;
+	uint32_t own_ns; /* bits of enum container_ns that differ from the caller's */
+	bool no_new_keyring;
+	int time_ns_fd; /* -1 unless in a time namespace of its own */
+	struct oci_id_mapping *uid_mappings, *gid_mappings;
+	size_t nr_uid_mappings, nr_gid_mappings;
+	int sync_fd; /* to init, until it was started */
+};
+
+struct container_create_args {
+	const char *id;
+	const struct oci_spec *spec; /* borrowed until the call returns */
+	const char *rootfs;	     /* mounted already; spec->root->path is not looked at */
+	const char *bundle;	     /* absolute; writable; relative mount sources begin here */
+	const char *cgroup_root;     /* "/sys/fs/cgroup"; NULL: no cgroups */
+	int ns[CONTAINER_NS_NR];     /* CONTAINER_NS_* or a descriptor to join, borrowed */
+	bool no_new_keyring;
+	bool no_pivot;		     /* move the root and chroot instead */
+	const dev_t *denied_devices; /* of the guest: denied even to the privileged */
+	size_t nr_denied_devices;
+	uint64_t deadline_ns;
+};
+
+void container_create_args_init(struct container_create_args *args);
+int container_create(const struct container_create_args *args, struct container **ret,
+		     struct err *err) must_check;
+int container_start(struct container *c, uint64_t deadline_ns, struct err *err) must_check;
+
+/*
+ * @oci is borrowed; the exec'ed program runs when this returns 0. With terminal the pty is
+ * process->tty_fd.
+ */
+int container_exec(struct container *c, const char *exec_id, const struct oci_process *oci,
+		   uint64_t deadline_ns, struct process **ret, struct err *err) must_check;
+
+/*
+ * Kills what is left, waits, removes the cgroup and frees @c. On failure (-ETIMEDOUT) @c is still
+ * there.
+ */
+int container_destroy(struct container *c, uint64_t deadline_ns, struct err *err) must_check;
+
+struct process *container_find_process(struct container *c, const char *exec_id);
+int process_signal(struct process *p, int signo) must_check;
+int process_wait(struct process *p, uint64_t deadline_ns, int *ret_exit_code) must_check;
+int process_resize(struct process *p, unsigned rows, unsigned columns) must_check;
+void process_remove(struct process *p); /* of an exec that has exited and that nobody waits for */
+
+int container_kill_all(struct container *c, struct err *err) must_check;
+int container_pause(struct container *c, uint64_t deadline_ns, struct err *err) must_check;
+int container_resume(struct container *c, uint64_t deadline_ns, struct err *err) must_check;
+int container_update(struct container *c, const struct oci_resources *res,
+		     struct err *err) must_check;
+int container_pids(struct container *c, struct arena *arena, pid_t **ret, size_t *ret_nr,
+		   struct err *err) must_check;
+
+struct agent_cgroup_stats;
+int container_stats(struct container *c, struct arena *arena, struct agent_cgroup_stats **ret,
+		    struct err *err) must_check;
+
+/*
+ * OOM: wait for LOOP_READ on the returned descriptor (the caller owns it), then ask how many kills
+ * there were so far. The descriptor must be drained by container_oom_kills() (it reads it) or it
+ * stays readable.
+ */
+int container_oom_watch(struct container *c, struct err *err) must_check;
+int container_oom_kills(struct container *c, int watch_fd, uint64_t *ret,
+			struct err *err) must_check;
+
+/*
+ * For PID 1, once, before anything else is mounted: puts a bind of "/" over the initial root file
+ * system, which cannot be pivoted away from, so that containers can use pivot_root(2).
+ */
+int container_make_root_pivotable(struct err *err) must_check;

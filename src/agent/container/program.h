@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Private to src/agent/container. The last steps of every process, in the child.
+ */
+#pragma once
+
+#include "common/err.h"
+
+struct launch;
+
+int program_prepare(struct launch *launch, char **ret_path, char ***ret_env,
+		    struct err *err) must_check;
+int program_run(const struct launch *launch, const char *path, char **env,
+		struct err *err) must_check;
+void program_reset_signals(void);
