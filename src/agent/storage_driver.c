@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The drivers of storages, one function each and a table at the end.
+ */
+#include "agent/storage_driver.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agent/agent.h"
+#include "agent/fs_group.h"
+#include "agent/hotplug.h"
+#include "agent/mounts.h"
+#include "agent/storage.h"
+#include "agent/watchable.h"
+#include "common/fd.h"
+#include "common/io.h"
+#include "common/str.h"
+#include "kata_protocol.h"
+
+#define OVERLAY_CREATE_DIR "io.katacontainers.volume.overlayfs.create_directory="
+
+static int make_dir(const char *path, struct err *err)
+{
+	int r = io_mkdir_p(path, 0755);
+
+	return r < 0 ? err_set_errno(err, r, "make directory %s", path) : 0;
+}
+
+/* The mount point of a file's bind is a file. */
+static int make_file(const char *path, struct err *err)
+{
+	cleanup_free char *parent = strdup(path);
+
+	if (!parent)
+		return err_set(err, ENOMEM, "out of memory");
+	*strrchr(parent, '/') = '\0';
+	int r = *parent ? make_dir(parent, err) : 0;
+	if (r < 0)
+		return r;
+	int fd = neg_errno(open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644));
+	if (fd < 0)
+		return err_set_errno(err, fd, "make file %s", path);
+	(void)fd_close(fd);
+	return 0;
+}
+
+/* Binds take their flags in a second call only, propagation goes in one of its own. */
+static int mount_at(const char *source, const char *fstype, const struct storage_mount *m)
+{
+	const struct storage_options *o = &m->options;
+	const char *target = m->storage->mount_point;
+	unsigned long bind = o->flags & (MS_BIND | MS_REC), rest = o->flags & ~(MS_BIND | MS_REC);
+	int r;
+
+	if (bind & MS_BIND) {
+		r = neg_errno(mount(source, target, NULL, bind, NULL));
+		if (r >= 0 && rest)
+			r = neg_errno(mount(NULL, target, NULL, MS_REMOUNT | MS_BIND | rest, NULL));
+	} else {
+		r = neg_errno(mount(source, target, fstype, rest, o->data.data));
+	}
+	if (r >= 0 && o->propagation)
+		r = neg_errno(mount(NULL, target, NULL, o->propagation, NULL));
+	return r;
+}
+
+static int mount_or_say(const char *source, const char *fstype, const struct storage_mount *m,
+			struct err *err)
+{
+	int r = mount_at(source, fstype, m);
+
+	return r < 0 ? err_set_errno(err, r, "mount %.128s (%.32s)", source, fstype) : 0;
+}
+
+struct tag_wait {
+	const struct storage_mount *m;
+	int r;
+};
+
+/* A tag the kernel does not know yet is EINVAL for virtio-fs and ENOENT for 9p. */
+static int try_tag(void *arg)
+{
+	struct tag_wait *wait = arg;
+
+	wait->r = mount_at(wait->m->storage->source, wait->m->storage->fstype, wait->m);
+	if (wait->r == -EINVAL || wait->r == -ENOENT)
+		return 0;
+	return wait->r < 0 ? wait->r : 1;
+}
+
+/* The device may be plugged at the time it is asked for. */
+static int mount_tag(struct storage_mount *m, struct err *err)
+{
+	struct tag_wait wait = { .m = m };
+	int r = make_dir(m->storage->mount_point, err);
+
+	if (r < 0)
+		return r;
+	r = uevents_wait(&m->agent->uevents, try_tag, &wait,
+			 loop_deadline_ms(m->agent->config.hotplug_timeout_ms));
+	if (r >= 0)
+		return 0;
+	return err_set_errno(err, r == -ETIMEDOUT ? wait.r : r, "mount %.64s (%.32s)",
+			     m->storage->source, m->storage->fstype);
+}
+
+static int mount_block(struct storage_mount *m, struct err *err)
+{
+	const struct agent_storage *s = m->storage;
+	char node[HOTPLUG_NODE_MAX];
+
+	for (size_t i = 0; i < s->driver_options.nr; i++) {
+		const char *option = s->driver_options.v[i];
+
+		if (str_eq(option, "create_filesystem") ||
+		    str_skip_prefix(option, "encryption_key="))
+			return err_set(err, ENOTSUP, "not supported: storage option %.64s", option);
+	}
+	int r = hotplug_wait_block(m->agent, s->driver, s->source, node, sizeof(node), err);
+	if (r < 0)
+		return r;
+	bool raw = str_eq(s->fstype, "bind") || (m->options.flags & MS_BIND);
+	if (raw)
+		m->options.flags |= MS_BIND;
+	r = raw ? make_file(s->mount_point, err) : make_dir(s->mount_point, err);
+	return r < 0 ? r : mount_or_say(node, s->fstype, m, err);
+}
+
+/* Owner and mode of a volume's root, as "fsgid=" and "mode=" ask for it. */
+static int set_root_owner(const struct storage_mount *m, mode_t mode, struct err *err)
+{
+	const char *path = m->storage->mount_point;
+
+	if (m->options.has_gid && chown(path, (uid_t)-1, m->options.gid) < 0)
+		return err_set_errno(err, -errno, "chown %s", path);
+	/* New files get the group of the volume, as Kubernetes promises with fsGroup. */
+	if (chmod(path, m->options.has_gid ? mode | S_ISGID : mode) < 0)
+		return err_set_errno(err, -errno, "chmod %s", path);
+	return 0;
+}
+
+static int reserve_hugepages(const char *options, struct err *err)
+{
+	unsigned long long page = 0, size = 0, got = 0;
+	cleanup_free char *text = NULL;
+	char path[96], number[32];
+
+	if (sscanf(options, "pagesize=%20llu,size=%20llu", &page, &size) != 2 || !page ||
+	    page % 1024)
+		return err_set(err, EINVAL,
+			       "hugetlbfs options are pagesize=<bytes>,size=<bytes>: %.64s",
+			       options);
+	(void)snprintf(path, sizeof(path), "/sys/kernel/mm/hugepages/hugepages-%llukB/nr_hugepages",
+		       page / 1024);
+	(void)snprintf(number, sizeof(number), "%llu", size / page);
+	int r = io_write_str_at(AT_FDCWD, path, number);
+	if (r < 0)
+		return err_set_errno(err, r, "write %s", path);
+	ssize_t n = io_read_file_at(AT_FDCWD, path, 64, &text);
+	if (n < 0)
+		return err_set_errno(err, (int)n, "read %s", path);
+	got = strtoull(text, NULL, 10);
+	if (got < size / page)
+		return err_set(err, ENOMEM, "only %llu of %llu huge pages of %llu bytes are free",
+			       got, size / page, page);
+	return 0;
+}
+
+static int mount_ephemeral(struct storage_mount *m, struct err *err)
+{
+	const struct agent_storage *s = m->storage;
+	bool huge = str_eq(s->fstype, "hugetlbfs");
+	char mode[24];
+	int r = make_dir(s->mount_point, err);
+
+	if (r >= 0 && huge)
+		r = reserve_hugepages(m->options.data.data ? m->options.data.data : "", err);
+	if (r < 0)
+		return r;
+	if (!huge && !m->options.has_mode) {
+		m->options.mode = 01777;
+	}
+	(void)snprintf(mode, sizeof(mode), "%smode=%o", m->options.data.len ? "," : "",
+		       m->options.mode);
+	if (!huge && strbuf_puts(&m->options.data, mode) < 0)
+		return err_set(err, ENOMEM, "out of memory");
+	r = mount_or_say(str_empty(s->source) ? "tmpfs" : s->source, huge ? "hugetlbfs" : "tmpfs",
+			 m, err);
+	if (r >= 0 && m->options.has_gid)
+		r = set_root_owner(m, huge ? 0775 : m->options.mode, err);
+	return r;
+}
+
+static int make_local(struct storage_mount *m, struct err *err)
+{
+	int r = make_dir(m->storage->mount_point, err);
+
+	return r < 0 ? r : set_root_owner(m, m->options.has_mode ? m->options.mode : 0777, err);
+}
+
+/* Makes <base>/<cid>/<name> and appends "<key>=<it>" to the mount's data. */
+static int add_overlay_dir(struct storage_mount *m, const char *key, struct err *err)
+{
+	char path[256];
+
+	(void)snprintf(path, sizeof(path), KATA_GUEST_BASE "/%s/%s", m->container_id, key);
+	int r = make_dir(path, err);
+	if (r >= 0)
+		r = strbuf_printf(&m->options.data, "%s%s=%s", m->options.data.len ? "," : "", key,
+				  path);
+	return r;
+}
+
+static int mount_overlay(struct storage_mount *m, struct err *err)
+{
+	const struct strv *options = &m->storage->driver_options;
+	int r = make_dir(m->storage->mount_point, err);
+
+	for (size_t i = 0; r >= 0 && i < options->nr; i++) {
+		const char *dir = str_skip_prefix(options->v[i], OVERLAY_CREATE_DIR);
+
+		if (!dir)
+			continue;
+		r = mounts_check_path(dir, err);
+		if (r >= 0)
+			r = make_dir(dir, err);
+	}
+	if (r >= 0 && m->options.overlay_rw && m->container_id) {
+		r = add_overlay_dir(m, "upperdir", err);
+		if (r >= 0)
+			r = add_overlay_dir(m, "workdir", err);
+	}
+	return r < 0 ? r : mount_or_say("overlay", "overlay", m, err);
+}
+
+static int mount_bind(struct storage_mount *m, struct err *err)
+{
+	const struct agent_storage *s = m->storage;
+	struct stat st;
+	int r = mounts_check_path(s->source, err);
+
+	if (r < 0)
+		return r;
+	if (stat(s->source, &st) < 0)
+		return err_set_errno(err, -errno, "source %.128s", s->source);
+	r = S_ISDIR(st.st_mode) ? make_dir(s->mount_point, err) : make_file(s->mount_point, err);
+	if (!(m->options.flags & MS_BIND))
+		m->options.flags |= MS_BIND | MS_REC;
+	return r < 0 ? r : mount_or_say(s->source, "bind", m, err);
+}
+
+/*
+ * Small trees are copied and kept fresh; what is too large for that is bound, and its reader sees
+ * the share's ways.
+ */
+static int mount_watchable(struct storage_mount *m, struct err *err)
+{
+	int r = mounts_check_path(m->storage->source, err);
+
+	if (r < 0)
+		return r;
+	r = watchable_start(m->agent, m->storage->source, m->storage->mount_point, &m->watch, err);
+	return r == -E2BIG ? mount_bind(m, err) : r;
+}
+
+static const struct storage_driver drivers[] = {
+	{ "virtio-fs", mount_tag, false },	 { "9p", mount_tag, false },
+	{ HOTPLUG_BLK, mount_block, false },	 { HOTPLUG_MMIOBLK, mount_block, false },
+	{ HOTPLUG_SCSI, mount_block, false },	 { HOTPLUG_NVDIMM, mount_block, false },
+	{ "ephemeral", mount_ephemeral, false }, { "local", make_local, true },
+	{ "overlayfs", mount_overlay, false },	 { "watchable-bind", mount_watchable, false },
+	{ "bind", mount_bind, false },
+};
+
+const char *const storage_drivers[] = { "virtio-fs",	  "9p",		HOTPLUG_BLK,
+					HOTPLUG_MMIOBLK,  HOTPLUG_SCSI, HOTPLUG_NVDIMM,
+					"ephemeral",	  "local",	"overlayfs",
+					"watchable-bind", "bind",	NULL };
+_Static_assert(ARRAY_SIZE(storage_drivers) == ARRAY_SIZE(drivers) + 1, "every driver is announced");
+
+/**
+ * storage_driver_find() - look a driver up
+ * @name: as the protocol writes it
+ *
+ * Return: the driver or NULL.
+ */
+const struct storage_driver *storage_driver_find(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(drivers); i++)
+		if (str_eq(drivers[i].name, name))
+			return &drivers[i];
+	return NULL;
+}
+
+/**
+ * storage_driver_mount() - mount one storage
+ * @agent: agent
+ * @driver: its driver
+ * @storage: request, its mount point checked
+ * @container_id: whose it is, NULL: the sandbox's
+ * @ret_watch: receives the watch of a watchable mount, NULL for others
+ * @err: filled on failure
+ *
+ * Return: 0 or -errno, and then nothing is mounted.
+ */
+int storage_driver_mount(struct agent *agent, const struct storage_driver *driver,
+			 const struct agent_storage *storage, const char *container_id,
+			 struct watchable **ret_watch, struct err *err)
+{
+	struct storage_mount m = { .agent = agent,
+				   .storage = storage,
+				   .container_id = container_id };
+	int r = storage_options_parse(&storage->options, &m.options, err);
+
+	if (r < 0)
+		return r;
+	r = driver->mount(&m, err);
+	storage_options_deinit(&m.options);
+	if (r < 0)
+		return r;
+	if (storage->fs_group) {
+		r = fs_group_apply(storage->mount_point, storage->fs_group, err);
+		if (r < 0) {
+			watchable_stop(m.watch);
+			(void)umount2(storage->mount_point,
+				      MNT_DETACH); /* the first failure is the one to report */
+			return r;
+		}
+	}
+	*ret_watch = m.watch;
+	return 0;
+}
+
+/**
+ * storage_driver_remount() - apply new options to a mounted tmpfs
+ * @storage: request
+ * @err: filled on failure
+ *
+ * Return: 0 or -errno.
+ */
+int storage_driver_remount(const struct agent_storage *storage, struct err *err)
+{
+	cleanup_storage_options struct storage_options o = STORAGE_OPTIONS_NULL;
+	int r = storage_options_parse(&storage->options, &o, err);
+
+	if (r < 0)
+		return r;
+	r = neg_errno(mount(NULL, storage->mount_point, NULL, MS_REMOUNT | o.flags, o.data.data));
+	return r < 0 ? err_set_errno(err, r, "remount") : 0;
+}
