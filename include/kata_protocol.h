@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What host and guest, and the command line and the shim, must agree on. Constants only.
+ */
+#pragma once
+
+#include <stdint.h>
+
+/* vsock ports of the agent (Kata's numbers). */
+#define KATA_PORT_AGENT 1024 /* ttrpc */
+#define KATA_PORT_LOG 1025   /* log lines, when agent.log_vport names it */
+#define KATA_PORT_DEBUG_CONSOLE 1026
+#define KATA_PORT_DNS 1028    /* struct kata_dns_frame and DNS messages, both ways */
+#define KATA_PORT_STREAM 1027 /* one connection per container stream, found by the dialler's port */
+
+/*
+ * In stdin_port, stdout_port and stderr_port of CreateContainer and ExecProcess: no such stream,
+ * and no RPC stream either. All three 0 means streams by RPC; with another port given, 0 is the
+ * same as this.
+ */
+#define KATA_STREAM_NONE 0xffffffffU
+
+/* Virtio-fs/9p tag of the shared tree and where the guest mounts it. */
+#define KATA_SHARED_TAG "kataShared"
+#define KATA_GUEST_BASE "/run/kata-containers"
+#define KATA_GUEST_SHARED_DIR "/run/kata-containers/shared/containers"
+#define KATA_GUEST_SANDBOX_DIR "/run/kata-containers/sandbox"
+#define KATA_GUEST_SHM_DIR KATA_GUEST_SANDBOX_DIR "/shm" /* a pod's /dev/shm */
+
+/* Guest CIDs below this one are reserved (VMADDR_CID_HOST is 2). */
+#define KATA_CID_MIN 3
+
+/*
+ * Files in a sandbox's state directory <root>/<sandbox id>/. Sockets are reached through
+ * /proc/self/fd/<dirfd>/<name> because <root> may be long.
+ */
+#define KATA_STATE_SANDBOX "sandbox.json"  /* host objects, written before each is made */
+#define KATA_STATE_CONTAINER "state.json"  /* one per container directory, for the command line */
+#define KATA_SOCKET_TASK "shim.sock"	   /* ttrpc: containerd.task.v2.Task and v3 */
+#define KATA_SOCKET_ADMIN "admin.sock"	   /* ttrpc: kata.admin.v1.Admin */
+#define KATA_SOCKET_STANDIN "standin.sock" /* SOCK_SEQPACKET: struct standin_msg */
+#define KATA_STATE_SHIM_PID \
+	"shim.pid" /* "<pid> <start time in ticks>\n", written by who started the shim */
+
+/*
+ * Descriptors of a shim that the command line starts with --standalone. Its stderr is a pipe that
+ * the command line reads while it waits for Create, to tell why a shim died early; nobody reads it
+ * later, so writes may fail.
+ */
+enum kata_shim_fd {
+	KATA_SHIM_FD_STATE = 3,	  /* the sandbox's state directory */
+	KATA_SHIM_FD_TASK = 4,	  /* listening */
+	KATA_SHIM_FD_ADMIN = 5,	  /* listening */
+	KATA_SHIM_FD_STANDIN = 6, /* listening */
+	KATA_SHIM_FD_LOG = 7,	  /* the file of --log; closed when there is none */
+};
+
+/*
+ * A DNS message as it travels between the guest's loopback and the network namespace; numbers are
+ * big endian.
+ */
+#define KATA_DNS_ADDR 0x7f00000bU /* 127.0.0.11 */
+#define KATA_DNS_MAX 4096
+
+struct kata_dns_frame {
+	uint16_t len; /* of the message that follows, at most KATA_DNS_MAX */
+	uint16_t id;  /* of the asker, comes back with the answer */
+};
+
+/* Metadata of a Create or Exec that the command line sends. */
+#define KATA_META_CLI "kata-cli"		 /* "1": no containerd behind this call */
+#define KATA_META_ROOT "kata-root"		 /* the state root, an absolute path */
+#define KATA_META_STANDIN_PID "kata-standin-pid" /* decimal; the shim may also ask SO_PEERCRED */
+#define KATA_META_SYSTEMD_CGROUP \
+	"kata-systemd-cgroup" /* "1": linux.cgroupsPath is slice:prefix:name */
+
+/* Default root of the state directories of the command line. */
+#define KATA_DEFAULT_ROOT "/run/kata"
+
+/*
+ * Stand-in protocol, over KATA_SOCKET_STANDIN (SOCK_SEQPACKET). The stand-in sends one HELLO with
+ * its descriptors (in this order: stdin, stdout, stderr, network namespace), then waits. The stdio
+ * URIs of the Task call are then "standin:" followed by the key. The connection is the lifeline in
+ * both directions: when the stand-in goes, its process is killed; when the shim goes without an
+ * EXIT, the stand-in exits with 255.
+ */
+#define STANDIN_KEY_MAX 160
+#define STANDIN_URI_PREFIX "standin:"
+
+enum standin_type {
+	STANDIN_HELLO = 1,  /* stand-in -> shim: key and descriptors */
+	STANDIN_READY = 2,  /* shim -> stand-in: registered */
+	STANDIN_RESIZE = 3, /* stand-in -> shim: rows, columns */
+	STANDIN_EXIT = 4,   /* shim -> stand-in: exit code of the process */
+	/*
+	 * shim -> stand-in: run out of memory in the host's cgroup, as the process did; EXIT
+	 * follows
+	 */
+	STANDIN_OOM = 6,
+	STANDIN_SIGNAL = 5, /* stand-in -> shim: signal to deliver */
+};
+
+struct standin_msg {
+	unsigned int type;	      /* enum standin_type */
+	int value;		      /* EXIT: exit code 0-255; SIGNAL: signal number */
+	unsigned short rows, columns; /* RESIZE; HELLO: initial size or 0 */
+	unsigned int terminal;	      /* HELLO: 1 when stdin is the slave of a pty */
+	/* HELLO: "<container id>" or "<container id>/<exec id>", NUL-terminated */
+	char key[STANDIN_KEY_MAX];
+};
+
+/* The mark of the shim's timeline with which the start of a container ends. */
+#define KATA_TIMELINE_END "container created"
