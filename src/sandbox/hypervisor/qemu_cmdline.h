@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * QEMU's command line for a struct vm_config: pure translation, opens nothing and starts nothing.
+ */
+#pragma once
+
+#include "common/arena.h"
+#include "common/err.h"
+#include "common/proc.h"
+#include "sandbox/hypervisor/qemu_pci.h"
+#include "vm_config.h"
+
+#define QEMU_FDS_MAX 48 /* inherited, besides stderr */
+#define QEMU_FIRST_FD 3
+
+/*
+ * What the driver adds to the configuration: its own ends of QEMU's standing connections, and what
+ * it found.
+ */
+struct qemu_links {
+	const char *firmware; /* used when the configuration names none; NULL: QEMU's default */
+	int qmp_fd;
+	int console_fd;
+	int stderr_fd;
+};
+
+struct qemu_cmdline {
+	struct strv argv; /* argv[0] included, NULL-terminated */
+	struct proc_fd fds[QEMU_FDS_MAX + 1];
+	size_t nr_fds;
+	unsigned nr_fdsets; /* used by cold-plugged block devices, numbered from 1 */
+};
+
+int qemu_cmdline_build(const struct vm_config *config, const struct qemu_links *links,
+		       struct qemu_pci *pci, struct qemu_slot *slots, struct arena *arena,
+		       struct qemu_cmdline *ret, struct err *err) must_check;
+bool qemu_machine_is_express(const struct vm_config *config);
