@@ -1,0 +1,604 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The network of a sandbox: which endpoints there are, keeping the guest in step with the
+ * namespace.
+ */
+#include "sandbox/network/network.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/rtnetlink.h>
+#include <netlink/netlink.h>
+#include <netlink/socket.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/fd.h"
+#include "common/fiber.h"
+#include "common/log.h"
+#include "common/str.h"
+#include "rpc/rpc.h"
+#include "sandbox/network/diff.h"
+#include "sandbox/network/endpoint.h"
+#include "sandbox/network/macvtap.h"
+#include "sandbox/network/netns.h"
+#include "sandbox/network/snapshot.h"
+#include "sandbox/network/tap.h"
+
+/*
+ * A manager makes a link, its addresses and its routes in a row: looked at once, this long after
+ * the last change.
+ */
+#define NETWORK_SETTLE_MS 20
+#define NETWORK_PLUG_MS 10000
+#define NETWORK_ENDPOINTS_MAX 32 /* bits of what free_number() keeps */
+
+struct network {
+	struct loop *loop;
+	struct network_params params;
+	int netns_fd;
+	struct nl_sock *sock, *monitor;
+	struct loop_source *monitor_source;
+	struct list endpoints;
+	struct arena *arena; /* of the last snapshot */
+	struct net_snapshot snap;
+	struct arena *told_arena;
+	struct net_snapshot told; /* what the guest knows */
+	/* watching */
+	struct hypervisor *hv;
+	struct rpc_client *agent;
+	struct fiber *syncer;
+	struct fiber_cond changed;
+	bool dirty, ending;
+};
+
+static bool is_our_tap(const struct net_link *link)
+{
+	size_t len = strlen(link->name), suffix = strlen(NETWORK_TAP_SUFFIX);
+
+	return (str_eq(link->kind, "tun") || str_eq(link->kind, "macvtap")) && len > suffix &&
+	       str_eq(link->name + len - suffix, NETWORK_TAP_SUFFIX);
+}
+
+static struct endpoint *find_endpoint(struct network *net, int ifindex)
+{
+	list_for_each(node, &net->endpoints) {
+		struct endpoint *ep = list_entry(node, struct endpoint, node);
+
+		if (ep->link.ifindex == ifindex)
+			return ep;
+	}
+	return NULL;
+}
+
+/* Return: the lowest number no endpoint has, or -E2BIG. */
+static int free_number(struct network *net)
+{
+	uint32_t used = 0;
+
+	list_for_each(node, &net->endpoints)
+		used |= 1U << list_entry(node, struct endpoint, node)->number;
+	return used == UINT32_MAX ? -E2BIG : __builtin_ctz(~used);
+}
+
+static int take_snapshot(struct network *net, struct err *err)
+{
+	struct arena *arena;
+	struct net_snapshot snap;
+
+	if (arena_new(&arena) < 0)
+		return err_set(err, ENOMEM, "out of memory");
+	int r = net_snapshot_take(net->sock, arena, &snap, err);
+	if (r < 0) {
+		(void)arena_free(arena);
+		return r;
+	}
+	(void)arena_free(net->arena);
+	net->arena = arena;
+	net->snap = snap;
+	return 0;
+}
+
+/* Makes endpoints for links that have none; runs inside the namespace, where taps are born. */
+static int add_endpoints(void *arg, struct err *err)
+{
+	struct network *net = arg;
+
+	list_for_each(node, &net->endpoints)
+		list_entry(node, struct endpoint, node)->present = false;
+	for (size_t i = 0; i < net->snap.nr_links; i++) {
+		const struct net_link *link = &net->snap.links[i];
+		struct endpoint *ep = find_endpoint(net, link->ifindex);
+
+		/* A link that is down is still being prepared: its own event will come. */
+		if (is_our_tap(link) || (!ep && !(link->flags & IFF_UP)))
+			continue;
+		if (!ep) {
+			int r = free_number(net);
+			if (r < 0)
+				return err_set(err, E2BIG, "more than %d interfaces",
+					       NETWORK_ENDPOINTS_MAX);
+			r = endpoint_new(net->sock, link, (unsigned)r, &net->params, &ep, err);
+			if (r < 0)
+				return r;
+			list_add_tail(&net->endpoints, &ep->node);
+		}
+		ep->present = true;
+		int r = endpoint_set_mtu(ep, net->sock, link->mtu, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int open_socket(struct nl_sock **ret, struct err *err)
+{
+	struct nl_sock *sock = nl_socket_alloc();
+	int r = sock ? nl_connect(sock, NETLINK_ROUTE) : -NLE_NOMEM;
+
+	if (r >= 0)
+		r = fd_set_cloexec(nl_socket_get_fd(sock), true) < 0 ? -NLE_FAILURE : 0;
+	if (r < 0) {
+		nl_socket_free(sock);
+		return err_set(err, EIO, "open netlink: %s", nl_geterror(r));
+	}
+	*ret = sock;
+	return 0;
+}
+
+/* What a sandbox left that was killed: macvtaps stay, and so do rules on interfaces of others. */
+static void clean_links(struct nl_sock *sock, const struct net_snapshot *snap)
+{
+	for (size_t i = 0; i < snap->nr_links; i++) {
+		const struct net_link *link = &snap->links[i];
+
+		if (!is_our_tap(link))
+			tap_clean(sock, link->ifindex);
+		else if (str_eq(link->kind, "macvtap"))
+			macvtap_delete(sock, link->ifindex);
+	}
+}
+
+static int look_inside(void *arg, struct err *err)
+{
+	struct network *net = arg;
+	int r = open_socket(&net->sock, err);
+
+	if (r >= 0)
+		r = take_snapshot(net, err);
+	if (r < 0)
+		return r;
+	clean_links(net->sock, &net->snap);
+	return add_endpoints(net, err);
+}
+
+static int check_namespace(const struct network_params *params, struct err *err)
+{
+	if (netns_is_hosts(params->netns_fd))
+		return err_set(
+			err, EPERM,
+			"the host's network cannot be used: its interfaces would be taken away "
+			"from the host; give the container a network of its own");
+	int pid = params->joined ? netns_find_foreign_process(params->netns_fd) : 0;
+	if (pid)
+		return err_set(
+			err, EPERM,
+			"the network namespace is in use by process %d, whose interfaces would "
+			"be taken away",
+			pid);
+	return 0;
+}
+
+/**
+ * network_new() - look at a namespace and make the host side of each interface
+ * @loop: loop
+ * @params: what and how
+ * @ret: receives it; released with network_free()
+ * @err: filled on failure
+ *
+ * Return: 0 or -errno (-EPERM for a namespace that must not be touched).
+ */
+int network_new(struct loop *loop, const struct network_params *params, struct network **ret,
+		struct err *err)
+{
+	struct network *net;
+	int r = params->model == CONFIG_NET_NONE ? 0 : check_namespace(params, err);
+
+	if (r < 0)
+		return r;
+	net = calloc(1, sizeof(*net));
+	if (!net)
+		return err_set(err, ENOMEM, "out of memory");
+	net->loop = loop;
+	net->params = *params;
+	list_init(&net->endpoints);
+	fiber_cond_init(&net->changed);
+	net->netns_fd = neg_errno(fcntl(params->netns_fd, F_DUPFD_CLOEXEC, 3));
+	if (net->netns_fd < 0)
+		r = err_set_errno(err, net->netns_fd, "network namespace");
+	else if (params->model != CONFIG_NET_NONE)
+		r = netns_run(net->netns_fd, look_inside, net, err);
+	if (r < 0) {
+		(void)network_free(net);
+		return r;
+	}
+	*ret = net;
+	return 0;
+}
+
+/**
+ * network_free() - give everything back: rules, taps, the watch
+ * @net: network or NULL; in a fiber when it was watched
+ *
+ * Return: NULL.
+ */
+struct network *network_free(struct network *net)
+{
+	if (!net)
+		return NULL;
+	net->ending = true;
+	if (net->syncer) {
+		fiber_cancel(net->syncer);
+		if (fiber_join(net->syncer, LOOP_FOREVER) < 0)
+			log_debug("network watch was not joined");
+	}
+	(void)loop_source_free(net->monitor_source);
+	nl_socket_free(net->monitor);
+	list_for_each_safe(node, next, &net->endpoints) {
+		struct endpoint *ep = list_entry(node, struct endpoint, node);
+
+		if (net->sock)
+			endpoint_let_go(ep, net->sock);
+		(void)endpoint_free(ep);
+	}
+	nl_socket_free(net->sock);
+	(void)fd_close(net->netns_fd);
+	(void)arena_free(net->arena);
+	(void)arena_free(net->told_arena);
+	free(net);
+	return NULL;
+}
+
+static int clean_inside(void *arg, struct err *err)
+{
+	cleanup_arena struct arena *arena = NULL;
+	struct net_snapshot snap = { 0 };
+	struct nl_sock *sock = NULL;
+
+	(void)arg;
+	if (arena_new(&arena) < 0)
+		return err_set(err, ENOMEM, "out of memory");
+	int r = open_socket(&sock, err);
+	if (r < 0)
+		return r;
+	r = net_snapshot_take(sock, arena, &snap, err);
+	if (r >= 0)
+		clean_links(sock, &snap);
+	nl_socket_free(sock);
+	return r;
+}
+
+/**
+ * network_undo() - clean a namespace up after a sandbox whose shim is gone
+ * @netns_fd: its namespace
+ * @err: filled on failure
+ *
+ * Return: 0 or -errno.
+ */
+int network_undo(int netns_fd, struct err *err)
+{
+	return netns_is_hosts(netns_fd) ? 0 : netns_run(netns_fd, clean_inside, NULL, err);
+}
+
+/**
+ * network_devices() - the devices to start the VM with
+ * @net: network or NULL
+ * @devices: receives them
+ * @max: room in @devices; interfaces beyond it are plugged later
+ *
+ * Return: how many were written.
+ */
+size_t network_devices(struct network *net, struct vm_device *devices, size_t max)
+{
+	size_t nr = 0;
+
+	if (!net)
+		return 0;
+	list_for_each(node, &net->endpoints) {
+		struct endpoint *ep = list_entry(node, struct endpoint, node);
+
+		if (nr == max)
+			break;
+		endpoint_describe(ep, &devices[nr++]);
+		ep->plugged = true;
+	}
+	return nr;
+}
+
+/**
+ * network_find_devices() - learn where the guest has the devices it was started with
+ * @net: network or NULL
+ * @devices: of the running VM, guest_path is filled
+ * @nr: their number; others than the network's are passed over
+ */
+void network_find_devices(struct network *net, const struct vm_device *devices, size_t nr)
+{
+	for (size_t i = 0; net && i < nr; i++) {
+		list_for_each(node, &net->endpoints) {
+			struct endpoint *ep = list_entry(node, struct endpoint, node);
+			struct vm_device own;
+
+			endpoint_describe(ep, &own);
+			if (devices[i].type == VM_DEVICE_NET && str_eq(own.id, devices[i].id))
+				memcpy(ep->guest_path, devices[i].guest_path,
+				       sizeof(ep->guest_path));
+		}
+	}
+}
+
+static int tell_interface(struct network *net, struct rpc_client *agent, const struct endpoint *ep,
+			  uint64_t deadline_ns, struct err *err)
+{
+	const struct net_link *link = net_snapshot_find(&net->snap, ep->link.ifindex);
+	const struct net_link *old = net_snapshot_find(&net->told, ep->link.ifindex);
+	char mac[18];
+
+	if (!link || !ep->plugged || (ep->told && old && net_link_equal(link, old)))
+		return 0;
+	(void)snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", link->mac[0],
+		       link->mac[1], link->mac[2], link->mac[3], link->mac[4], link->mac[5]);
+	struct agent_interface interface = {
+		.device = link->name,
+		.name = link->name,
+		.ip_addresses = link->addresses,
+		.nr_ip_addresses = link->nr_addresses,
+		.mtu = link->mtu,
+		.hw_addr = mac,
+		.device_path = ep->guest_path,
+		.raw_flags = link->flags & IFF_NOARP,
+		.exact = true,
+	};
+	if (old &&
+	    net_diff_addresses(old, link, net->arena, &interface.gone, &interface.nr_gone) < 0)
+		return err_set(err, ENOMEM, "out of memory");
+	struct agent_update_interface_request req = { .interface = &interface };
+	int r = rpc_call(agent, &agent_update_interface, &req, NULL, NULL, deadline_ns, err);
+	return r < 0 ? err_wrap(err, "interface %s", link->name) : 0;
+}
+
+/*
+ * Routes by interfaces the guest does not have, ours or ones that are down, are none of its
+ * business.
+ */
+static void drop_other_routes(struct network *net)
+{
+	size_t nr = 0;
+
+	for (size_t i = 0; i < net->snap.nr_routes; i++) {
+		const struct agent_route *route = &net->snap.routes[i];
+		bool keep = route->type != 0;
+
+		list_for_each(node, &net->endpoints) {
+			const struct endpoint *ep = list_entry(node, struct endpoint, node);
+			const struct net_link *link =
+				net_snapshot_find(&net->snap, ep->link.ifindex);
+
+			keep |= ep->plugged && link && str_eq(link->name, route->device);
+		}
+		if (keep)
+			net->snap.routes[nr++] = *route;
+	}
+	net->snap.nr_routes = nr;
+}
+
+static int tell_routes(struct network *net, struct rpc_client *agent, uint64_t deadline_ns,
+		       struct err *err)
+{
+	struct agent_routes routes = { .routes = net->snap.routes,
+				       .nr_routes = net->snap.nr_routes },
+			    gone;
+	struct agent_update_routes_request req = { .routes = &routes, .gone = &gone };
+
+	if (net_diff_routes(&net->told, &net->snap, net->arena, &gone) < 0)
+		return err_set(err, ENOMEM, "out of memory");
+	return routes.nr_routes || gone.nr_routes
+		       ? rpc_call(agent, &agent_update_routes, &req, NULL, NULL, deadline_ns, err)
+		       : 0;
+}
+
+static int tell_neighbors(struct network *net, struct rpc_client *agent, uint64_t deadline_ns,
+			  struct err *err)
+{
+	struct agent_arp_neighbors neighbors = { net->snap.neighbors, net->snap.nr_neighbors },
+				   gone;
+	struct agent_add_arp_neighbors_request req = { .neighbors = &neighbors, .gone = &gone };
+
+	if (net_snapshot_neighbors_equal(&net->told, &net->snap))
+		return 0;
+	if (net_diff_neighbors(&net->told, &net->snap, net->arena, &gone) < 0)
+		return err_set(err, ENOMEM, "out of memory");
+	return rpc_call(agent, &agent_add_arp_neighbors, &req, NULL, NULL, deadline_ns, err);
+}
+
+/*
+ * Addresses and MACs that change take routes with them in the guest, so then all routes are told
+ * again.
+ */
+static int tell_everything(struct network *net, struct rpc_client *agent, uint64_t deadline_ns,
+			   struct err *err)
+{
+	bool changed = !net_snapshot_routes_equal(&net->told, &net->snap);
+	int r = 0;
+
+	list_for_each(node, &net->endpoints) {
+		struct endpoint *ep = list_entry(node, struct endpoint, node);
+		const struct net_link *link = net_snapshot_find(&net->snap, ep->link.ifindex);
+		const struct net_link *old = net_snapshot_find(&net->told, ep->link.ifindex);
+
+		changed |= ep->plugged &&
+			   (!ep->told || !link || !old || !net_link_equal(link, old));
+		if (r >= 0)
+			r = tell_interface(net, agent, ep, deadline_ns, err);
+		if (r >= 0)
+			ep->told = ep->plugged;
+	}
+	if (r >= 0 && changed)
+		r = tell_routes(net, agent, deadline_ns, err);
+	return r < 0 ? r : tell_neighbors(net, agent, deadline_ns, err);
+}
+
+/**
+ * network_configure_guest() - tell the agent what it does not know yet
+ * @net: network or NULL
+ * @agent: connection
+ * @deadline_ns: absolute time
+ * @err: filled on failure
+ *
+ * Return: 0 or -errno; after a failure the next call tells it again.
+ */
+int network_configure_guest(struct network *net, struct rpc_client *agent, uint64_t deadline_ns,
+			    struct err *err)
+{
+	if (!net || !net->arena)
+		return 0;
+	drop_other_routes(net);
+	int r = tell_everything(net, agent, deadline_ns, err);
+	if (r < 0)
+		return r;
+	/* The next look gets an arena of its own. */
+	(void)arena_free(net->told_arena);
+	net->told_arena = net->arena;
+	net->told = net->snap;
+	net->arena = NULL;
+	return 0;
+}
+
+static int plug(struct network *net, struct endpoint *ep, struct err *err)
+{
+	struct vm_device dev;
+
+	endpoint_describe(ep, &dev);
+	int r = hypervisor_attach(net->hv, &dev, loop_deadline_ms(NETWORK_PLUG_MS), err);
+	if (r < 0)
+		return err_wrap(err, "plug interface %s", ep->link.name);
+	ep->plugged = true;
+	memcpy(ep->guest_path, dev.guest_path, sizeof(ep->guest_path));
+	return 0;
+}
+
+static void unplug(struct network *net, struct endpoint *ep)
+{
+	struct err err = ERR_NULL;
+	struct vm_device dev;
+
+	endpoint_describe(ep, &dev);
+	if (ep->plugged &&
+	    hypervisor_detach(net->hv, dev.id, loop_deadline_ms(NETWORK_PLUG_MS), &err) < 0)
+		log_warn("unplug interface %s: %s", ep->link.name, err.text);
+	(void)endpoint_free(ep);
+}
+
+/* Brings VM and guest to what the namespace holds now. */
+static int sync_guest(struct network *net, struct err *err)
+{
+	int r = take_snapshot(net, err);
+
+	if (r >= 0)
+		r = netns_run(net->netns_fd, add_endpoints, net, err);
+	if (r < 0)
+		return r;
+	list_for_each_safe(node, next, &net->endpoints) {
+		struct endpoint *ep = list_entry(node, struct endpoint, node);
+
+		if (!ep->present)
+			unplug(net, ep);
+		else if (!ep->plugged)
+			r = plug(net, ep, err);
+		if (r < 0)
+			return r;
+	}
+	return network_configure_guest(net, net->agent, loop_deadline_ms(NETWORK_PLUG_MS), err);
+}
+
+static void sync_main(void *arg)
+{
+	struct network *net = arg;
+
+	while (!net->ending) {
+		struct err err = ERR_NULL;
+
+		if (!net->dirty && fiber_cond_wait(&net->changed, LOOP_FOREVER) < 0)
+			return;
+		do {
+			net->dirty = false;
+			if (fiber_sleep_until(loop_deadline_ms(NETWORK_SETTLE_MS)) < 0)
+				return;
+		} while (net->dirty);
+		if (sync_guest(net, &err) < 0 && !net->ending)
+			log_warn("network change: %s", err.text);
+	}
+}
+
+static void on_change(void *arg, unsigned events)
+{
+	struct network *net = arg;
+	char buf[8192];
+
+	(void)events;
+	/*
+	 * What changed is read from the namespace itself; a lost message (ENOBUFS) is a change like
+	 * any other.
+	 */
+	while (recv(nl_socket_get_fd(net->monitor), buf, sizeof(buf), MSG_DONTWAIT) > 0)
+		;
+	net->dirty = true;
+	fiber_cond_broadcast(&net->changed);
+}
+
+static int open_monitor(void *arg, struct err *err)
+{
+	struct network *net = arg;
+	int r = open_socket(&net->monitor, err);
+
+	if (r < 0)
+		return r;
+	nl_socket_disable_seq_check(net->monitor);
+	r = nl_socket_add_memberships(net->monitor, RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR,
+				      RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,
+				      RTNLGRP_NEIGH, 0);
+	return r < 0 ? err_set(err, EIO, "watch network namespace: %s", nl_geterror(r)) : 0;
+}
+
+/**
+ * network_watch() - follow the namespace
+ * @net: network, configured; NULL is fine
+ * @hv: running VM; must outlive the network
+ * @agent: connection; must outlive the network
+ * @err: filled on failure
+ *
+ * Return: 0 or -errno.
+ */
+int network_watch(struct network *net, struct hypervisor *hv, struct rpc_client *agent,
+		  struct err *err)
+{
+	if (!net || net->params.model == CONFIG_NET_NONE)
+		return 0;
+	net->hv = hv;
+	net->agent = agent;
+	int r = netns_run(net->netns_fd, open_monitor, net, err);
+	if (r < 0)
+		return r;
+	r = loop_add_io(net->loop, nl_socket_get_fd(net->monitor), LOOP_READ, on_change, net,
+			&net->monitor_source);
+	if (r >= 0)
+		r = fiber_spawn(net->loop, "network", sync_main, net, &net->syncer);
+	if (r < 0)
+		return err_set_errno(err, r, "watch network namespace");
+	/* Whatever came between the first look and now. */
+	net->dirty = true;
+	fiber_cond_broadcast(&net->changed);
+	return 0;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is in a network namespace at one moment, as plain data in the agent's words.
+ */
+#pragma once
+
+#include <net/ethernet.h>
+#include <net/if.h>
+#include <stdbool.h>
+
+#include "common/arena.h"
+#include "common/err.h"
+#include "rpc/agent_msg.h"
+
+struct nl_sock;
+
+struct net_link {
+	int ifindex;
+	char name[IFNAMSIZ];
+	char kind[16]; /* "veth", "macvlan", "tun", ...; "" for hardware */
+	uint8_t mac[ETH_ALEN];
+	unsigned mtu, flags; /* IFF_* */
+	struct agent_ip_address *addresses;
+	size_t nr_addresses;
+};
+
+struct net_snapshot {
+	struct net_link *links; /* Ethernet-like ones, without loopback */
+	size_t nr_links;
+	struct agent_route *routes;
+	size_t nr_routes;
+	struct agent_arp_neighbor *neighbors; /* permanent ones */
+	size_t nr_neighbors;
+};
+
+int net_snapshot_take(struct nl_sock *sock, struct arena *arena, struct net_snapshot *ret,
+		      struct err *err) must_check;
+const struct net_link *net_snapshot_find(const struct net_snapshot *snap, int ifindex);
