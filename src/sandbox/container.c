@@ -1,0 +1,532 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Containers: create, start, exec, delete. Each call is one straight sequence in its request's
+ * fiber, under the container's lock; the steps that a failure must undo are undone at the end of
+ * the same function.
+ */
+#include "sandbox/container.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include "common/fd.h"
+#include "common/log.h"
+#include "common/str.h"
+#include "kata_protocol.h"
+#include "oci/spec.h"
+#include "oci/validate.h"
+#include "rpc/agent_msg.h"
+#include "sandbox/device.h"
+#include "sandbox/guest_spec.h"
+#include "sandbox/hooks.h"
+#include "sandbox/network/dns.h"
+#include "sandbox/rootfs.h"
+#include "sandbox/sandbox.h"
+#include "sandbox/sandbox_resize.h"
+
+/**
+ * sb_container_find() - look a container up
+ * @sb: sandbox
+ * @id: id
+ *
+ * Return: the container or NULL.
+ */
+struct sb_container *sb_container_find(struct sandbox *sb, const char *id)
+{
+	list_for_each(node, &sb->containers) {
+		struct sb_container *ctr = list_entry(node, struct sb_container, node);
+
+		if (str_eq(ctr->id, id))
+			return ctr;
+	}
+	return NULL;
+}
+
+/**
+ * sb_container_find_process() - look a process up
+ * @ctr: container
+ * @exec_id: "" or NULL for the first process
+ *
+ * Return: the process (no reference is taken) or NULL.
+ */
+struct sb_process *sb_container_find_process(struct sb_container *ctr, const char *exec_id)
+{
+	if (str_empty(exec_id))
+		return ctr->init;
+	list_for_each(node, &ctr->execs) {
+		struct sb_process *exec = list_entry(node, struct sb_process, node);
+
+		if (str_eq(exec->exec_id, exec_id))
+			return exec;
+	}
+	return NULL;
+}
+
+static void sb_container_free(struct sb_container *ctr)
+{
+	list_del(&ctr->node);
+	list_for_each_safe(node, next, &ctr->execs) {
+		struct sb_process *exec = list_entry(node, struct sb_process, node);
+
+		list_del(&exec->node);
+		exec->container = NULL;
+		(void)sb_process_unref(exec);
+	}
+	if (ctr->init)
+		ctr->init->container = NULL;
+	(void)sb_process_unref(ctr->init);
+	fiber_cond_broadcast(
+		&ctr->lock.cond); /* who waits for the lock looks the container up again */
+	(void)arena_free(ctr->arena);
+}
+
+static int sb_container_new(struct sandbox *sb, const struct sb_container_params *params,
+			    struct sb_container **ret)
+{
+	struct arena *arena;
+
+	if (arena_new(&arena) < 0)
+		return -ENOMEM;
+	struct sb_container *ctr = arena_alloc(arena, sizeof(*ctr));
+	if (!ctr) {
+		(void)arena_free(arena);
+		return -ENOMEM;
+	}
+	ctr->arena = arena;
+	ctr->sandbox = sb;
+	list_init(&ctr->node);
+	list_init(&ctr->execs);
+	fiber_mutex_init(&ctr->lock);
+	(void)clock_gettime(CLOCK_REALTIME, &ctr->created_at); /* cannot fail for this clock */
+	ctr->id = arena_strdup(arena, params->id);
+	ctr->bundle = arena_strdup(arena, params->bundle);
+	if (!ctr->id || !ctr->bundle || sb_process_new(ctr, "", &ctr->init) < 0) {
+		sb_container_free(ctr);
+		return -ENOMEM;
+	}
+	*ret = ctr;
+	return 0;
+}
+
+static void unshare_all(struct sb_container *ctr)
+{
+	struct sandbox *sb = ctr->sandbox;
+
+	if (sb->share.mounts_fd < 0)
+		return; /* went with the sandbox */
+	for (size_t i = ctr->shares.nr; i > 0; i--) {
+		int r = share_remove(&sb->share, ctr->shares.v[i - 1]);
+
+		if (r < 0)
+			log_warn_errno(r, "unmount %s", ctr->shares.v[i - 1]);
+	}
+	ctr->shares.nr = 0;
+}
+
+/* Kubernetes' shareProcessNamespace: the spec names the namespace of the pod's first container. */
+static bool shares_processes(const struct sb_container *ctr)
+{
+	const struct oci_namespace *ns = oci_namespace_find(ctr->spec, "pid");
+
+	return ctr->sandbox->pod && ns && !str_empty(ns->path);
+}
+
+static int tell_agent(struct sb_container *ctr, struct oci_spec *guest_spec,
+		      const struct sb_process_ports *ports, struct err *err)
+{
+	struct agent_device *devices;
+	size_t nr_devices;
+	int r = device_plug_all(ctr, guest_spec, &devices, &nr_devices, err);
+
+	if (r < 0)
+		return r;
+	struct agent_create_container_request req = {
+		.container_id = ctr->id,
+		.exec_id = ctr->id,
+		.sandbox_pidns = shares_processes(ctr),
+		.devices = devices,
+		.nr_devices = nr_devices,
+		.oci = guest_spec,
+		.stdin_port = ports->port[0],
+		.stdout_port = ports->port[1],
+		.stderr_port = ports->port[2],
+	};
+	uint64_t deadline_ns =
+		loop_deadline_ms(ctr->sandbox->config->agent.create_container_timeout_ms);
+
+	return rpc_call(ctr->sandbox->agent, &agent_create_container, &req, NULL, NULL, deadline_ns,
+			err);
+}
+
+static struct oci_state hook_state(const struct sb_container *ctr, const char *status)
+{
+	return (struct oci_state){
+		.oci_version = ctr->spec->oci_version,
+		.id = (char *)(uintptr_t)ctr->id,
+		.status = (char *)(uintptr_t)status,
+		.pid = str_eq(status, "stopped") ? 0 : (int32_t)ctr->init->host_pid,
+		.bundle = (char *)(uintptr_t)ctr->bundle,
+		.annotations = ctr->spec->annotations,
+		.nr_annotations = ctr->spec->nr_annotations,
+	};
+}
+
+/*
+ * Of a pod's further containers; the first one's ran before the VM was started, since they may make
+ * its network.
+ */
+static int run_early_hooks(struct sb_container *ctr, struct err *err)
+{
+	struct oci_state state = hook_state(ctr, "creating");
+	struct hook_env env = { .state = &state, .cwd = ctr->bundle };
+	const struct oci_hooks *hooks = ctr->spec->hooks;
+
+	if (!hooks || str_eq(ctr->bundle, ctr->sandbox->bundle))
+		return 0;
+	int r = hooks_run("prestart", hooks->prestart, hooks->nr_prestart, &env, err);
+	return r < 0 ? r
+		     : hooks_run("createRuntime", hooks->create_runtime, hooks->nr_create_runtime,
+				 &env, err);
+}
+
+static void run_late_hooks(struct sb_container *ctr, const char *kind, const struct oci_hook *hooks,
+			   size_t nr, const char *status)
+{
+	struct oci_state state = hook_state(ctr, status);
+	struct hook_env env = { .state = &state, .cwd = ctr->bundle };
+	struct err err = ERR_NULL;
+
+	/* The specification: failures of these two are logged and change nothing. */
+	if (hooks_run(kind, hooks, nr, &env, &err) < 0)
+		log_warn("container %s: %s", ctr->id, err.text);
+}
+
+/*
+ * Their place is the container's namespaces, which are in the guest, and their programs the host's:
+ * so they get what there is of both, the sandbox's network and the root file system as it is
+ * shared.
+ */
+static int run_create_container_hooks(struct sb_container *ctr, struct err *err)
+{
+	struct oci_state state = hook_state(ctr, "creating");
+	struct hook_env env = { .state = &state,
+				.cwd = ctr->bundle,
+				.netns_fd = &ctr->sandbox->netns_fd };
+	const struct oci_hooks *hooks = ctr->spec->hooks;
+
+	return hooks ? hooks_run("createContainer", hooks->create_container,
+				 hooks->nr_create_container, &env, err)
+		     : 0;
+}
+
+/* An agent that is not ours may lack this; then names stay unknown, and addresses work. */
+static void serve_names(struct sb_container *ctr)
+{
+	struct err err = ERR_NULL;
+
+	if (dns_relay_serve(ctr->sandbox, ctr->spec, &err) < 0)
+		log_warn("container %s: %s", ctr->id, err.text);
+}
+
+static int create_in_guest(struct sb_container *ctr, struct err *err)
+{
+	struct sb_process_ports ports;
+	struct oci_spec *guest_spec;
+	struct sandbox *sb = ctr->sandbox;
+	int r = guest_spec_make(ctr, &guest_spec, err);
+
+	if (r >= 0)
+		r = run_create_container_hooks(ctr, err);
+	if (r >= 0)
+		r = sb_process_connect_streams(ctr->init, sandbox_request_deadline(sb), &ports,
+					       err);
+	if (r >= 0) {
+		sandbox_step(sb, "creating the container");
+		r = tell_agent(ctr, guest_spec, &ports, err);
+	}
+	if (r < 0)
+		return r;
+	timeline_mark(&sb->timeline, KATA_TIMELINE_END);
+	ctr->in_guest = true;
+	serve_names(ctr);
+	if (ctr->init->rows)
+		return sb_process_resize(ctr->init, ctr->init->rows, ctr->init->columns, err);
+	return 0;
+}
+
+/**
+ * sb_container_create() - make a container, up to the point where its program could run
+ * @sb: sandbox, RUNNING
+ * @params: what to make; params->io is taken over
+ * @ret: receives the container
+ * @err: filled on failure, and then nothing is left
+ *
+ * Return: 0 or -errno (-EEXIST for an id in use).
+ */
+int sb_container_create(struct sandbox *sb, const struct sb_container_params *params,
+			struct sb_container **ret, struct err *err)
+{
+	struct sb_container *ctr = NULL;
+	struct sb_process_io io = params->io;
+	int r = 0;
+
+	if (sb_container_find(sb, params->id))
+		r = err_set(err, EEXIST, "container %s already exists", params->id);
+	else if (sb_container_new(sb, params, &ctr) < 0)
+		r = err_set(err, ENOMEM, "out of memory");
+	if (r < 0) {
+		for (size_t i = 0; i < ARRAY_SIZE(io.fds); i++)
+			(void)fd_close(io.fds[i]);
+		return r;
+	}
+	ctr->init->io = io;
+	ctr->init->user = params->user;
+	ctr->init->host_pid = params->host_pid ? params->host_pid : (uint32_t)sb->vmm_pid;
+	list_add_tail(&sb->containers, &ctr->node);
+	r = oci_spec_load(ctr->bundle, ctr->arena, &ctr->spec, err);
+	if (r >= 0)
+		r = rootfs_mount(ctr, params->rootfs, params->nr_rootfs, err);
+	if (r >= 0)
+		r = run_early_hooks(ctr, err);
+	if (r >= 0)
+		r = create_in_guest(ctr, err);
+	if (r < 0) {
+		device_unplug_all(ctr);
+		unshare_all(ctr);
+		rootfs_unmount(ctr);
+		sb_container_free(ctr);
+		return r;
+	}
+	*ret = ctr;
+	return 0;
+}
+
+/**
+ * sb_container_start() - run the container's program
+ * @ctr: container whose first process is CREATED; the caller holds ctr->lock
+ * @err: filled on failure
+ *
+ * Return: 0 or -errno; after a failure the container is STOPPED.
+ */
+int sb_container_start(struct sb_container *ctr, struct err *err)
+{
+	struct agent_start_container_request req = { .container_id = ctr->id };
+	struct sandbox *sb = ctr->sandbox;
+
+	if (ctr->init->state != SB_PROCESS_STATE_CREATED)
+		return err_set(err, EBUSY, "cannot start a container that has %s",
+			       ctr->init->state == SB_PROCESS_STATE_RUNNING ? "started already"
+									    : "stopped");
+	if (!sb->agent)
+		return err_set(err, ESHUTDOWN, "cannot start %s: %s", ctr->id,
+			       *sb->death ? sb->death : "no VM");
+	int r = rpc_call(sb->agent, &agent_start_container, &req, NULL, NULL,
+			 sandbox_request_deadline(sb), err);
+	if (r < 0) {
+		sb_process_exited(ctr->init, 127);
+		return r;
+	}
+	r = sb_process_follow(ctr->init, err);
+	if (r >= 0 && ctr->spec->hooks)
+		run_late_hooks(ctr, "poststart", ctr->spec->hooks->poststart,
+			       ctr->spec->hooks->nr_poststart, "running");
+	return r;
+}
+
+/**
+ * sb_container_pause() - freeze or thaw all processes of a container
+ * @ctr: container; the caller holds ctr->lock
+ * @pause: which of the two
+ * @err: filled on failure
+ *
+ * Return: 0 or -errno.
+ */
+int sb_container_pause(struct sb_container *ctr, bool pause, struct err *err)
+{
+	struct agent_pause_container_request req = { .container_id = ctr->id };
+	struct agent_resume_container_request resume = { .container_id = ctr->id };
+	struct sandbox *sb = ctr->sandbox;
+
+	if (ctr->init->state != SB_PROCESS_STATE_RUNNING || !sb->agent)
+		return err_set(err, EINVAL, "container %s is not running", ctr->id);
+	if (ctr->paused == pause)
+		return err_set(err, EINVAL, "container %s is %s", ctr->id,
+			       pause ? "paused already" : "not paused");
+	uint64_t deadline_ns = sandbox_request_deadline(sb);
+	int r = pause ? rpc_call(sb->agent, &agent_pause_container, &req, NULL, NULL, deadline_ns,
+				 err)
+		      : rpc_call(sb->agent, &agent_resume_container, &resume, NULL, NULL,
+				 deadline_ns, err);
+	if (r >= 0)
+		ctr->paused = pause;
+	return r;
+}
+
+/**
+ * sb_container_update() - change the limits of a container
+ * @ctr: container; the caller holds ctr->lock
+ * @resources: new limits
+ * @err: filled on failure
+ *
+ * Return: 0 or -errno.
+ */
+int sb_container_update(struct sb_container *ctr, const struct oci_resources *resources,
+			struct err *err)
+{
+	if (ctr->init->state == SB_PROCESS_STATE_STOPPED || !ctr->sandbox->agent)
+		return err_set(err, EINVAL, "container %s is not running", ctr->id);
+	return sandbox_update_limits(ctr, resources, err);
+}
+
+static void remove_from_guest(struct sb_container *ctr)
+{
+	struct agent_remove_container_request req = { .container_id = ctr->id };
+	struct sandbox *sb = ctr->sandbox;
+	struct err err = ERR_NULL;
+
+	if (!ctr->in_guest || !sb->agent)
+		return;
+	/*
+	 * Nothing on the host depends on the guest's consent: what stays behind there goes with the
+	 * VM.
+	 */
+	if (rpc_call(sb->agent, &agent_remove_container, &req, NULL, NULL,
+		     sandbox_request_deadline(sb), &err) < 0 &&
+	    sb->state == SANDBOX_STATE_RUNNING)
+		log_warn("remove container %s: %s", ctr->id, err.text);
+	ctr->in_guest = false;
+}
+
+/**
+ * sb_container_delete() - remove a container that does not run
+ * @ctr: container; the caller holds ctr->lock. It is gone after success.
+ * @err: filled on failure
+ *
+ * Return: 0 or -errno (-EBUSY while its first process runs).
+ */
+int sb_container_delete(struct sb_container *ctr, struct err *err)
+{
+	if (ctr->init->state == SB_PROCESS_STATE_RUNNING)
+		return err_set(err, EBUSY,
+			       "cannot delete container %s that is not stopped: running", ctr->id);
+	ctr->deleted = true;
+	remove_from_guest(ctr);
+	device_unplug_all(ctr);
+	sb_process_exited(ctr->init, 128 + SIGKILL); /* created, never started */
+	unshare_all(ctr);
+	rootfs_unmount(ctr);
+	if (ctr->spec->hooks)
+		run_late_hooks(ctr, "poststop", ctr->spec->hooks->poststop,
+			       ctr->spec->hooks->nr_poststop, "stopped");
+	sb_container_free(ctr);
+	return 0;
+}
+
+/**
+ * sb_container_add_exec() - note a further process
+ * @ctr: container; the caller holds ctr->lock
+ * @exec_id: id, unique in the container
+ * @process_json: OCI process object
+ * @len: its length
+ * @io: host descriptors, taken over also on failure
+ * @ret: receives the process; the container holds the reference
+ * @err: filled on failure
+ *
+ * Return: 0 or -errno (-EEXIST for an id in use).
+ */
+int sb_container_add_exec(struct sb_container *ctr, const char *exec_id, const char *process_json,
+			  size_t len, struct sb_process_io io, struct sb_process **ret,
+			  struct err *err)
+{
+	struct sb_process *exec = NULL;
+	struct oci_process *spec;
+	int r = 0;
+
+	if (ctr->init->state != SB_PROCESS_STATE_RUNNING)
+		r = err_set(err, ENOENT, "cannot exec in a container that is not running: %s is %s",
+			    ctr->id, sb_process_state_name(ctr->init->state));
+	else if (sb_container_find_process(ctr, exec_id))
+		r = err_set(err, EEXIST, "exec %s of %s already exists", exec_id, ctr->id);
+	else if (sb_process_new(ctr, exec_id, &exec) < 0)
+		r = err_set(err, ENOMEM, "out of memory");
+	if (r < 0) {
+		for (size_t i = 0; i < ARRAY_SIZE(io.fds); i++)
+			(void)fd_close(io.fds[i]);
+		return r;
+	}
+	exec->io = io;
+	r = oci_process_parse(process_json, len, "process", exec->arena, &spec, err);
+	if (r < 0) {
+		(void)sb_process_unref(exec);
+		return r;
+	}
+	exec->spec = spec;
+	exec->host_pid = ctr->init->host_pid;
+	list_add_tail(&ctr->execs, &exec->node);
+	*ret = exec;
+	return 0;
+}
+
+/**
+ * sb_container_start_exec() - run a further process
+ * @ctr: container; the caller holds ctr->lock
+ * @exec: process in state CREATED
+ * @err: filled on failure
+ *
+ * Return: 0 or -errno; after a failure the process is STOPPED.
+ */
+int sb_container_start_exec(struct sb_container *ctr, struct sb_process *exec, struct err *err)
+{
+	struct sandbox *sb = ctr->sandbox;
+	struct sb_process_ports ports;
+
+	if (exec->state != SB_PROCESS_STATE_CREATED)
+		return err_set(err, EBUSY, "exec %s has been started", exec->exec_id);
+	if (!sb->agent || ctr->init->state != SB_PROCESS_STATE_RUNNING)
+		return err_set(err, ENOENT, "cannot exec in %s: not running", ctr->id);
+	uint64_t deadline_ns = sandbox_request_deadline(sb);
+	int r = sb_process_connect_streams(exec, deadline_ns, &ports, err);
+	if (r >= 0) {
+		struct agent_exec_process_request req = {
+			.container_id = ctr->id,
+			.exec_id = exec->exec_id,
+			.process = (struct oci_process *)(uintptr_t)exec->spec,
+			.stdin_port = ports.port[0],
+			.stdout_port = ports.port[1],
+			.stderr_port = ports.port[2],
+		};
+		r = rpc_call(sb->agent, &agent_exec_process, &req, NULL, NULL, deadline_ns, err);
+	}
+	if (r < 0) {
+		sb_process_exited(exec, 127);
+		return r;
+	}
+	r = sb_process_follow(exec, err);
+	if (r >= 0 && exec->rows)
+		r = sb_process_resize(exec, exec->rows, exec->columns, err);
+	return r;
+}
+
+/**
+ * sb_container_delete_exec() - forget a further process
+ * @ctr: container; the caller holds ctr->lock
+ * @exec: process of it that does not run; gone after success
+ * @err: filled on failure
+ *
+ * Return: 0 or -EBUSY.
+ */
+int sb_container_delete_exec(struct sb_container *ctr, struct sb_process *exec, struct err *err)
+{
+	if (exec->state == SB_PROCESS_STATE_RUNNING)
+		return err_set(err, EBUSY, "exec %s of %s is running", exec->exec_id, ctr->id);
+	sb_process_exited(exec, 128 + SIGKILL); /* never started */
+	list_del(&exec->node);
+	exec->container = NULL;
+	(void)sb_process_unref(exec);
+	return 0;
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A container of a sandbox: its bundle, what it shares with the guest, its processes.
+ */
+#pragma once
+
+#include "common/arena.h"
+#include "common/err.h"
+#include "common/fiber.h"
+#include "common/list.h"
+#include "oci_spec.h"
+#include "sandbox/process.h"
+
+struct sandbox;
+struct containerd_mount;
+
+/* How a container comes into being; everything is borrowed for the call. */
+struct sb_container_params {
+	const char *id;
+	const char *bundle;		       /* absolute path */
+	struct sb_process_io io;	       /* taken over, also on failure */
+	uint32_t host_pid;		       /* of the stand-in; 0: the VMM's */
+	void *user;			       /* stored in the first process */
+	const struct containerd_mount *rootfs; /* to be mounted at the bundle's rootfs first */
+	size_t nr_rootfs;
+};
+
+struct sb_container {
+	struct list node; /* in sandbox->containers */
+	struct sandbox *sandbox;
+	struct arena *arena;
+	const char *id, *bundle;
+	struct oci_spec *spec; /* as the manager wrote it */
+	struct sb_process *init;
+	struct list execs; /* struct sb_process */
+	struct fiber_mutex
+		lock; /* one life-cycle call at a time; never held while waiting for an exit */
+	struct strv shares; /* names below the shared tree */
+	struct strv disks;  /* VM ids of disks plugged for it */
+	char *rootfs_mount; /* mounted by us, absolute; NULL: none */
+	bool in_guest;	    /* the agent knows it */
+	bool paused, oom_killed, deleted;
+	struct timespec created_at;
+};
+
+struct sb_container *sb_container_find(struct sandbox *sb, const char *id);
+struct sb_process *sb_container_find_process(struct sb_container *ctr, const char *exec_id);
+
+/* All in fibers. */
+int sb_container_create(struct sandbox *sb, const struct sb_container_params *params,
+			struct sb_container **ret, struct err *err) must_check;
+int sb_container_start(struct sb_container *ctr, struct err *err) must_check;
+int sb_container_pause(struct sb_container *ctr, bool pause, struct err *err) must_check;
+int sb_container_update(struct sb_container *ctr, const struct oci_resources *resources,
+			struct err *err) must_check;
+int sb_container_delete(struct sb_container *ctr, struct err *err) must_check;
+
+/*
+ * @process_json is the OCI process object. The exec is CREATED then; sb_container_start_exec() runs
+ * it.
+ */
+int sb_container_add_exec(struct sb_container *ctr, const char *exec_id, const char *process_json,
+			  size_t len, struct sb_process_io io, struct sb_process **ret,
+			  struct err *err) must_check;
+int sb_container_start_exec(struct sb_container *ctr, struct sb_process *exec,
+			    struct err *err) must_check;
+int sb_container_delete_exec(struct sb_container *ctr, struct sb_process *exec,
+			     struct err *err) must_check;

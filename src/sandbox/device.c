@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * DOC: Devices of a container
+ *
+ * A character device is the guest kernel's: the spec's entry stays and the agent looks for it in
+ * the guest. A block device of the host is plugged into the VM as a virtio disk and appears under
+ * the path the spec gives it. A device whose rule does not allow writing is plugged read-only: the
+ * guest cannot be trusted to keep to the rule.
+ *
+ * A privileged container (its rules allow everything) is listed every device of the host by its
+ * manager. It gets all devices of its own machine, the VM, instead; only block devices that were
+ * asked for under another name than the host's are plugged.
+ */
+#include "sandbox/device.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "common/fd.h"
+#include "common/io.h"
+#include "common/log.h"
+#include "common/str.h"
+#include "oci/devices.h"
+#include "rpc/agent_msg.h"
+#include "sandbox/container.h"
+#include "sandbox/sandbox.h"
+#include "vm_config.h"
+
+#define DEVICE_PLUG_MS 10000
+#define DEVICE_UEVENT_MAX 4096
+
+static bool is_block(const struct oci_device *device)
+{
+	return str_eq(device->type, "b");
+}
+
+/* The last matching rule decides, as in the kernel's device controller. */
+static bool may_write(const struct oci_resources *res, const struct oci_device *device)
+{
+	bool may = false;
+
+	for (size_t i = 0; res && i < res->nr_devices; i++) {
+		const struct oci_device_cgroup *rule = &res->devices[i];
+
+		if (!str_empty(rule->type) && !str_eq(rule->type, "a") && !str_eq(rule->type, "b"))
+			continue;
+		if ((rule->major && *rule->major >= 0 && *rule->major != device->major) ||
+		    (rule->minor && *rule->minor >= 0 && *rule->minor != device->minor))
+			continue;
+		if (!rule->access || strchr(rule->access, 'w'))
+			may = rule->allow;
+	}
+	return may;
+}
+
+/* A manager that lists the host's devices names them as the host does. */
+static bool is_hosts_name(const struct oci_device *device)
+{
+	struct stat st;
+
+	return stat(device->path, &st) == 0 && S_ISBLK(st.st_mode) &&
+	       major(st.st_rdev) == device->major && minor(st.st_rdev) == device->minor;
+}
+
+/* The kernel's name of a device leads to its node. */
+static int open_disk(const struct oci_device *device, bool read_only, struct err *err)
+{
+	cleanup_free char *uevent = NULL;
+	char path[300], name[200];
+	struct stat st;
+
+	(void)snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/uevent", (unsigned)device->major,
+		       (unsigned)device->minor);
+	ssize_t n = io_read_file_at(AT_FDCWD, path, DEVICE_UEVENT_MAX, &uevent);
+	const char *line = n < 0 ? NULL : strstr(uevent, "DEVNAME=");
+	if (!line || sscanf(line, "DEVNAME=%199s", name) != 1)
+		return err_set(err, ENXIO, "device %s: the host has no block device %u:%u",
+			       device->path, (unsigned)device->major, (unsigned)device->minor);
+	(void)snprintf(path, sizeof(path), "/dev/%s", name);
+	cleanup_close int fd =
+		neg_errno(open(path, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK));
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_set_errno(err, fd < 0 ? fd : -errno, "device %s: open %s", device->path,
+				     path);
+	if (!S_ISBLK(st.st_mode) || major(st.st_rdev) != device->major ||
+	    minor(st.st_rdev) != device->minor)
+		return err_set(err, ENXIO, "device %s: %s is not the block device %u:%u",
+			       device->path, path, (unsigned)device->major,
+			       (unsigned)device->minor);
+	return TAKE_FD(fd);
+}
+
+static int plug_disk(struct sb_container *ctr, const struct oci_device *device, bool read_only,
+		     struct agent_device *ret, struct err *err)
+{
+	struct sandbox *sb = ctr->sandbox;
+	struct vm_device disk = { .type = VM_DEVICE_BLOCK, .block = { .read_only = read_only } };
+	cleanup_close int fd = open_disk(device, read_only, err);
+
+	if (fd < 0)
+		return fd;
+	disk.block.fd = fd;
+	(void)snprintf(disk.id, sizeof(disk.id), "disk%u", sb->nr_disks++);
+	int r = hypervisor_attach(sb->hv, &disk, loop_deadline_ms(DEVICE_PLUG_MS), err);
+	if (r < 0)
+		return err_wrap(err, "device %s", device->path);
+	*ret = (struct agent_device){
+		.id = arena_strdup(ctr->arena, disk.guest_path),
+		.type = "blk",
+		.container_path = device->path,
+	};
+	if (!ret->id || arena_strv_add(ctr->arena, &ctr->disks, disk.id) < 0)
+		return err_set(err, ENOMEM, "out of memory");
+	return 0;
+}
+
+/**
+ * device_plug_all() - give a container the devices of its spec
+ * @ctr: container; its VM runs
+ * @spec: the guest's copy of the spec, with linux of its own; its list of devices is replaced
+ * @ret: receives what the agent is to wait for, in the container's arena
+ * @ret_nr: receives their number
+ * @err: names the device
+ *
+ * What was plugged is noted in ctr->disks, also on failure.
+ *
+ * Return: 0 or -errno.
+ */
+int device_plug_all(struct sb_container *ctr, struct oci_spec *spec, struct agent_device **ret,
+		    size_t *ret_nr, struct err *err)
+{
+	struct oci_linux *linux_ = spec->linux_;
+	bool privileged = oci_devices_allow_all(linux_->resources);
+	struct oci_device *kept = arena_calloc(ctr->arena, linux_->nr_devices + 1, sizeof(*kept));
+	struct agent_device *plugged =
+		arena_calloc(ctr->arena, linux_->nr_devices + 1, sizeof(*plugged));
+	size_t nr_kept = 0, nr_plugged = 0;
+
+	if (!kept || !plugged)
+		return err_set(err, ENOMEM, "out of memory");
+	for (size_t i = 0; i < linux_->nr_devices; i++) {
+		const struct oci_device *device = &linux_->devices[i];
+
+		if (privileged && (!is_block(device) || is_hosts_name(device)))
+			continue;
+		kept[nr_kept++] = *device;
+		if (!is_block(device))
+			continue;
+		int r = plug_disk(ctr, device, !may_write(linux_->resources, device),
+				  &plugged[nr_plugged], err);
+		if (r < 0)
+			return r;
+		nr_plugged++;
+	}
+	linux_->devices = kept;
+	linux_->nr_devices = nr_kept;
+	*ret = plugged;
+	*ret_nr = nr_plugged;
+	return 0;
+}
+
+/**
+ * device_unplug_all() - take a container's disks out of the VM
+ * @ctr: container that does not run
+ */
+void device_unplug_all(struct sb_container *ctr)
+{
+	struct sandbox *sb = ctr->sandbox;
+
+	for (size_t i = ctr->disks.nr; i > 0 && sb->state == SANDBOX_STATE_RUNNING && sb->hv; i--) {
+		struct err err = ERR_NULL;
+
+		if (hypervisor_detach(sb->hv, ctr->disks.v[i - 1], loop_deadline_ms(DEVICE_PLUG_MS),
+				      &err) < 0)
+			log_warn("container %s: %s", ctr->id, err.text);
+	}
+	ctr->disks.nr = 0;
+}

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * DOC: What the guest gets
+ *
+ * The spec is copied one level deep and parts of it are replaced. Root file system and bind mounts
+ * are shared through the sandbox's tree and renamed; kernel file systems (/proc, /sys, /dev) are
+ * the guest's own, never the host's. Namespaces with a path lead to the sandbox's. Hooks that
+ * belong to the host have been taken out.
+ */
+#include "sandbox/guest_spec.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "common/fd.h"
+#include "common/log.h"
+#include "common/str.h"
+#include "kata_protocol.h"
+#include "sandbox/container.h"
+#include "sandbox/sandbox.h"
+
+static bool has_option(const struct oci_mount *mount, const char *option)
+{
+	for (size_t i = 0; i < mount->options.nr; i++)
+		if (str_eq(mount->options.v[i], option))
+			return true;
+	return false;
+}
+
+static bool is_bind(const struct oci_mount *mount)
+{
+	return str_eq(mount->type, "bind") || has_option(mount, "bind") ||
+	       has_option(mount, "rbind");
+}
+
+static bool path_is_below(const char *path, const char *dir)
+{
+	const char *rest = str_skip_prefix(path, dir);
+
+	return rest && (*rest == '\0' || *rest == '/');
+}
+
+/*
+ * Kernel file systems of the host mean nothing to the guest, which has its own at the same place.
+ */
+static bool is_kernel_path(const char *path)
+{
+	return path_is_below(path, "/proc") || path_is_below(path, "/sys") ||
+	       (path_is_below(path, "/dev") && !path_is_below(path, "/dev/shm"));
+}
+
+static int share_into_guest(struct sb_container *ctr, int fd, const char *name, bool read_only,
+			    char **ret_guest_path, struct err *err)
+{
+	int r = share_add(&ctr->sandbox->share, fd, name, read_only, err);
+
+	if (r < 0)
+		return r;
+	*ret_guest_path = arena_printf(ctr->arena, "%s/%s", KATA_GUEST_SHARED_DIR, name);
+	if (!*ret_guest_path || arena_strv_add(ctr->arena, &ctr->shares, name) < 0)
+		return err_set(err, ENOMEM, "out of memory");
+	return 0;
+}
+
+/* The containers of a pod see each other's shared memory. */
+static int use_pod_shm(struct sb_container *ctr, struct oci_mount *mount, struct err *err)
+{
+	struct strv options = { 0 };
+
+	mount->type = arena_strdup(ctr->arena, "bind");
+	mount->source = arena_strdup(ctr->arena, KATA_GUEST_SHM_DIR);
+	if (!mount->type || !mount->source || arena_strv_add(ctr->arena, &options, "rbind") < 0)
+		return err_set(err, ENOMEM, "out of memory");
+	mount->options = options;
+	return 0;
+}
+
+/*
+ * /dev/shm of a manager is a host tmpfs; the guest makes one of the same size instead of sharing
+ * its pages.
+ */
+static int make_guest_shm(struct sb_container *ctr, int fd, struct oci_mount *mount,
+			  struct err *err)
+{
+	struct statfs fs;
+	struct strv options = { 0 };
+	int r = 0;
+
+	if (fstatfs(fd, &fs) < 0)
+		return err_set_errno(err, -errno, "mount %s: %s", mount->destination,
+				     mount->source);
+	if (ctr->sandbox->pod)
+		return use_pod_shm(ctr, mount, err);
+	const char *size =
+		arena_printf(ctr->arena, "size=%llu",
+			     (unsigned long long)fs.f_blocks * (unsigned long long)fs.f_bsize);
+	const char *const wanted[] = { "nosuid", "noexec", "nodev", "mode=1777", size };
+	for (size_t i = 0; i < ARRAY_SIZE(wanted) && r >= 0; i++)
+		r = wanted[i] ? arena_strv_add(ctr->arena, &options, wanted[i]) : -ENOMEM;
+	mount->type = arena_strdup(ctr->arena, "tmpfs");
+	mount->source = arena_strdup(ctr->arena, "shm");
+	if (r < 0 || !mount->type || !mount->source)
+		return err_set(err, ENOMEM, "out of memory");
+	mount->options = options;
+	return 0;
+}
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash && slash[1] ? slash + 1 : "root";
+}
+
+/* The root file system that containerd let us mount is in our own namespace only. */
+static int open_source(struct sb_container *ctr, const char *source, bool own)
+{
+	const char *path = *source == '/' ? source
+					  : arena_printf(ctr->arena, "%s/%s", ctr->bundle, source);
+
+	return path ? share_open(path, own) : -ENOMEM;
+}
+
+static int convert_bind(struct sb_container *ctr, size_t index, struct oci_mount *mount,
+			struct err *err)
+{
+	char name[400];
+	struct stat st;
+
+	if (str_empty(mount->source))
+		return err_set(err, EINVAL, "mounts[%zu] (%s): bind mount without a source", index,
+			       mount->destination);
+	if (is_kernel_path(mount->source))
+		return 0;
+	cleanup_close int fd = open_source(ctr, mount->source, false);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_set_errno(err, fd < 0 ? fd : -errno, "mounts[%zu] (%s): source %s",
+				     index, mount->destination, mount->source);
+	if (str_eq(mount->destination, "/dev/shm"))
+		return make_guest_shm(ctr, fd, mount, err);
+	if (S_ISBLK(st.st_mode) || S_ISCHR(st.st_mode))
+		return err_set(err, ENOTSUP, "mounts[%zu] (%s): %s is a device: use --device",
+			       index, mount->destination, mount->source);
+	(void)snprintf(name, sizeof(name), "%s-%zu-%.200s", ctr->id, index,
+		       base_name(mount->source));
+	return share_into_guest(ctr, fd, name, has_option(mount, "ro") || has_option(mount, "rro"),
+				&mount->source, err);
+}
+
+static int convert_mounts(struct sb_container *ctr, struct oci_spec *spec, struct err *err)
+{
+	struct oci_mount *mounts =
+		arena_memdup(ctr->arena, spec->mounts, spec->nr_mounts * sizeof(*mounts));
+
+	if (!mounts)
+		return err_set(err, ENOMEM, "out of memory");
+	spec->mounts = mounts;
+	for (size_t i = 0; i < spec->nr_mounts; i++) {
+		int r = is_bind(&mounts[i]) ? convert_bind(ctr, i, &mounts[i], err) : 0;
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int convert_root(struct sb_container *ctr, struct oci_spec *spec, struct err *err)
+{
+	struct oci_root *root = arena_memdup(ctr->arena, spec->root, sizeof(*root));
+	char name[200];
+	struct stat st;
+
+	if (!root)
+		return err_set(err, ENOMEM, "out of memory");
+	cleanup_close int fd = open_source(ctr, root->path, ctr->rootfs_mount);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_set_errno(err, fd < 0 ? fd : -errno, "rootfs %s", root->path);
+	if (!S_ISDIR(st.st_mode))
+		return err_set(err, ENOTDIR, "rootfs %s: not a directory", root->path);
+	(void)snprintf(name, sizeof(name), "%s/rootfs", ctr->id);
+	/* Read-only is the guest's doing here: it must still be able to create mount points. */
+	int r = share_into_guest(ctr, fd, name, false, &root->path, err);
+	spec->root = root;
+	return r;
+}
+
+static int convert_namespaces(struct sb_container *ctr, struct oci_linux *linux_, struct err *err)
+{
+	struct oci_namespace *from = linux_->namespaces;
+	struct oci_namespace *to = arena_calloc(ctr->arena, linux_->nr_namespaces, sizeof(*to));
+	size_t nr = 0;
+
+	if (!to)
+		return err_set(err, ENOMEM, "out of memory");
+	for (size_t i = 0; i < linux_->nr_namespaces; i++)
+		/*
+		 * The guest has one network; a path means nothing there, joining is decided by the
+		 * sandbox.
+		 */
+		if (!str_eq(from[i].type, "network"))
+			to[nr++].type = from[i].type;
+	linux_->namespaces = to;
+	linux_->nr_namespaces = nr;
+	return 0;
+}
+
+/* Only startContainer hooks run in the guest: their paths are the container's. */
+static int convert_hooks(struct sb_container *ctr, struct oci_spec *spec, struct err *err)
+{
+	struct oci_hooks *hooks;
+
+	if (!spec->hooks)
+		return 0;
+	hooks = arena_alloc(ctr->arena, sizeof(*hooks));
+	if (!hooks)
+		return err_set(err, ENOMEM, "out of memory");
+	hooks->start_container = spec->hooks->start_container;
+	hooks->nr_start_container = spec->hooks->nr_start_container;
+	spec->hooks = hooks;
+	return 0;
+}
+
+/* Profiles that managers set by themselves where the host has AppArmor; nobody asked for them. */
+static bool is_default_apparmor(const char *profile)
+{
+	return str_eq(profile, "unconfined") || str_eq(profile, "docker-default") ||
+	       str_eq(profile, "cri-containerd.apparmor.d") || str_eq(profile, "crio-default") ||
+	       str_skip_prefix(profile, "containers-default-");
+}
+
+/* Labels speak of the host's policy: the VM is the boundary, and the guest has no such policy. */
+static int convert_process(struct sb_container *ctr, struct oci_spec *spec, struct err *err)
+{
+	struct oci_process *process = arena_memdup(ctr->arena, spec->process, sizeof(*process));
+
+	if (!process)
+		return err_set(err, ENOMEM, "out of memory");
+	if (process->apparmor_profile && is_default_apparmor(process->apparmor_profile))
+		process->apparmor_profile = NULL;
+	process->selinux_label = NULL;
+	spec->process = process;
+	spec->linux_->mount_label = NULL;
+	return 0;
+}
+
+/* CPU and node numbers are the host's; its cgroup keeps the VM to them. */
+static int convert_resources(struct sb_container *ctr, struct oci_linux *linux_, struct err *err)
+{
+	struct oci_resources *resources;
+	struct oci_cpu *cpu;
+
+	if (!linux_->resources || !linux_->resources->cpu)
+		return 0;
+	resources = arena_memdup(ctr->arena, linux_->resources, sizeof(*resources));
+	cpu = arena_memdup(ctr->arena, linux_->resources->cpu, sizeof(*cpu));
+	if (!resources || !cpu)
+		return err_set(err, ENOMEM, "out of memory");
+	cpu->cpus = NULL;
+	cpu->mems = NULL;
+	resources->cpu = cpu;
+	linux_->resources = resources;
+	return 0;
+}
+
+/**
+ * guest_spec_make() - the spec for the agent
+ * @ctr: container with its spec; the shared tree exists
+ * @ret: receives the converted spec, in the container's arena
+ * @err: names the mount or device that cannot be had in a guest
+ *
+ * What was shared is noted in ctr->shares, also on failure.
+ *
+ * Return: 0 or -errno.
+ */
+int guest_spec_make(struct sb_container *ctr, struct oci_spec **ret, struct err *err)
+{
+	struct oci_spec *spec = arena_memdup(ctr->arena, ctr->spec, sizeof(*spec));
+
+	if (!spec)
+		return err_set(err, ENOMEM, "out of memory");
+	spec->linux_ = arena_alloc(ctr->arena, sizeof(*spec->linux_));
+	if (!spec->linux_)
+		return err_set(err, ENOMEM, "out of memory");
+	if (ctr->spec->linux_)
+		*spec->linux_ = *ctr->spec->linux_;
+	int r = convert_root(ctr, spec, err);
+	if (r >= 0)
+		r = convert_mounts(ctr, spec, err);
+	if (r >= 0)
+		r = convert_namespaces(ctr, spec->linux_, err);
+	if (r >= 0)
+		r = convert_hooks(ctr, spec, err);
+	if (r >= 0)
+		r = convert_process(ctr, spec, err);
+	if (r >= 0)
+		r = convert_resources(ctr, spec->linux_, err);
+	if (r < 0)
+		return r;
+	*ret = spec;
+	return 0;
+}

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Host hooks: one child process each, the container's state on its stdin, its output kept for the
+ * error.
+ */
+#include "sandbox/hooks.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/fd.h"
+#include "common/fiber.h"
+#include "common/json.h"
+#include "common/proc.h"
+#include "oci/state.h"
+
+#define HOOK_OUTPUT_MAX 512
+
+struct hook_pipes {
+	int in[2], out[2];
+};
+
+static void close_pipes(struct hook_pipes *pipes)
+{
+	int *fds[] = { &pipes->in[0], &pipes->in[1], &pipes->out[0], &pipes->out[1] };
+
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		*fds[i] = fd_close(*fds[i]);
+}
+
+static int open_pipes(struct hook_pipes *pipes)
+{
+	int r = neg_errno(pipe2(pipes->in, O_CLOEXEC));
+
+	if (r >= 0)
+		r = neg_errno(pipe2(pipes->out, O_CLOEXEC));
+	/* Only our ends: the hook expects ordinary blocking ones. */
+	if (r >= 0)
+		r = fd_set_nonblock(pipes->in[1], true);
+	return r < 0 ? r : fd_set_nonblock(pipes->out[0], true);
+}
+
+/* Reads the hook's output to its end, keeping the last bytes. */
+static int drain(int fd, char *tail, size_t size, uint64_t deadline_ns)
+{
+	char buf[HOOK_OUTPUT_MAX];
+	size_t len = 0;
+
+	for (;;) {
+		ssize_t n = fiber_read(fd, buf, sizeof(buf), deadline_ns);
+
+		if (n <= 0) {
+			while (len && (tail[len - 1] == '\n' || tail[len - 1] == ' '))
+				len--;
+			tail[len] = '\0';
+			return (int)n;
+		}
+		size_t keep = MIN(len, size - 1 - MIN((size_t)n, size - 1));
+		size_t add = MIN((size_t)n, size - 1 - keep);
+		memmove(tail, tail + len - keep, keep);
+		memcpy(tail + keep, buf + n - add, add);
+		len = keep + add;
+	}
+}
+
+static int run_hook(const struct oci_hook *hook, const struct strbuf *state,
+		    const struct hook_env *env, struct hook_pipes *pipes, struct err *err)
+{
+	uint64_t deadline_ns = hook->timeout ? loop_deadline_ms((uint64_t)*hook->timeout * 1000)
+					     : LOOP_FOREVER;
+	struct proc_fd fds[] = { { pipes->in[0], 0 }, { pipes->out[1], 1 }, { pipes->out[1], 2 } };
+	char *no_args[] = { hook->path, NULL }, *no_env[] = { NULL }, output[HOOK_OUTPUT_MAX];
+	struct proc_spec spec = {
+		.path = hook->path,
+		.argv = hook->args.nr ? hook->args.v : no_args,
+		.envp = hook->env.nr ? hook->env.v : no_env,
+		.fds = fds,
+		.nr_fds = ARRAY_SIZE(fds),
+		.cwd = env->cwd,
+		.netns_fd = env->netns_fd ? *env->netns_fd : -1,
+		.die_with_parent = true,
+	};
+	struct proc proc = PROC_NULL;
+	int wstatus = 0, r = proc_spawn(&spec, &proc, err);
+
+	if (r < 0)
+		return r;
+	pipes->in[0] = fd_close(pipes->in[0]);
+	pipes->out[1] = fd_close(pipes->out[1]);
+	/* A hook need not read its input. */
+	r = fiber_write_full(pipes->in[1], state->data, state->len, deadline_ns);
+	pipes->in[1] = fd_close(pipes->in[1]);
+	if (r >= 0 || r == -EPIPE)
+		r = drain(pipes->out[0], output, sizeof(output), deadline_ns);
+	if (r >= 0)
+		r = proc_wait_fiber(&proc, deadline_ns, &wstatus);
+	if (r < 0) {
+		bool mask = fiber_mask_cancel(true);
+		(void)proc_signal(&proc, SIGKILL); /* it may have ended meanwhile */
+		(void)proc_wait_fiber(&proc, loop_deadline_ms(1000), NULL);
+		(void)fiber_mask_cancel(mask);
+		proc_deinit(&proc);
+		return r == -ETIMEDOUT
+			       ? err_set(err, ETIMEDOUT, "timed out after %d s", *hook->timeout)
+			       : err_set_errno(err, r, "wait");
+	}
+	if (wstatus)
+		return err_set(err, EIO, "exit status %d%s%s", proc_exit_code(wstatus),
+			       *output ? ": " : "", output);
+	return 0;
+}
+
+/**
+ * hooks_run() - run hooks one after the other
+ * @kind: for errors, as the configuration calls them
+ * @hooks: hooks
+ * @nr_hooks: number of them
+ * @env: state and surroundings
+ * @err: names the hook that failed
+ *
+ * Return: 0 or -errno.
+ */
+int hooks_run(const char *kind, const struct oci_hook *hooks, size_t nr_hooks,
+	      const struct hook_env *env, struct err *err)
+{
+	cleanup_strbuf struct strbuf state = STRBUF_NULL;
+
+	if (!nr_hooks)
+		return 0;
+	int r = oci_state_format(env->state, &state);
+	if (r < 0)
+		return err_set_errno(err, r, "format state for hooks");
+	for (size_t i = 0; i < nr_hooks; i++) {
+		struct hook_pipes pipes = { { -1, -1 }, { -1, -1 } };
+
+		r = open_pipes(&pipes);
+		r = r < 0 ? err_set_errno(err, r, "pipe")
+			  : run_hook(&hooks[i], &state, env, &pipes, err);
+		close_pipes(&pipes);
+		if (r < 0)
+			return err_wrap(err, "%s hook %s", kind, hooks[i].path);
+	}
+	return 0;
+}

@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Host cgroups by plain file operations. See cgroups(7) and the kernel's admin-guide/cgroup-v1 and
+ * cgroup-v2.
+ */
+#include "sandbox/host_cgroup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/fd.h"
+#include "common/fiber.h"
+#include "common/io.h"
+#include "common/log.h"
+#include "common/str.h"
+
+#define MOUNTINFO_MAX (16UL << 20)
+#define HOST_CGROUP_REMOVE_MS 2000
+#define HOST_CGROUP_RETRY_MS 5
+#define HOST_CGROUP_EXHAUST_BYTES (16ULL << 20)
+
+/* "slice:prefix:name" of the systemd driver becomes the place systemd would give the scope. */
+static char *systemd_path(const char *cgroups_path, struct arena *arena, struct err *err)
+{
+	const char *prefix = strchr(cgroups_path, ':'),
+		   *name = prefix ? strchr(prefix + 1, ':') : NULL;
+	struct strbuf path = STRBUF_NULL;
+	int r = 0;
+
+	if (!name) {
+		(void)err_set(err, EINVAL, "linux.cgroupsPath '%s' is not slice:prefix:name",
+			      cgroups_path);
+		return NULL;
+	}
+	size_t slice_len = (size_t)(prefix - cgroups_path);
+	/* a-b-c.slice is a.slice/a-b.slice/a-b-c.slice; see systemd.slice(5). */
+	for (size_t i = 1; i < slice_len && r >= 0; i++)
+		if (cgroups_path[i] == '-')
+			r = strbuf_printf(&path, "/%.*s.slice", (int)i, cgroups_path);
+	if (r >= 0)
+		r = strbuf_printf(&path, "/%.*s/%.*s-%s.scope", (int)(slice_len ? slice_len : 12),
+				  slice_len ? cgroups_path : "system.slice",
+				  (int)(name - prefix - 1), prefix + 1, name + 1);
+	char *copy = r < 0 ? NULL : arena_strdup(arena, path.data);
+	strbuf_deinit(&path);
+	if (!copy)
+		(void)err_set(err, ENOMEM, "out of memory");
+	return copy;
+}
+
+static int plan_hierarchy(struct host_cgroup *cg, struct arena *arena, const char *mount_point,
+			  const char *controllers, const char *path)
+{
+	size_t i = cg->nr;
+
+	if (i == HOST_CGROUP_MAX)
+		return -E2BIG;
+	cg->dirs[i] = arena_printf(arena, "%s/%s", mount_point, path + (*path == '/'));
+	cg->controllers[i] = arena_strdup(arena, controllers);
+	cg->procs_fds[i] = -1;
+	if (!cg->dirs[i] || !cg->controllers[i])
+		return -ENOMEM;
+	cg->nr++;
+	return 0;
+}
+
+/* One line of mountinfo: "... root mount_point options [tags] - fstype source super_options". */
+static int plan_line(struct host_cgroup *cg, struct arena *arena, char *line, const char *path,
+		     bool *ret_v2, bool want_v2)
+{
+	char mount_point[256], root[256], fstype[32], super[256];
+	char *tail = strstr(line, " - ");
+
+	if (!tail || sscanf(line, "%*s %*s %*s %255s %255s", root, mount_point) != 2 ||
+	    sscanf(tail, " - %31s %*s %255s", fstype, super) != 2)
+		return 0;
+	if (str_eq(fstype, "cgroup2")) {
+		*ret_v2 = true;
+		return want_v2 ? plan_hierarchy(cg, arena, mount_point, "", path) : 0;
+	}
+	if (!str_eq(fstype, "cgroup") || want_v2)
+		return 0;
+	/* Super options: "rw,cpu,cpuacct" or "rw,name=systemd". */
+	const char *controllers = strchr(super, ',');
+	return plan_hierarchy(cg, arena, mount_point, controllers ? controllers + 1 : "", path);
+}
+
+static int plan_all(struct host_cgroup *cg, struct arena *arena, const char *mountinfo,
+		    const char *path, bool want_v2)
+{
+	cleanup_free char *copy = strdup(mountinfo);
+	bool v2 = false;
+	char *save = NULL;
+
+	if (!copy)
+		return -ENOMEM;
+	for (char *line = strtok_r(copy, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		int r = plan_line(cg, arena, line, path, &v2, want_v2);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/**
+ * host_cgroup_plan() - decide where the cgroup is
+ * @cgroups_path: linux.cgroupsPath; NULL or "": none is wanted
+ * @systemd: it is slice:prefix:name
+ * @arena: holds the strings
+ * @ret: receives the plan, empty when none is wanted or the host has no cgroups
+ * @err: filled on failure
+ *
+ * A version 1 host may have version 2 mounted as well, without controllers; then version 1 is what
+ * counts.
+ *
+ * Return: 0 or -errno.
+ */
+int host_cgroup_plan(const char *cgroups_path, bool systemd, struct arena *arena,
+		     struct host_cgroup *ret, struct err *err)
+{
+	cleanup_free char *mountinfo = NULL;
+	struct host_cgroup cg = HOST_CGROUP_NULL;
+	const char *path = cgroups_path;
+
+	*ret = cg;
+	if (str_empty(cgroups_path))
+		return 0;
+	if (systemd || (strchr(cgroups_path, ':') && *cgroups_path != '/'))
+		path = systemd_path(cgroups_path, arena, err);
+	if (!path)
+		return -err->code;
+	if (strstr(path, "..") || str_eq(path, "/"))
+		return err_set(err, EINVAL, "linux.cgroupsPath '%s' is not allowed", cgroups_path);
+	ssize_t n = io_read_file_at(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, &mountinfo);
+	int r = n < 0 ? (int)n : plan_all(&cg, arena, mountinfo, path, false);
+	if (r >= 0 && !cg.nr)
+		r = plan_all(&cg, arena, mountinfo, path, true);
+	if (r < 0)
+		return err_set_errno(err, r, "find host cgroups");
+	*ret = cg;
+	return 0;
+}
+
+/* A new cpuset has no CPUs and accepts no process; version 2 inherits by itself. */
+static void inherit_cpuset(const char *dir)
+{
+	static const char *const files[] = { "cpuset.cpus", "cpuset.mems" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		cleanup_free char *own = NULL, *parents = NULL;
+		char path[600], parent[600];
+
+		(void)snprintf(path, sizeof(path), "%s/%s", dir, files[i]);
+		(void)snprintf(parent, sizeof(parent), "%s/../%s", dir, files[i]);
+		if (io_read_file_at(AT_FDCWD, path, 4096, &own) > 1 ||
+		    io_read_file_at(AT_FDCWD, parent, 4096, &parents) <= 0)
+			continue;
+		/* A failure shows when the first process cannot join. */
+		(void)io_write_str_at(AT_FDCWD, path, parents);
+	}
+}
+
+/* Version 2: a controller works in a group only when every parent passes it on. */
+static void enable_controllers(const char *parent)
+{
+	static const char *const names[] = { "+cpu",  "+cpuset", "+memory",
+					     "+pids", "+io",	 "+hugetlb" };
+	char path[600];
+
+	(void)snprintf(path, sizeof(path), "%s/cgroup.subtree_control", parent);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		(void)io_write_str_at(AT_FDCWD, path,
+				      names[i]); /* one this host lacks is not missed */
+}
+
+static int make_dirs(const char *dir, const char *controllers)
+{
+	cleanup_free char *copy = strdup(dir);
+	bool cpuset = strstr(controllers, "cpuset");
+
+	if (!copy)
+		return -ENOMEM;
+	for (char *p = copy + 1;; p++) {
+		char c = *p;
+
+		if (c && c != '/')
+			continue;
+		*p = '\0';
+		if (mkdir(copy, 0755) < 0 && errno != EEXIST)
+			return -errno;
+		if (cpuset)
+			inherit_cpuset(copy);
+		if (c && !*controllers)
+			enable_controllers(copy);
+		*p = c;
+		if (!c)
+			return 0;
+	}
+}
+
+/**
+ * host_cgroup_create() - make the planned cgroup
+ * @cg: plan
+ * @err: names the directory that failed
+ *
+ * Return: 0 or -errno; close with host_cgroup_close() either way.
+ */
+int host_cgroup_create(struct host_cgroup *cg, struct err *err)
+{
+	for (size_t i = 0; i < cg->nr; i++) {
+		char path[600];
+		int r = make_dirs(cg->dirs[i], cg->controllers[i]);
+
+		if (r < 0)
+			return err_set_errno(err, r, "create cgroup %s", cg->dirs[i]);
+		(void)snprintf(path, sizeof(path), "%s/cgroup.procs", cg->dirs[i]);
+		cg->procs_fds[i] = neg_errno(open(path, O_WRONLY | O_CLOEXEC));
+		if (cg->procs_fds[i] < 0)
+			return err_set_errno(err, cg->procs_fds[i], "open %s", path);
+	}
+	return 0;
+}
+
+/**
+ * host_cgroup_add() - move a process in
+ * @cg: cgroup
+ * @pid: process
+ *
+ * Return: 0 or the first -errno.
+ */
+int host_cgroup_add(struct host_cgroup *cg, pid_t pid)
+{
+	char text[16];
+	int len = snprintf(text, sizeof(text), "%d", (int)pid);
+
+	for (size_t i = 0; i < cg->nr; i++)
+		if (write(cg->procs_fds[i], text, (size_t)len) < 0)
+			return -errno;
+	return 0;
+}
+
+/**
+ * host_cgroup_close() - close what is open; the cgroup stays
+ * @cg: cgroup
+ */
+void host_cgroup_close(struct host_cgroup *cg)
+{
+	for (size_t i = 0; i < cg->nr; i++)
+		cg->procs_fds[i] = fd_close(cg->procs_fds[i]);
+}
+
+/* The hierarchy of a controller, or NULL; @ret_v2 says which interface its files have. */
+static const char *find_controller(const struct host_cgroup *cg, const char *controller,
+				   bool *ret_v2)
+{
+	size_t len = strlen(controller);
+
+	for (size_t i = 0; i < cg->nr; i++) {
+		*ret_v2 = !*cg->controllers[i];
+		if (*ret_v2)
+			return cg->dirs[i];
+		for (const char *p = cg->controllers[i]; p;
+		     p = strchr(p, ',') ? strchr(p, ',') + 1 : NULL)
+			if (strncmp(p, controller, len) == 0 && (p[len] == ',' || !p[len]))
+				return cg->dirs[i];
+	}
+	return NULL;
+}
+
+static int set_value(const struct host_cgroup *cg, const char *controller, const char *v1_file,
+		     const char *v2_file, const char *value, struct err *err)
+{
+	bool v2 = false;
+	const char *dir = find_controller(cg, controller, &v2);
+	char path[600];
+
+	if (!dir || !(v2 ? v2_file : v1_file))
+		return 0; /* the guest enforces it as well; the host's share is what this kernel offers */
+	(void)snprintf(path, sizeof(path), "%s/%s", dir, v2 ? v2_file : v1_file);
+	int r = io_write_str_at(AT_FDCWD, path, value);
+	return r < 0 ? err_set_errno(err, r, "set %s to %s", path, value) : 0;
+}
+
+static int limit_cpu(const struct host_cgroup *cg, const struct oci_cpu *cpu, struct err *err)
+{
+	char text[64];
+	uint64_t period = cpu->period && *cpu->period ? *cpu->period : 100000;
+	bool v2 = false;
+	int r = 0;
+
+	(void)find_controller(cg, "cpu", &v2);
+	if (cpu->shares && *cpu->shares) {
+		/* cgroup v2's weight for v1's shares: 2..262144 maps to 1..10000. */
+		uint64_t weight = 1 + (MAX(*cpu->shares, 2UL) - 2) * 9999 / 262142;
+		(void)snprintf(text, sizeof(text), "%" PRIu64, v2 ? weight : *cpu->shares);
+		r = set_value(cg, "cpu", "cpu.shares", "cpu.weight", text, err);
+	}
+	if (r >= 0 && cpu->quota && *cpu->quota != 0) {
+		if (v2 && *cpu->quota < 0)
+			(void)snprintf(text, sizeof(text), "max %" PRIu64, period);
+		else if (v2)
+			(void)snprintf(text, sizeof(text), "%" PRId64 " %" PRIu64, *cpu->quota,
+				       period);
+		else
+			(void)snprintf(text, sizeof(text), "%" PRId64, *cpu->quota);
+		char period_text[32];
+		(void)snprintf(period_text, sizeof(period_text), "%" PRIu64, period);
+		r = set_value(cg, "cpu", "cpu.cfs_period_us", NULL, period_text, err);
+		if (r >= 0)
+			r = set_value(cg, "cpu", "cpu.cfs_quota_us", "cpu.max", text, err);
+	}
+	if (r >= 0 && !str_empty(cpu->cpus))
+		r = set_value(cg, "cpuset", "cpuset.cpus", "cpuset.cpus", cpu->cpus, err);
+	if (r >= 0 && !str_empty(cpu->mems))
+		r = set_value(cg, "cpuset", "cpuset.mems", "cpuset.mems", cpu->mems, err);
+	return r;
+}
+
+/**
+ * host_cgroup_limit() - apply a container's limits to the whole VM
+ * @cg: cgroup
+ * @resources: limits; process counts are the guest's business, since QEMU's threads are not the
+ *	container's
+ * @err: names the file and value that failed
+ *
+ * Return: 0 or -errno.
+ */
+int host_cgroup_limit(struct host_cgroup *cg, const struct oci_resources *resources,
+		      struct err *err)
+{
+	char text[32];
+	int r = 0;
+
+	if (!resources || !cg->nr)
+		return 0;
+	if (resources->memory && resources->memory->limit && *resources->memory->limit > 0) {
+		(void)snprintf(text, sizeof(text), "%" PRId64, *resources->memory->limit);
+		r = set_value(cg, "memory", "memory.limit_in_bytes", "memory.max", text, err);
+	}
+	if (r >= 0 && resources->cpu)
+		r = limit_cpu(cg, resources->cpu, err);
+	return r;
+}
+
+/**
+ * host_cgroup_exhaust() - leave little memory to take
+ * @cg: cgroup
+ * @err: names the file that failed; -ENOENT when there is no memory controller
+ *
+ * Return: 0 or -errno.
+ */
+int host_cgroup_exhaust(struct host_cgroup *cg, struct err *err)
+{
+	cleanup_free char *usage = NULL;
+	bool v2 = false;
+	const char *dir = find_controller(cg, "memory", &v2);
+	char path[600], text[32];
+
+	if (!dir)
+		return err_set(err, ENOENT, "no memory controller");
+	(void)snprintf(path, sizeof(path), "%s/%s", dir,
+		       v2 ? "memory.current" : "memory.usage_in_bytes");
+	ssize_t n = io_read_file_at(AT_FDCWD, path, 64, &usage);
+	if (n < 0)
+		return err_set_errno(err, (int)n, "read %s", path);
+	(void)snprintf(text, sizeof(text), "%llu",
+		       strtoull(usage, NULL, 10) + HOST_CGROUP_EXHAUST_BYTES);
+	return set_value(cg, "memory", "memory.limit_in_bytes", "memory.max", text, err);
+}
+
+static int remove_dir(const char *dir, uint64_t deadline_ns)
+{
+	while (rmdir(dir) < 0) {
+		if (errno == ENOENT)
+			return 0;
+		if (errno != EBUSY || loop_now_ns() >= deadline_ns)
+			return -errno;
+		/* There is no event for "the last process has left" that works on version 1. */
+		int r = fiber_sleep_until(loop_deadline_ms(HOST_CGROUP_RETRY_MS));
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/**
+ * host_cgroup_remove_dirs() - remove a cgroup from every hierarchy
+ * @dirs: its directories
+ * @nr: number of them
+ *
+ * Return: 0 also when it was gone, or the first -errno.
+ */
+int host_cgroup_remove_dirs(char *const *dirs, size_t nr)
+{
+	uint64_t deadline_ns = loop_deadline_ms(HOST_CGROUP_REMOVE_MS);
+	int first = 0;
+
+	for (size_t i = 0; i < nr; i++) {
+		int r = remove_dir(dirs[i], deadline_ns);
+
+		if (r < 0 && first == 0)
+			first = r;
+	}
+	return first;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The host cgroup of a sandbox, linux.cgroupsPath: QEMU, its helpers and the stand-ins live there,
+ * so that what the host counts and limits is what the container costs. Version 1, version 2 and
+ * mixed hosts.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "common/arena.h"
+#include "common/err.h"
+#include "oci_spec.h"
+
+/* Version 1 hosts mount a hierarchy per controller. */
+#define HOST_CGROUP_MAX 16
+
+struct host_cgroup {
+	size_t nr;
+	char *dirs[HOST_CGROUP_MAX];	    /* absolute, one per hierarchy */
+	char *controllers[HOST_CGROUP_MAX]; /* "cpu,cpuacct"; "" for version 2 */
+	int procs_fds[HOST_CGROUP_MAX];	    /* of cgroup.procs, for writing */
+};
+
+#define HOST_CGROUP_NULL ((struct host_cgroup){ .nr = 0 })
+
+/*
+ * Where it will be; nothing is made yet, so that it can be recorded first. Strings live in @arena.
+ */
+int host_cgroup_plan(const char *cgroups_path, bool systemd, struct arena *arena,
+		     struct host_cgroup *ret, struct err *err) must_check;
+int host_cgroup_create(struct host_cgroup *cg, struct err *err) must_check;
+int host_cgroup_limit(struct host_cgroup *cg, const struct oci_resources *resources,
+		      struct err *err) must_check;
+/* Sets the memory limit a little above what is used now, so that who takes more is killed. */
+int host_cgroup_exhaust(struct host_cgroup *cg, struct err *err) must_check;
+int host_cgroup_add(struct host_cgroup *cg, pid_t pid) must_check;
+void host_cgroup_close(struct host_cgroup *cg);
+/* In a fiber: the last process may still be on its way out. */
+int host_cgroup_remove_dirs(char *const *dirs, size_t nr) must_check;

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The tree a sandbox shares with its guest: an empty, read-only directory into which root file
+ * systems and volumes are bind-mounted. It lives in the shim's private mount namespace, so that
+ * nothing is left when the shim dies.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "common/arena.h"
+#include "common/err.h"
+
+struct share {
+	int entries_fd; /* writable side: where mount points are made */
+	int mounts_fd;	/* exported side: where they are mounted over */
+	char *path;	/* of the exported side */
+};
+
+#define SHARE_NULL ((struct share){ .entries_fd = -1, .mounts_fd = -1 })
+
+int share_isolate_mounts(struct err *err) must_check;
+int share_init(struct share *share, const char *state_dir, struct err *err) must_check;
+void share_deinit(struct share *share);
+/*
+ * A detached copy of the mounts at an absolute path, as the process saw it before
+ * share_isolate_mounts(), or with @own as it sees it now.
+ */
+int share_open(const char *path, bool own) must_check;
+/* @name is one path component, or "<dir>/<name>"; @tree_fd comes from share_open(). */
+int share_add(struct share *share, int tree_fd, const char *name, bool read_only,
+	      struct err *err) must_check;
+int share_remove(struct share *share, const char *name) must_check;
