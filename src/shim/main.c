@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * containerd-shim-kata-v2: one process per pod. This file chooses between the ways it is started.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "common/str.h"
+#include "kata_protocol.h"
+#include "shim/containerd.h"
+#include "shim/options.h"
+#include "shim/standalone.h"
+
+static int run(const struct shim_options *options)
+{
+	bool delete = str_eq(options->action, "delete");
+
+	if (options->standalone)
+		return delete ? standalone_delete(options) : standalone_run(options);
+	if (options->info)
+		return containerd_info(options);
+	if (delete)
+		return containerd_delete(options);
+	if (str_eq(options->action, "start"))
+		return containerd_start(options);
+	return containerd_serve(options);
+}
+
+int main(int argc, char **argv)
+{
+	struct shim_options options;
+	int r = shim_options_parse(argc, argv, &options);
+
+	if (r != 0)
+		return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+	(void)signal(SIGPIPE, SIG_IGN);
+	return run(&options) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,434 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The Task service: every method is a few lines that find the container and call the sandbox core.
+ * Versions 2 and 3 share the handlers.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/fd.h"
+#include "common/log.h"
+#include "common/str.h"
+#include "kata_protocol.h"
+#include "oci/spec.h"
+#include "rpc/task_msg.h"
+#include "shim/events.h"
+#include "shim/journal.h"
+#include "shim/sandbox_api.h"
+#include "shim/shim.h"
+#include "shim/standin.h"
+#include "shim/stdio.h"
+#include "shim/task_create.h"
+#include "shim/task_stats.h"
+
+static int find_container(struct shim *shim, const char *id, struct sb_container **ret,
+			  struct err *err)
+{
+	struct sb_container *ctr = sb_container_find(shim->sandbox, id);
+
+	if (!ctr || ctr->deleted)
+		return err_set(err, ENOENT, "container %s does not exist", id);
+	*ret = ctr;
+	return 0;
+}
+
+static int find_process(struct shim *shim, const char *id, const char *exec_id,
+			struct sb_process **ret, struct err *err)
+{
+	struct sb_container *ctr = NULL;
+	int r = find_container(shim, id, &ctr, err);
+
+	if (r < 0)
+		return r;
+	*ret = sb_container_find_process(ctr, exec_id);
+	return *ret ? 0
+		    : err_set(err, ENOENT, "exec %s of container %s does not exist", exec_id, id);
+}
+
+/* Finds a container and takes its lock. It may be deleted by somebody else while we wait. */
+static int lock_container(struct shim *shim, const char *id, struct sb_container **ret,
+			  struct err *err)
+{
+	struct sb_container *ctr = NULL;
+	int r = find_container(shim, id, &ctr, err);
+
+	if (r < 0)
+		return r;
+	while (ctr->lock.owner) {
+		r = fiber_cond_wait(&ctr->lock.cond, LOOP_FOREVER);
+		if (r < 0)
+			return err_set_errno(err, r, "container %s", id);
+		r = find_container(shim, id, &ctr, err);
+		if (r < 0)
+			return r;
+	}
+	r = fiber_lock(&ctr->lock, LOOP_FOREVER);
+	*ret = ctr;
+	return r;
+}
+
+static struct pb_timestamp to_timestamp(const struct timespec *ts)
+{
+	return (struct pb_timestamp){ .seconds = ts->tv_sec, .nanos = (int32_t)ts->tv_nsec };
+}
+
+/**
+ * shim_task_status() - a process's state in the Task service's words
+ * @process: process of a container
+ *
+ * Return: enum task_status.
+ */
+int shim_task_status(const struct sb_process *process)
+{
+	if (process->state == SB_PROCESS_STATE_CREATED)
+		return TASK_STATUS_CREATED;
+	if (process->state == SB_PROCESS_STATE_STOPPED)
+		return TASK_STATUS_STOPPED;
+	return process->container->paused ? TASK_STATUS_PAUSED : TASK_STATUS_RUNNING;
+}
+
+static int handle_state(void *ctx, struct rpc_request *call, const void *request, void *response,
+			struct err *err)
+{
+	const struct task_state_request *req = request;
+	struct task_state_response *resp = response;
+	struct sb_process *process;
+	int r = find_process(ctx, req->id, req->exec_id, &process, err);
+
+	(void)call;
+	if (r < 0)
+		return r;
+	resp->id = req->id;
+	resp->exec_id = req->exec_id;
+	resp->bundle = process->container->bundle;
+	resp->pid = process->host_pid;
+	resp->status = shim_task_status(process);
+	resp->terminal = process->io.terminal;
+	resp->exit_status = (uint32_t)process->exit_status;
+	resp->exited_at = to_timestamp(&process->exited_at);
+	return 0;
+}
+
+static int handle_start(void *ctx, struct rpc_request *call, const void *request, void *response,
+			struct err *err)
+{
+	const struct task_start_request *req = request;
+	struct task_start_response *resp = response;
+	struct sb_container *ctr;
+	struct sb_process *process;
+	int r = lock_container(ctx, req->id, &ctr, err);
+
+	(void)call;
+	if (r < 0)
+		return r;
+	process = sb_container_find_process(ctr, req->exec_id);
+	if (!process)
+		r = err_set(err, ENOENT, "exec %s of container %s does not exist", req->exec_id,
+			    req->id);
+	else if (process == ctr->init)
+		r = sb_container_start(ctr, err);
+	else
+		r = sb_container_start_exec(ctr, process, err);
+	if (r >= 0)
+		resp->pid = process->host_pid;
+	fiber_unlock(&ctr->lock);
+	return r;
+}
+
+static int handle_delete(void *ctx, struct rpc_request *call, const void *request, void *response,
+			 struct err *err)
+{
+	const struct task_delete_request *req = request;
+	struct task_delete_response *resp = response;
+	struct shim *shim = ctx;
+	struct sb_container *ctr = NULL;
+	int r = lock_container(shim, req->id, &ctr, err);
+
+	(void)call;
+	if (r < 0)
+		return r;
+	struct sb_process *process = sb_container_find_process(ctr, req->exec_id);
+	if (!process) {
+		fiber_unlock(&ctr->lock);
+		return err_set(err, ENOENT, "exec %s of container %s does not exist", req->exec_id,
+			       req->id);
+	}
+	process = sb_process_ref(process);
+	bool whole = process == ctr->init;
+	if (!whole) {
+		r = sb_container_delete_exec(ctr, process, err);
+		fiber_unlock(&ctr->lock);
+	} else {
+		r = sb_container_delete(ctr, err);
+		if (r < 0)
+			fiber_unlock(&ctr->lock); /* otherwise the lock went with its container */
+	}
+	if (r >= 0) {
+		resp->pid = process->host_pid;
+		resp->exit_status = (uint32_t)process->exit_status;
+		resp->exited_at = to_timestamp(&process->exited_at);
+		if (whole) /* of an exec nobody is told: that is what containerd's own shim does */
+			events_deleted(shim->events, req->id, process);
+	}
+	(void)sb_process_unref(process);
+	if (whole)
+		shim_maybe_end(shim);
+	return r;
+}
+
+static int handle_kill(void *ctx, struct rpc_request *call, const void *request, void *response,
+		       struct err *err)
+{
+	const struct task_kill_request *req = request;
+	struct sb_process *process;
+	int r = find_process(ctx, req->id, req->exec_id, &process, err);
+
+	(void)call;
+	(void)response;
+	if (r < 0)
+		return r;
+	if (req->signal >= NSIG)
+		return err_set(err, EINVAL, "signal %u does not exist", req->signal);
+	process = sb_process_ref(process);
+	r = sb_process_signal(process, (int)req->signal, req->all, err);
+	(void)sb_process_unref(process);
+	return r;
+}
+
+static int handle_exec(void *ctx, struct rpc_request *call, const void *request, void *response,
+		       struct err *err)
+{
+	const struct task_exec_request *req = request;
+	struct shim *shim = ctx;
+	struct sb_process_io io = SB_PROCESS_IO_NULL;
+	struct sb_container *ctr;
+	struct sb_process *exec;
+	struct standin *standin = NULL;
+
+	(void)call;
+	(void)response;
+	if (!str_is_valid_id(req->exec_id))
+		return err_set(err, EINVAL, "exec id '%s' is not valid", req->exec_id);
+	int r = lock_container(shim, req->id, &ctr, err);
+	if (r < 0)
+		return r;
+	const struct stdio_request streams = { req->exec_id, req->stdin, req->stdout, req->stderr,
+					       req->terminal };
+	r = stdio_open(shim, &streams, &io, NULL, &standin, err);
+	if (r >= 0)
+		r = sb_container_add_exec(ctr, req->exec_id, (const char *)req->spec.value,
+					  req->spec.value_len, io, &exec, err);
+	if (r >= 0 && standin)
+		standin_bind(standin, exec);
+	if (r >= 0)
+		events_exec_added(shim->events, exec);
+	fiber_unlock(&ctr->lock);
+	return r;
+}
+
+static int handle_wait(void *ctx, struct rpc_request *call, const void *request, void *response,
+		       struct err *err)
+{
+	const struct task_wait_request *req = request;
+	struct task_wait_response *resp = response;
+	struct sb_process *process;
+	int r = find_process(ctx, req->id, req->exec_id, &process, err);
+
+	if (r < 0)
+		return r;
+	process = sb_process_ref(process);
+	r = sb_process_wait(process, call->deadline_ns);
+	if (r < 0)
+		r = err_set_errno(err, r, "wait for %s", req->id);
+	resp->exit_status = (uint32_t)process->exit_status;
+	resp->exited_at = to_timestamp(&process->exited_at);
+	(void)sb_process_unref(process);
+	return r;
+}
+
+static void note_paused(struct shim *shim, const struct sb_container *ctr)
+{
+	events_paused(shim->events, ctr);
+	journal_add(shim->journal, ctr->paused ? ADMIN_EVENT_PAUSED : ADMIN_EVENT_RESUMED, ctr->id,
+		    "", 0, "");
+}
+
+static int set_paused(struct shim *shim, const char *id, bool pause, struct err *err)
+{
+	struct sb_container *ctr = NULL;
+	int r = lock_container(shim, id, &ctr, err);
+
+	if (r < 0)
+		return r;
+	r = sb_container_pause(ctr, pause, err);
+	if (r >= 0)
+		note_paused(shim, ctr);
+	fiber_unlock(&ctr->lock);
+	return r;
+}
+
+static int handle_pause(void *ctx, struct rpc_request *call, const void *request, void *response,
+			struct err *err)
+{
+	const struct task_pause_request *req = request;
+
+	(void)call;
+	(void)response;
+	return set_paused(ctx, req->id, true, err);
+}
+
+static int handle_resume(void *ctx, struct rpc_request *call, const void *request, void *response,
+			 struct err *err)
+{
+	const struct task_resume_request *req = request;
+
+	(void)call;
+	(void)response;
+	return set_paused(ctx, req->id, false, err);
+}
+
+static int handle_resize_pty(void *ctx, struct rpc_request *call, const void *request,
+			     void *response, struct err *err)
+{
+	const struct task_resize_pty_request *req = request;
+	struct sb_process *process;
+	int r = find_process(ctx, req->id, req->exec_id, &process, err);
+
+	(void)call;
+	(void)response;
+	if (r < 0)
+		return r;
+	process = sb_process_ref(process);
+	r = sb_process_resize(process, req->height, req->width, err);
+	(void)sb_process_unref(process);
+	return r;
+}
+
+static int handle_close_io(void *ctx, struct rpc_request *call, const void *request, void *response,
+			   struct err *err)
+{
+	const struct task_close_io_request *req = request;
+	struct sb_process *process;
+	int r = find_process(ctx, req->id, req->exec_id, &process, err);
+
+	(void)call;
+	(void)response;
+	if (r < 0)
+		return r;
+	return req->stdin ? sb_process_close_stdin(process, err) : 0;
+}
+
+static int handle_pids(void *ctx, struct rpc_request *call, const void *request, void *response,
+		       struct err *err)
+{
+	const struct task_pids_request *req = request;
+	struct task_pids_response *resp = response;
+	struct sb_container *ctr = NULL;
+	int r = find_container(ctx, req->id, &ctr, err);
+
+	if (r < 0)
+		return r;
+	if (ctr->init->state == SB_PROCESS_STATE_STOPPED)
+		return 0;
+	struct task_process_info info = { .pid = ctr->init->host_pid };
+	r = arena_grow(call->arena, &resp->processes, &resp->nr_processes, sizeof(info));
+	if (r < 0)
+		return r;
+	resp->processes[0] = info;
+	list_for_each(node, &ctr->execs) {
+		struct sb_process *exec = list_entry(node, struct sb_process, node);
+
+		if (exec->state != SB_PROCESS_STATE_RUNNING ||
+		    exec->host_pid == ctr->init->host_pid)
+			continue;
+		info.pid = exec->host_pid;
+		r = arena_grow(call->arena, &resp->processes, &resp->nr_processes, sizeof(info));
+		if (r < 0)
+			return r;
+		resp->processes[resp->nr_processes - 1] = info;
+	}
+	return 0;
+}
+
+static int handle_update(void *ctx, struct rpc_request *call, const void *request, void *response,
+			 struct err *err)
+{
+	const struct task_update_request *req = request;
+	struct oci_resources *resources;
+	struct sb_container *ctr;
+
+	(void)response;
+	int r = oci_resources_parse((const char *)req->resources.value, req->resources.value_len,
+				    "resources", call->arena, &resources, err);
+	if (r >= 0)
+		r = lock_container(ctx, req->id, &ctr, err);
+	if (r < 0)
+		return r;
+	r = sb_container_update(ctr, resources, err);
+	fiber_unlock(&ctr->lock);
+	return r;
+}
+
+static int handle_connect(void *ctx, struct rpc_request *call, const void *request, void *response,
+			  struct err *err)
+{
+	const struct task_connect_request *req = request;
+	struct task_connect_response *resp = response;
+	struct sb_container *ctr = sb_container_find(((struct shim *)ctx)->sandbox, req->id);
+
+	(void)call;
+	(void)err;
+	resp->shim_pid = (uint32_t)getpid();
+	resp->task_pid = ctr ? ctr->init->host_pid : 0;
+	resp->version = KATA_VERSION;
+	return 0;
+}
+
+static int handle_shutdown(void *ctx, struct rpc_request *call, const void *request, void *response,
+			   struct err *err)
+{
+	const struct task_shutdown_request *req = request;
+	struct shim *shim = ctx;
+
+	(void)call;
+	(void)response;
+	if ((!list_empty(&shim->sandbox->containers) || shim->api) && !req->now)
+		return 0; /* containerd asks after each container of a pod; ShutdownSandbox ends one without a pause */
+	int r = sandbox_stop(shim->sandbox, err);
+	if (r >= 0)
+		shim_end_soon(shim);
+	return r;
+}
+
+static int handle_checkpoint(void *ctx, struct rpc_request *call, const void *request,
+			     void *response, struct err *err)
+{
+	(void)ctx;
+	(void)call;
+	(void)request;
+	(void)response;
+	return err_set(err, ENOSYS, "checkpoint is not supported");
+}
+
+#define TASK_HANDLERS(v)                                                                          \
+	{ &task_##v##_state, handle_state, 0 }, { &task_##v##_create, task_handle_create, 0 },    \
+		{ &task_##v##_start, handle_start, 0 }, { &task_##v##_delete, handle_delete, 0 }, \
+		{ &task_##v##_pids, handle_pids, 0 }, { &task_##v##_pause, handle_pause, 0 },     \
+		{ &task_##v##_resume, handle_resume, 0 },                                         \
+		{ &task_##v##_checkpoint, handle_checkpoint, 0 },                                 \
+		{ &task_##v##_kill, handle_kill, 0 }, { &task_##v##_exec, handle_exec, 0 },       \
+		{ &task_##v##_resize_pty, handle_resize_pty, 0 },                                 \
+		{ &task_##v##_close_io, handle_close_io, 0 },                                     \
+		{ &task_##v##_update, handle_update, 0 },                                         \
+		{ &task_##v##_wait, handle_wait, RPC_HANDLER_CANCELABLE },                        \
+		{ &task_##v##_stats, task_handle_stats, 0 },                                      \
+		{ &task_##v##_connect, handle_connect, 0 },                                       \
+	{                                                                                         \
+		&task_##v##_shutdown, handle_shutdown, 0                                          \
+	}
+
+const struct rpc_handler task_handlers[] = { TASK_HANDLERS(v2), TASK_HANDLERS(v3),
+					     SANDBOX_API_HANDLERS };
+const size_t nr_task_handlers = ARRAY_SIZE(task_handlers);
