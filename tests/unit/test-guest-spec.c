@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Golden tests of what the agent is asked to do for real bundles of docker and podman:
+ * tests/golden/samples/<x>.json becomes tests/golden/agent/<x>.json.ok. UPDATE_GOLDEN=1 writes the
+ * expectations; read the difference.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/io.h"
+#include "common/log.h"
+#include "common/str.h"
+#include "kata_protocol.h"
+#include "oci/spec.h"
+#include "sandbox/container.h"
+#include "sandbox/guest_spec.h"
+#include "sandbox/sandbox.h"
+#include "sandbox/share.h"
+
+#define SAMPLES "tests/golden/samples"
+#define EXPECTED "tests/golden/agent"
+
+/*
+ * The shared tree is played: real mounts need root, and the samples' sources are on other machines.
+ * What was shared is noted, since read-only must reach the host's side.
+ */
+static struct strbuf shared;
+static const char *missing_source;
+
+int share_open(const char *path, bool own)
+{
+	(void)own;
+	if (missing_source && strstr(path, missing_source))
+		return -ENOENT;
+	return open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+int share_add(struct share *share, int tree_fd, const char *name, bool read_only, struct err *err)
+{
+	(void)share;
+	(void)tree_fd;
+	(void)err;
+	return strbuf_printf(&shared, "%s %s\n", read_only ? "ro" : "rw", name);
+}
+
+struct fixture {
+	struct arena *arena;
+	struct sandbox sandbox;
+	struct sb_container ctr;
+};
+
+static void set_up(struct fixture *f)
+{
+	*f = (struct fixture){ 0 };
+	assert_int_equal(arena_new(&f->arena), 0);
+	f->sandbox.arena = f->arena;
+	f->sandbox.id = "ctr";
+	f->ctr.arena = f->arena;
+	f->ctr.sandbox = &f->sandbox;
+	f->ctr.id = "ctr";
+	f->ctr.bundle = "/bundle";
+	strbuf_deinit(&shared);
+	missing_source = NULL;
+}
+
+static void tear_down(struct fixture *f)
+{
+	strbuf_deinit(&shared);
+	(void)arena_free(f->arena);
+}
+
+static void load(struct fixture *f, const char *name)
+{
+	cleanup_free char *data = NULL;
+	char path[300];
+	struct err err = ERR_NULL;
+
+	(void)snprintf(path, sizeof(path), SAMPLES "/%s", name);
+	ssize_t len = io_read_file_at(AT_FDCWD, path, 1 << 20, &data);
+	assert_true(len > 0);
+	if (oci_spec_parse(data, (size_t)len, name, f->arena, &f->ctr.spec, &err) < 0)
+		fail_msg("%s", err.text);
+}
+
+static void compare(const char *name, const struct strbuf *got)
+{
+	cleanup_free char *want = NULL;
+	char path[300];
+
+	(void)snprintf(path, sizeof(path), EXPECTED "/%s.ok", name);
+	if (getenv("UPDATE_GOLDEN")) {
+		assert_int_equal(io_mkdir_p(EXPECTED, 0755), 0);
+		assert_int_equal(io_replace_file_at(AT_FDCWD, path, got->data, got->len, 0644), 0);
+		return;
+	}
+	ssize_t len = io_read_file_at(AT_FDCWD, path, 1 << 20, &want);
+	if (len < 0)
+		fail_msg("%s is missing: run with UPDATE_GOLDEN=1", path);
+	if ((size_t)len != got->len || memcmp(want, got->data, got->len) != 0)
+		fail_msg("%s differs; got:\n%s", path, got->data);
+}
+
+static void check_sample(const char *name)
+{
+	struct fixture f;
+	struct oci_spec *spec = NULL;
+	struct err err = ERR_NULL;
+	cleanup_strbuf struct strbuf out = STRBUF_NULL;
+
+	set_up(&f);
+	load(&f, name);
+	int r = guest_spec_make(&f.ctr, &spec, &err);
+	if (r < 0) {
+		assert_int_equal(strbuf_printf(&out, "error: %s\n", err.text), 0);
+	} else {
+		assert_int_equal(oci_spec_format(spec, 1, &out), 0);
+		assert_int_equal(
+			strbuf_printf(&out, "\nshared:\n%s", shared.data ? shared.data : ""), 0);
+	}
+	compare(name, &out);
+	tear_down(&f);
+}
+
+static void real_bundles_become_the_expected_requests(void **state)
+{
+	DIR *dir = opendir(SAMPLES);
+	size_t nr = 0;
+
+	(void)state;
+	assert_non_null(dir);
+	for (struct dirent *e = readdir(dir); e; e = readdir(dir)) {
+		if (!strstr(e->d_name, ".config.json"))
+			continue;
+		check_sample(e->d_name);
+		nr++;
+	}
+	(void)closedir(dir);
+	assert_true(nr >= 10);
+}
+
+static const struct oci_mount *find_mount(const struct oci_spec *spec, const char *destination)
+{
+	for (size_t i = 0; i < spec->nr_mounts; i++)
+		if (str_eq(spec->mounts[i].destination, destination))
+			return &spec->mounts[i];
+	return NULL;
+}
+
+static struct oci_spec *convert(struct fixture *f, const char *mounts, struct err *err)
+{
+	char text[2000];
+	struct oci_spec *spec = NULL;
+
+	(void)snprintf(text, sizeof(text),
+		       "{\"ociVersion\":\"1.0.2\",\"process\":{\"cwd\":\"/\",\"args\":[\"true\"]},"
+		       "\"root\":{\"path\":\"rootfs\"},\"mounts\":[%s],\"linux\":{}}",
+		       mounts);
+	assert_int_equal(oci_spec_parse(text, strlen(text), "t", f->arena, &f->ctr.spec, err), 0);
+	return guest_spec_make(&f->ctr, &spec, err) < 0 ? NULL : spec;
+}
+
+static void kernel_file_systems_are_the_guests_own(void **state)
+{
+	struct fixture f;
+	struct err err = ERR_NULL;
+
+	(void)state;
+	set_up(&f);
+	struct oci_spec *spec = convert(
+		&f,
+		"{\"destination\":\"/s\",\"source\":\"/sys\",\"options\":[\"rbind\"]},"
+		"{\"destination\":\"/p\",\"source\":\"/procfoo\",\"options\":[\"rbind\",\"ro\"]}",
+		&err);
+	assert_non_null(spec);
+	assert_string_equal(find_mount(spec, "/s")->source, "/sys");
+	assert_string_equal(find_mount(spec, "/p")->source, KATA_GUEST_SHARED_DIR "/ctr-1-procfoo");
+	assert_string_equal(shared.data, "rw ctr/rootfs\nro ctr-1-procfoo\n");
+	tear_down(&f);
+}
+
+static void a_missing_source_names_the_mount(void **state)
+{
+	struct fixture f;
+	struct err err = ERR_NULL;
+
+	(void)state;
+	set_up(&f);
+	missing_source = "/gone";
+	assert_null(convert(
+		&f,
+		"{\"destination\":\"/d\",\"type\":\"bind\",\"source\":\"/gone\",\"options\":[]}",
+		&err));
+	assert_string_equal(err.text, "mounts[0] (/d): source /gone: No such file or directory");
+	tear_down(&f);
+}
+
+static void host_policy_stays_on_the_host(void **state)
+{
+	static const char text[] =
+		"{\"ociVersion\":\"1.0.2\",\"process\":{\"cwd\":\"/\",\"args\":[\"true\"],"
+		"\"apparmorProfile\":\"docker-default\",\"selinuxLabel\":\"a:b:c\"},\"root\":{\"path\":\"r\"},"
+		"\"linux\":{\"resources\":{\"cpu\":{\"cpus\":\"7\",\"mems\":\"1\",\"shares\":512}}}}";
+	struct fixture f;
+	struct oci_spec *spec = NULL;
+	struct err err = ERR_NULL;
+
+	(void)state;
+	set_up(&f);
+	assert_int_equal(oci_spec_parse(text, strlen(text), "t", f.arena, &f.ctr.spec, &err), 0);
+	assert_int_equal(guest_spec_make(&f.ctr, &spec, &err), 0);
+	assert_null(spec->process->apparmor_profile);
+	assert_null(spec->process->selinux_label);
+	assert_null(spec->linux_->resources->cpu->cpus);
+	assert_null(spec->linux_->resources->cpu->mems);
+	assert_true(*spec->linux_->resources->cpu->shares == 512);
+	/* The manager's own document is not changed. */
+	assert_string_equal(f.ctr.spec->process->apparmor_profile, "docker-default");
+	/* A profile that somebody chose is passed on: the guest says clearly that it has none. */
+	f.ctr.spec->process->apparmor_profile = arena_strdup(f.arena, "mine");
+	assert_int_equal(guest_spec_make(&f.ctr, &spec, &err), 0);
+	assert_string_equal(spec->process->apparmor_profile, "mine");
+	tear_down(&f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(real_bundles_become_the_expected_requests),
+		cmocka_unit_test(kernel_file_systems_are_the_guests_own),
+		cmocka_unit_test(host_policy_stays_on_the_host),
+		cmocka_unit_test(a_missing_source_names_the_mount),
+	};
+
+	log_set_level(LOG_LEVEL_ERROR);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

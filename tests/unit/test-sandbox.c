@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Unit tests of containers and processes on the host's side, against an agent that is played: it
+ * answers by a script, or not at all. Needs root for the shared tree's mounts; no VM.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "common/fd.h"
+#include "common/fiber.h"
+#include "common/io.h"
+#include "common/log.h"
+#include "rpc/agent_msg.h"
+#include "sandbox/container.h"
+#include "sandbox/sandbox.h"
+
+#define BUNDLE_JSON                                                                                     \
+	"{\"ociVersion\":\"1.0.2\",\"process\":{\"cwd\":\"/\",\"args\":[\"true\"]},\"root\":{\"path\":" \
+	"\"rootfs\"},\"linux\":{\"namespaces\":[{\"type\":\"pid\"},{\"type\":\"network\"}]}}"
+
+/* The played agent and what it saw. */
+static struct {
+	bool silent;	  /* answers nothing */
+	int create_error; /* errno of CreateContainer */
+	int exit_status;
+	int signal; /* last one seen */
+	struct fiber_cond exit_now;
+	bool exited;
+	unsigned created, started, removed;
+	uint32_t stdout_port;
+	bool had_network_ns;
+} agent;
+
+static struct {
+	unsigned started, exited;
+	int status;
+} seen;
+
+static char dir[64];
+
+static int say_nothing(void)
+{
+	return fiber_sleep_until(LOOP_FOREVER);
+}
+
+static int agent_create(void *ctx, struct rpc_request *call, const void *request, void *resp,
+			struct err *err)
+{
+	const struct agent_create_container_request *req = request;
+
+	(void)ctx;
+	(void)call;
+	(void)resp;
+	if (agent.silent)
+		return say_nothing();
+	if (agent.create_error)
+		return err_set(err, agent.create_error,
+			       "exec: \"true\": executable file not found in $PATH");
+	agent.created++;
+	agent.stdout_port = req->stdout_port;
+	for (size_t i = 0; i < req->oci->linux_->nr_namespaces; i++)
+		agent.had_network_ns |= strcmp(req->oci->linux_->namespaces[i].type, "network") ==
+					0;
+	return 0;
+}
+
+static int agent_start(void *ctx, struct rpc_request *call, const void *req, void *resp,
+		       struct err *err)
+{
+	(void)ctx;
+	(void)call;
+	(void)req;
+	(void)resp;
+	(void)err;
+	agent.started++;
+	return 0;
+}
+
+static int agent_wait(void *ctx, struct rpc_request *call, const void *req, void *response,
+		      struct err *err)
+{
+	struct agent_wait_process_response *resp = response;
+
+	(void)ctx;
+	(void)call;
+	(void)req;
+	(void)err;
+	while (!agent.exited) {
+		int r = fiber_cond_wait(&agent.exit_now, LOOP_FOREVER);
+		if (r < 0)
+			return r;
+	}
+	resp->status = agent.exit_status;
+	return 0;
+}
+
+static int agent_signal(void *ctx, struct rpc_request *call, const void *request, void *resp,
+			struct err *err)
+{
+	const struct agent_signal_process_request *req = request;
+
+	(void)ctx;
+	(void)call;
+	(void)resp;
+	(void)err;
+	if (agent.silent)
+		return say_nothing();
+	agent.signal = (int)req->signal;
+	return 0;
+}
+
+static int agent_remove(void *ctx, struct rpc_request *call, const void *req, void *resp,
+			struct err *err)
+{
+	(void)ctx;
+	(void)call;
+	(void)req;
+	(void)resp;
+	(void)err;
+	agent.removed++;
+	return 0;
+}
+
+static const struct rpc_handler handlers[] = {
+	{ &agent_create_container, agent_create, RPC_HANDLER_CANCELABLE },
+	{ &agent_start_container, agent_start, 0 },
+	{ &agent_wait_process, agent_wait, RPC_HANDLER_CANCELABLE },
+	{ &agent_signal_process, agent_signal, RPC_HANDLER_CANCELABLE },
+	{ &agent_remove_container, agent_remove, 0 },
+};
+
+static void on_started(void *arg, struct sb_process *process)
+{
+	(void)arg;
+	(void)process;
+	seen.started++;
+}
+
+static void on_exited(void *arg, struct sb_process *process)
+{
+	(void)arg;
+	seen.exited++;
+	seen.status = process->exit_status;
+}
+
+static void on_oom(void *arg, struct sb_container *ctr)
+{
+	(void)arg;
+	(void)ctr;
+}
+
+static void on_gone(void *arg, const char *reason)
+{
+	(void)arg;
+	(void)reason;
+}
+
+static const struct sandbox_events events = { on_started, on_exited, on_oom, on_gone };
+
+/* The hybrid vsock of the played VM: every stream gets a port and says "hello" to the host. */
+static void stream_main(void *arg)
+{
+	int listen_fd = (int)(intptr_t)arg;
+	unsigned port = 5000;
+
+	for (;;) {
+		char line[32], answer[32];
+
+		if (fiber_wait_fd(listen_fd, LOOP_READ, LOOP_FOREVER) < 0)
+			break;
+		int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		if (fd < 0)
+			continue;
+		assert_true(fiber_read(fd, line, sizeof(line), LOOP_FOREVER) > 0);
+		int len = snprintf(answer, sizeof(answer), "OK %u\n", ++port);
+		assert_int_equal(fiber_write_full(fd, answer, (size_t)len, LOOP_FOREVER), 0);
+		assert_int_equal(fiber_write_full(fd, "hello", 5, LOOP_FOREVER), 0);
+		(void)close(fd);
+	}
+	(void)close(listen_fd);
+}
+
+struct world {
+	struct sandbox *sb;
+	struct rpc_server *server;
+	struct fiber *streams;
+};
+
+static void set_up(struct world *w)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	struct err err = ERR_NULL;
+	int pair[2];
+
+	memset(&agent, 0, sizeof(agent));
+	memset(&seen, 0, sizeof(seen));
+	fiber_cond_init(&agent.exit_now);
+	assert_int_equal(sandbox_new(fiber_loop(), &events, NULL, &w->sb), 0);
+	w->sb->id = "sb";
+	assert_int_equal(config_parse("", 0, "t", w->sb->arena, &w->sb->config, &err), 0);
+	w->sb->config->agent.request_timeout_ms = 200;
+	w->sb->config->agent.create_container_timeout_ms = 200;
+	if (share_init(&w->sb->share, dir, &err) < 0)
+		fail_msg("%s", err.text);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair),
+			 0);
+	assert_int_equal(
+		rpc_server_new(fiber_loop(), handlers, ARRAY_SIZE(handlers), NULL, &w->server), 0);
+	assert_int_equal(rpc_server_add_connection(w->server, pair[1]), 0);
+	assert_int_equal(rpc_client_new(fiber_loop(), pair[0], &w->sb->agent), 0);
+	(void)snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/vsock", dir);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	assert_int_equal(listen(fd, 8), 0);
+	w->sb->vsock = (struct vsock_addr){ .kind = VSOCK_HYBRID,
+					    .path = arena_strdup(w->sb->arena, addr.sun_path) };
+	assert_int_equal(fiber_spawn(fiber_loop(), "streams", stream_main, (void *)(intptr_t)fd,
+				     &w->streams),
+			 0);
+	sandbox_set_state(w->sb, SANDBOX_STATE_RUNNING);
+}
+
+static void tear_down(struct world *w)
+{
+	fiber_cancel(w->streams);
+	assert_int_equal(fiber_join(w->streams, loop_deadline_ms(5000)), 0);
+	w->sb->agent = rpc_client_free(w->sb->agent);
+	fiber_yield();
+	assert_null(rpc_server_free(w->server));
+	(void)fiber_sleep_until(loop_deadline_ms(20)); /* fibers of the server end */
+	sandbox_set_state(w->sb, SANDBOX_STATE_STOPPED);
+	assert_null(sandbox_free(w->sb));
+	char path[100];
+	(void)snprintf(path, sizeof(path), "%s/vsock", dir);
+	(void)unlink(path);
+}
+
+static int create(struct world *w, int out_fd, struct sb_container **ret, struct err *err)
+{
+	struct sb_container_params params = { .id = "c", .io = { { -1, out_fd, -1 }, false } };
+	char bundle[100];
+
+	(void)snprintf(bundle, sizeof(bundle), "%s/bundle", dir);
+	params.bundle = bundle;
+	return sb_container_create(w->sb, &params, ret, err);
+}
+
+static int life_main(void *arg)
+{
+	struct world w;
+	struct err err = ERR_NULL;
+	struct sb_container *ctr;
+	char buf[16] = "";
+	int out[2];
+
+	(void)arg;
+	set_up(&w);
+	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
+	if (create(&w, out[1], &ctr, &err) < 0)
+		fail_msg("%s", err.text);
+	assert_int_equal(agent.created, 1);
+	assert_int_equal(agent.stdout_port, 5001);
+	assert_false(agent.had_network_ns);
+	assert_int_equal(create(&w, -1, &(struct sb_container *){ NULL }, &err), -EEXIST);
+	assert_int_equal(sb_container_start(ctr, &err), 0);
+	assert_int_equal(seen.started, 1);
+	assert_int_equal(sb_container_start(ctr, &err), -EBUSY);
+	assert_int_equal(sb_container_delete(ctr, &err), -EBUSY);
+	assert_int_equal(sb_process_signal(ctr->init, SIGUSR1, false, &err), 0);
+	assert_int_equal(agent.signal, SIGUSR1);
+	agent.exited = true;
+	agent.exit_status = 42;
+	fiber_cond_broadcast(&agent.exit_now);
+	assert_int_equal(sb_process_wait(ctr->init, loop_deadline_ms(5000)), 0);
+	assert_int_equal(seen.exited, 1);
+	assert_int_equal(seen.status, 42);
+	/* What the guest wrote before its end has arrived before the news of it. */
+	assert_int_equal(read(out[0], buf, sizeof(buf)), 5);
+	assert_string_equal(buf, "hello");
+	assert_int_equal(sb_process_signal(ctr->init, SIGKILL, false, &err), 0);
+	assert_int_equal(sb_process_signal(ctr->init, SIGUSR1, false, &err), -ESRCH);
+	assert_int_equal(sb_container_delete(ctr, &err), 0);
+	assert_int_equal(agent.removed, 1);
+	assert_null(sb_container_find(w.sb, "c"));
+	(void)close(out[0]);
+	tear_down(&w);
+	return 0;
+}
+
+static void a_container_lives_and_ends_once(void **state)
+{
+	(void)state;
+	assert_int_equal(fiber_run_main(life_main, NULL), 0);
+}
+
+static int refused_main(void *arg)
+{
+	struct world w;
+	struct err err = ERR_NULL;
+	struct sb_container *ctr;
+
+	(void)arg;
+	set_up(&w);
+	agent.create_error = ENOENT;
+	assert_true(create(&w, -1, &ctr, &err) < 0);
+	assert_non_null(strstr(err.text, "executable file not found in $PATH"));
+	assert_null(sb_container_find(w.sb, "c"));
+	/* Nothing of it is left: the same id can be used at once. */
+	agent.create_error = 0;
+	assert_int_equal(create(&w, -1, &ctr, &err), 0);
+	assert_int_equal(sb_container_delete(ctr, &err), 0);
+	tear_down(&w);
+	return 0;
+}
+
+static void a_refused_create_keeps_the_words_and_leaves_nothing(void **state)
+{
+	(void)state;
+	assert_int_equal(fiber_run_main(refused_main, NULL), 0);
+}
+
+static int silent_main(void *arg)
+{
+	struct world w;
+	struct err err = ERR_NULL;
+	struct sb_container *ctr;
+
+	(void)arg;
+	set_up(&w);
+	agent.silent = true;
+	assert_int_equal(create(&w, -1, &ctr, &err), -ETIMEDOUT);
+	agent.silent = false;
+	assert_int_equal(create(&w, -1, &ctr, &err), 0);
+	assert_int_equal(sb_container_start(ctr, &err), 0);
+	agent.silent = true;
+	assert_int_equal(sb_process_signal(ctr->init, SIGKILL, false, &err), -ETIMEDOUT);
+	/* The VM dies: its processes were killed with it. */
+	(void)snprintf(w.sb->death, sizeof(w.sb->death), "the VM ended");
+	assert_null(rpc_server_free(w.server));
+	assert_int_equal(
+		rpc_server_new(fiber_loop(), handlers, ARRAY_SIZE(handlers), NULL, &w.server), 0);
+	assert_int_equal(sb_process_wait(ctr->init, loop_deadline_ms(5000)), 0);
+	assert_int_equal(seen.status, 137);
+	assert_int_equal(sb_container_delete(ctr, &err), 0);
+	tear_down(&w);
+	return 0;
+}
+
+static void a_guest_that_never_answers_stalls_nobody(void **state)
+{
+	(void)state;
+	assert_int_equal(fiber_run_main(silent_main, NULL), 0);
+}
+
+static int set_up_group(void **state)
+{
+	char path[100];
+	struct err err = ERR_NULL;
+
+	(void)state;
+	(void)snprintf(dir, sizeof(dir), "/tmp/kata-test-XXXXXX");
+	if (!mkdtemp(dir) || share_isolate_mounts(&err) < 0)
+		return -1;
+	(void)snprintf(path, sizeof(path), "%s/bundle/rootfs", dir);
+	if (io_mkdir_p(path, 0755) < 0)
+		return -1;
+	(void)snprintf(path, sizeof(path), "%s/bundle/config.json", dir);
+	return io_replace_file_at(AT_FDCWD, path, BUNDLE_JSON, strlen(BUNDLE_JSON), 0644);
+}
+
+static int tear_down_group(void **state)
+{
+	(void)state;
+	return io_rm_tree_at(AT_FDCWD, dir);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_container_lives_and_ends_once),
+		cmocka_unit_test(a_refused_create_keeps_the_words_and_leaves_nothing),
+		cmocka_unit_test(a_guest_that_never_answers_stalls_nobody),
+	};
+
+	if (geteuid() != 0)
+		return 77;
+	(void)signal(SIGPIPE, SIG_IGN);
+	log_set_level(LOG_LEVEL_ERROR);
+	return cmocka_run_group_tests(tests, set_up_group, tear_down_group);
+}
