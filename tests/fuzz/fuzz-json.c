@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Fuzzer of the JSON reader and writer: a document that can be read comes back from its own
+ * printing unchanged, and every value can be named in an error.
+ */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/json.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void visit(const struct json *node)
+{
+	struct err err = ERR_NULL;
+	const char *s;
+	int64_t i;
+
+	(void)!json_to_str(node, &s, &err); /* for the error's sake */
+	(void)!json_to_i64(node, 0, 1, &i, &err);
+	if (node->type == JSON_ARRAY || node->type == JSON_OBJECT)
+		json_for_each(child, node)
+			visit(child);
+}
+
+static void print(const struct json *root, struct strbuf *out)
+{
+	struct json_writer w;
+
+	json_writer_init(&w, out, 1);
+	json_put_node(&w, root);
+	if (json_writer_finish(&w) < 0)
+		abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	const struct json_limits limits = { .max_len = 1 << 16,
+					    .max_nodes = 1000,
+					    .max_depth = 32 };
+	cleanup_strbuf struct strbuf first = STRBUF_NULL, second = STRBUF_NULL;
+	cleanup_arena struct arena *arena = NULL;
+	struct err err = ERR_NULL;
+	struct json *root;
+
+	if (arena_new(&arena) < 0 ||
+	    json_parse(arena, (const char *)data, size, "fuzz", &limits, &root, &err) < 0)
+		return 0;
+	visit(root);
+	print(root, &first);
+	if (json_parse(arena, first.data, first.len, "again", NULL, &root, &err) < 0)
+		abort();
+	print(root, &second);
+	if (strcmp(first.data, second.data) != 0)
+		abort();
+	return 0;
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Fuzzer of the ttrpc frame reader: the input is fed in portions, and the frames must be the same
+ * as when it is fed at once. Payloads are decoded as the server and the client would.
+ */
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "rpc/pb_bridge.h"
+#include "rpc/ttrpc_frame.h"
+#include "rpc/ttrpc_msg.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check(bool good)
+{
+	if (!good)
+		__builtin_trap();
+}
+
+static void decode(const struct ttrpc_frame *frame)
+{
+	struct arena *arena;
+	struct err err = ERR_NULL;
+	struct ttrpc_request request = { 0 };
+	struct ttrpc_response response = { 0 };
+	int r = arena_new(&arena);
+
+	if (r < 0)
+		return;
+	if (frame->type == TTRPC_REQUEST)
+		r = pb_decode(&ttrpc_request_type, frame->data, frame->len, arena, &request, &err);
+	else
+		r = pb_decode(&ttrpc_response_type, frame->data, frame->len, arena, &response,
+			      &err);
+	check(r <= 0 && (r < 0) == (err.code != 0));
+	(void)arena_free(arena);
+}
+
+/* Returns a digest of the frames read, so that two ways of feeding can be compared. */
+static uint64_t read_frames(const uint8_t *data, size_t size, size_t portion, bool payloads)
+{
+	struct ttrpc_reader reader = TTRPC_READER_NULL;
+	struct ttrpc_frame frame;
+	uint64_t digest = 0;
+	int r = 0;
+
+	while (size > 0 && r >= 0) {
+		uint8_t *place;
+		size_t room;
+
+		if (ttrpc_reader_space(&reader, &place, &room) < 0)
+			break;
+		check(room > 0);
+		size_t n = MIN(MIN(room, portion), size);
+		memcpy(place, data, n);
+		ttrpc_reader_commit(&reader, n);
+		data += n;
+		size -= n;
+		while ((r = ttrpc_reader_next(&reader, &frame)) > 0) {
+			check(frame.oversize == (frame.len > RPC_MESSAGE_MAX));
+			digest = digest * 31 + frame.stream_id * 7 + frame.len * 3 + frame.type +
+				 frame.flags;
+			if (!frame.oversize && payloads)
+				decode(&frame);
+		}
+	}
+	ttrpc_reader_deinit(&reader);
+	return digest * 2 + (r < 0);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	if (size < 1)
+		return 0;
+	uint64_t whole = read_frames(data + 1, size - 1, SIZE_MAX, true);
+
+	check(whole == read_frames(data + 1, size - 1, 1 + (size_t)data[0], false));
+	return 0;
+}
