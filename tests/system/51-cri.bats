@@ -1,0 +1,136 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# Kubernetes' side of containerd: pods through CRI, with a small client of our own that is built when Go is there.
+# KATA_CONTAINERD and KATA_SANDBOXER run the same tests with another containerd and by the sandbox API.
+
+load helpers
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+	command -v containerd > /dev/null || skip "containerd is not installed"
+	export CTD=$BATS_FILE_TMPDIR/ctd CRI=${XDG_CACHE_HOME:-$HOME/.cache}/kata-tests/bin/kata-cri
+	if [ ! -x "$CRI" ]; then
+		command -v go > /dev/null || skip "no Go to build the CRI client with"
+		(cd "$BATS_TEST_DIRNAME/../cri" && go build -o "$CRI" .) || skip "the CRI client does not build here"
+	fi
+	"$BATS_TEST_DIRNAME/../lib/containerd.sh" start "$CTD"
+}
+
+teardown_file() {
+	[ -z "$CTD" ] || "$BATS_TEST_DIRNAME/../lib/containerd.sh" stop "$CTD"
+}
+
+cri() {
+	timeout 60 "$CRI" "$CTD/containerd.sock" "$@"
+}
+
+# run_pod [JQ_FILTER]: a pod in $POD, its configuration in $BATS_TEST_TMPDIR/pod.json.
+run_pod() {
+	jq -n --arg logs "$BATS_TEST_TMPDIR" --arg name "p$RANDOM" '{ metadata: { name: $name, uid: $name,
+		namespace: "default" }, hostname: "podhost", log_directory: $logs, linux: {} }' |
+		jq "${1:-.}" > "$BATS_TEST_TMPDIR/pod.json"
+	POD=$(cri runp "$BATS_TEST_TMPDIR/pod.json")
+}
+
+# run_container NAME SCRIPT [JQ_FILTER]: a container in $CONTAINER.
+run_container() {
+	jq -n --arg name "$1" --arg script "$2" '{ metadata: { name: $name }, image: { image: "kata.test/busybox:1" },
+		command: [ "sh", "-c", $script ], log_path: ($name + ".log"), linux: {} }' |
+		jq "${3:-.}" > "$BATS_TEST_TMPDIR/$1.json"
+	CONTAINER=$(cri create "$POD" "$BATS_TEST_TMPDIR/$1.json" "$BATS_TEST_TMPDIR/pod.json")
+	cri start "$CONTAINER"
+}
+
+is() {
+	[[ "$(cri status "$1")" == "$2"* ]]
+}
+
+teardown() {
+	local id
+	for id in $(cri pods | cut -d' ' -f1); do
+		cri rmp "$id"
+	done
+	KATA_TEST_SCOPE="$BUILD|$CTD|/run/kata/ns/k8s.io" no_leaks
+	[ -z "$(ls /run/kata/ns/k8s.io 2>/dev/null)" ]
+}
+
+@test "a pod and two containers: localhost, names, shared memory, logs, exec, stats, update" {
+	run_pod
+	run_container web 'echo shared > /dev/shm/x; echo ready; while :; do echo served | nc -l -p 8080; done'
+	local web=$CONTAINER
+	run_container client 'sleep 1000'
+	wait_for 10 grep -q ready "$BATS_TEST_TMPDIR/web.log"
+	run cri execsync "$CONTAINER" sh -c 'nc 127.0.0.1 8080; cat /dev/shm/x; hostname; exit 3'
+	echo "$output"
+	[ "$status" -eq 3 ]
+	[ "$output" = $'served\nshared\npodhost' ]
+	run cri exec "$CONTAINER" pipes sh -c 'read x; echo "got $x"; exit 5' <<< hello
+	[ "$status" -eq 5 ]
+	[ "$output" = "got hello" ]
+	run cri exec "$CONTAINER" tty tty
+	[[ "$output" == */dev/pts/* ]]
+	[ "$(cri stats "$web" | jq .memory.working_set_bytes.value)" -gt 100000 ]
+	cri update "$web" $((300 << 20))
+	cri stop "$web" 0
+	is "$web" EXITED
+	is "$CONTAINER" RUNNING
+	cri rm "$web"
+	run_container web2 'cat /dev/shm/x; exit 6'
+	wait_for 10 is "$CONTAINER" "EXITED 6"
+	grep -q shared "$BATS_TEST_TMPDIR/web2.log"
+}
+
+@test "shareProcessNamespace: containers see each other" {
+	run_pod '.linux.security_context.namespace_options.pid = 0'
+	run_container one 'sleep 1234' '.linux.security_context.namespace_options.pid = 0'
+	run_container two 'sleep 1000' '.linux.security_context.namespace_options.pid = 0'
+	run cri execsync "$CONTAINER" ps
+	[[ "$output" == *"sleep 1234"* ]]
+}
+
+@test "hostNetwork is refused in words" {
+	run run_pod '.linux.security_context.namespace_options.network = 2'
+	echo "$output"
+	[ -z "$POD" ]
+	[[ "$output" == *"a container in a VM cannot"* ]]
+}
+
+@test "volumes: a directory, live updates by a swapped link, read-only" {
+	mkdir -p "$BATS_TEST_TMPDIR/v/1" "$BATS_TEST_TMPDIR/v/2"
+	echo old > "$BATS_TEST_TMPDIR/v/1/key"
+	echo new > "$BATS_TEST_TMPDIR/v/2/key"
+	ln -s 1 "$BATS_TEST_TMPDIR/v/..data"
+	ln -s ..data/key "$BATS_TEST_TMPDIR/v/key"
+	run_pod
+	run_container c 'sleep 1000' ".mounts = [ { host_path: \"$BATS_TEST_TMPDIR/v\", container_path: \"/v\",
+		readonly: true } ]"
+	run cri execsync "$CONTAINER" sh -c 'cat /v/key; echo x > /v/1/y'
+	echo "$output"
+	[ "$status" -ne 0 ]
+	[[ "$output" == old* ]]
+	ln -s 2 "$BATS_TEST_TMPDIR/v/..tmp"
+	mv -T "$BATS_TEST_TMPDIR/v/..tmp" "$BATS_TEST_TMPDIR/v/..data"
+	updated() { [ "$(cri execsync "$CONTAINER" cat /v/key)" = new ]; }
+	wait_for 10 updated
+}
+
+@test "killed: QEMU and the shim; the pod is not ready and can be removed" {
+	run_pod
+	run_container c 'sleep 1000'
+	kill -9 "$(pgrep -P "$(pgrep -f "containerd-shim-kata-v2 .*-id $POD ")" -f qemu-system)"
+	wait_for 10 is "$CONTAINER" EXITED
+	cri rmp "$POD"
+	run_pod
+	run_container c 'sleep 1000'
+	kill -9 "$(pgrep -f "containerd-shim-kata-v2 .*-id $POD ")"
+	wait_for 10 is "$CONTAINER" EXITED
+}
+
+@test "removal of a busy pod" {
+	run_pod
+	run_container c 'while :; do :; done'
+	cri execsync "$CONTAINER" sleep 30 > /dev/null 2>&1 &
+	local exec=$!
+	cri rmp "$POD"
+	wait "$exec" || true
+}

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+# Shared by the system tests: paths, bundles, the leak check after every test.
+
+REPO=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
+BUILD=${KATA_BUILD:-$REPO/build}
+ROOT=${KATA_ROOT:-/run/kata}
+KATA=("$BUILD/kata-runtime" --config "$BUILD/configuration.toml" --root "$ROOT")
+
+kata() {
+	"${KATA[@]}" "$@"
+}
+
+# make_bundle COMMAND [ARG ...]: a fresh bundle in $BUNDLE.
+make_bundle() {
+	BUNDLE=$(mktemp -d "$BATS_TEST_TMPDIR/bundle.XXXXXX")
+	"$REPO/tests/lib/make-bundle.sh" "$BUNDLE" "$@"
+}
+
+# edit_config JQ_FILTER [JQ_OPTIONS ...]
+edit_config() {
+	local filter=$1
+	shift
+	jq "$@" "$filter" "$BUNDLE/config.json" > "$BUNDLE/config.json.new"
+	mv "$BUNDLE/config.json.new" "$BUNDLE/config.json"
+}
+
+no_leaks() {
+	"$REPO/tests/lib/leaks.sh" "$ROOT"
+}
+
+# wait_for SECONDS COMMAND [ARG ...]
+wait_for() {
+	local end=$((SECONDS + $1))
+	shift
+	until "$@"; do
+		[ "$SECONDS" -lt "$end" ] || return 1
+		sleep 0.05
+	done
+}
+
+new_id() {
+	ID="t-$BATS_TEST_NUMBER-$RANDOM"
+}
+
+# A test that failed half-way must not spoil the next one.
+clean_up() {
+	local id
+	for id in $(kata list -q 2>/dev/null); do
+		kata delete --force "$id" || true
+	done
+	no_leaks
+}
+
+teardown() {
+	clean_up
+}
