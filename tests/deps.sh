@@ -1,0 +1,48 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Installs Debian packages: `tests/deps.sh build` what the build and the guest need, `tests/deps.sh check` what the
+# tests need as well, `tests/deps.sh lint` the linters. Does nothing when everything is there.
+set -euo pipefail
+
+build_packages=(
+	build-essential pkg-config protobuf-c-compiler protobuf-compiler libprotobuf-c-dev libyajl-dev libevent-dev
+	libnl-3-dev libnl-route-3-dev libseccomp-dev libcap-dev libmd-dev
+	# the guest kernel and initrd
+	linux-source-6.12 flex bison bc libelf-dev libssl-dev cpio xz-utils
+	# to run a VM
+	qemu-system-x86 qemu-system-common busybox-static
+)
+check_packages=(
+	clang libclang-rt-14-dev libcmocka-dev bats jq tmux iproute2 iputils-ping iperf3 python3 procps socat
+	debootstrap docker.io iptables podman containerd runc crun conmon catatonit fuse-overlayfs slirp4netns netavark aardvark-dns
+)
+lint_packages=(clang clang-format clang-tidy cppcheck shellcheck)
+
+case "${1:-build}" in
+build) wanted=("${build_packages[@]}") ;;
+check) wanted=("${build_packages[@]}" "${check_packages[@]}") ;;
+lint) wanted=("${build_packages[@]}" "${lint_packages[@]}") ;;
+*) echo "usage: $0 [build|check|lint]" >&2; exit 2 ;;
+esac
+
+missing=()
+for package in "${wanted[@]}"; do
+	status=$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null || true)
+	[ "$status" = installed ] || missing+=("$package")
+done
+[ "${#missing[@]}" -gt 0 ] || exit 0
+if [ "$(id -u)" -ne 0 ]; then
+	echo "these packages are missing: ${missing[*]}; run this as root to install them" >&2
+	exit 1
+fi
+export DEBIAN_FRONTEND=noninteractive
+# Services of the managers are started by the tests themselves, with their own settings.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+	printf '#!/bin/sh\nexit 101\n' > "$policy"
+	chmod +x "$policy"
+	trap 'rm -f "$policy"' EXIT
+fi
+echo "installing ${#missing[@]} packages"
+apt-get update -qq
+apt-get install -y -qq --no-install-recommends "${missing[@]}" > /dev/null

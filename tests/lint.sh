@@ -1,0 +1,61 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Checks what compilers do not: layers, sizes, formatting, shell scripts; then warnings of both compilers as errors.
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit
+bad=0
+complain() {
+	echo "lint: $*"
+	bad=1
+}
+
+# Layers: an area may include itself, what is listed, and include/. See ARCHITECTURE.md.
+check_layer() {
+	local area=$1 allowed=$2 line
+	while IFS= read -r line; do
+		complain "layer: $line"
+	done < <(grep -rnE '^#include "(common|config|rpc|oci|sandbox|shim|runtime|agent|proxy)/' "src/$area" |
+		grep -vE "#include \"($area${allowed:+|$allowed})/")
+}
+check_layer common ""
+check_layer config "common"
+check_layer rpc "common|oci"
+check_layer oci "common"
+check_layer sandbox "common|config|rpc|oci"
+check_layer shim "common|config|rpc|oci|sandbox"
+check_layer runtime "common|config|rpc|oci"
+check_layer agent "common|rpc|oci"
+check_layer proxy "common"
+while IFS= read -r line; do
+	complain "only common/loop.c may include libevent: $line"
+done < <(grep -rn '#include <event2/' src | grep -v '^src/common/loop.c')
+while IFS= read -r line; do
+	complain "only rpc/pb_*.c may include generated code: $line"
+done < <(grep -rn 'pb-c\.h' src | grep -v '^src/rpc/pb_')
+
+# Sizes.
+while read -r lines file; do
+	[ "$file" = total ] || [ "$lines" -le 800 ] || complain "$file has $lines lines: split it"
+done < <(find src include -name '*.[ch]' -exec wc -l {} +)
+[ "$(wc -l < Makefile)" -le 250 ] || complain "Makefile has more than 250 lines"
+
+# What every file needs.
+while IFS= read -r file; do
+	head -3 "$file" | grep -q 'SPDX-License-Identifier: Apache-2.0' || complain "$file has no licence line"
+done < <(git ls-files '*.c' '*.h' '*.sh' '*.bats' '*.proto')
+while IFS= read -r line; do
+	complain "trailing blank: $line"
+done < <(git grep -nIE '[[:blank:]]+$' -- '*.c' '*.h' '*.sh' '*.md' Makefile)
+
+if command -v clang-format > /dev/null; then
+	git ls-files '*.c' '*.h' | xargs clang-format --dry-run -Werror || complain "clang-format"
+fi
+if command -v shellcheck > /dev/null; then
+	git ls-files '*.sh' '.ci/run' | xargs shellcheck || complain "shellcheck"
+fi
+for cc in gcc clang; do
+	make -s -j"$(nproc)" B="build/lint-$cc" CC=$cc WERROR=-Werror OPT=-O1 all > /dev/null ||
+		complain "$cc does not build without warnings"
+done
+[ "$bad" -eq 0 ] && echo "lint: ok"
+exit "$bad"

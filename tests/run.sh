@@ -1,0 +1,84 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Runs the tests: `tests/run.sh [unit|system]`, both without an argument. Ends with "N passed, N failed".
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit
+what=${1:-all}
+jobs=$(nproc)
+passed=0
+failed=0
+skipped=0
+
+finish() {
+	echo "$skipped skipped"
+	echo "$passed passed, $failed failed"
+	[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
+	exit
+}
+broken() {
+	echo "not ok: $*"
+	failed=$((failed + 1))
+	finish
+}
+
+# Counts TAP lines ("ok 1 - name", "not ok 2 - name", "ok 3 - name # SKIP why"); shows all but the passed ones.
+count_tap() {
+	local file=$1 status=$2 ok not_ok
+	ok=$(grep '^ok ' "$file" | grep -cv '# SKIP')
+	# cmocka says "not ok" of a skipped test.
+	not_ok=$(grep '^not ok ' "$file" | grep -cv '# SKIP')
+	skipped=$((skipped + $(grep -cE '^(not )?ok .*# SKIP' "$file")))
+	passed=$((passed + ok))
+	failed=$((failed + not_ok))
+	# A test that crashed says nothing of its own.
+	if [ "$status" -ne 0 ] && [ "$not_ok" -eq 0 ]; then
+		failed=$((failed + 1))
+		echo "not ok: exit status $status"
+	fi
+	if [ "$status" -ne 0 ] || [ "$not_ok" -gt 0 ]; then
+		cat "$file"
+	fi
+}
+
+run_unit() {
+	echo "== unit and golden tests (ASan, UBSan)"
+	make -s -j"$jobs" B=build/san SAN=address,undefined unit-tests || broken "the unit tests do not build"
+	local test out status
+	out=$(mktemp)
+	for test in build/san/tests/test-*; do
+		[[ "$test" = *.d ]] && continue
+		CMOCKA_MESSAGE_OUTPUT=TAP ASAN_OPTIONS=detect_stack_use_after_return=0:detect_leaks=0 \
+			timeout 300 "$test" > "$out" 2>&1
+		status=$?
+		[ "$status" -eq 77 ] && { echo "skipped: $test"; skipped=$((skipped + 1)); continue; }
+		printf '%-50s %s passed\n' "$(basename "$test")" "$(grep -c '^ok ' "$out")"
+		count_tap "$out" "$status"
+	done
+	rm -f "$out"
+}
+
+run_system() {
+	echo "== system tests"
+	make -s -j"$jobs" all guest || broken "the programs or the guest do not build"
+	local suite out status
+	out=$(mktemp)
+	# One more try for a test that fails: real daemons on a shared machine, seldom but now and then.
+	export BATS_TEST_RETRIES=1
+	for suite in tests/system/*.bats; do
+		[ -e "$suite" ] || continue
+		echo "$(date +%T) $suite"
+		timeout 1500 bats --tap "$suite" > "$out" 2>&1
+		status=$?
+		count_tap "$out" "$status"
+	done
+	rm -f "$out"
+}
+
+tests/deps.sh check || broken "packages cannot be installed"
+case "$what" in
+unit) run_unit ;;
+system) run_system ;;
+all) run_unit; run_system ;;
+*) echo "usage: $0 [unit|system]" >&2; exit 2 ;;
+esac
+finish
