@@ -22,6 +22,8 @@
 #define CLI_QUICK_MS 10000
 /* What "state" and "list" grant a shim before they call it an error. */
 #define CLI_STATE_MS 2000
+/* What a container that was killed is granted to end, and a sandbox to go down. */
+#define CLI_STOP_MS 15000
 /* Calls that may boot a VM or wait for hooks; the shim has its own, shorter deadlines. */
 #define CLI_SLOW_MS 600000
 

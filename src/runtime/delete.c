@@ -10,8 +10,6 @@
 #include "common/str.h"
 #include "runtime/leftovers.h"
 
-#define STOP_MS 15000
-
 struct delete
 {
 	const struct cli *cli;
@@ -41,7 +39,7 @@ static int stop(struct session *s, struct err *err)
 
 	if (r < 0 && r != -ESRCH)
 		return r;
-	return session_call(s, &task_v2_wait, &wait_req, &resp, STOP_MS, err);
+	return session_call(s, &task_v2_wait, &wait_req, &resp, CLI_STOP_MS, err);
 }
 
 /* Returns 1 when the shim does not know the container, 0 when it has deleted it. */
@@ -71,20 +69,6 @@ static int delete_task(const struct delete *del, struct session *s, struct err *
 	return r;
 }
 
-/*
- * The guest or the shim does not play along. A sandbox that goes with this container is ended at
- * once; what is there after that leftovers_remove() finds without them.
- */
-static void shut_down(struct session *s)
-{
-	const struct task_shutdown_request req = { .id = s->record.sandbox_id, .now = true };
-	struct err err = ERR_NULL;
-
-	if (s->task && str_eq(s->record.id, s->record.sandbox_id) &&
-	    session_call(s, &task_v2_shutdown, &req, NULL, STOP_MS, &err) < 0)
-		log_debug("shut down: %s", err.text);
-}
-
 static int delete_container(void *arg, struct err *err)
 {
 	struct delete *del = arg;
@@ -103,7 +87,7 @@ static int delete_container(void *arg, struct err *err)
 	if (r < 0) {
 		log_warn("%s", err->text);
 		*err = ERR_NULL;
-		shut_down(&s);
+		session_shut_down(&s);
 	}
 	return leftovers_remove(del->cli, &s.record, err);
 }

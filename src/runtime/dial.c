@@ -209,6 +209,23 @@ const char *session_status_name(enum task_status status)
 }
 
 /**
+ * session_shut_down() - end a sandbox whose guest or shim does not play along, at once
+ * @s: session of the container
+ *
+ * Only a sandbox that goes with this container. What is there after that leftovers_remove() finds
+ * without them.
+ */
+void session_shut_down(struct session *s)
+{
+	const struct task_shutdown_request req = { .id = s->record.sandbox_id, .now = true };
+	struct err err = ERR_NULL;
+
+	if (s->task && str_eq(s->record.id, s->record.sandbox_id) &&
+	    session_call(s, &task_v2_shutdown, &req, NULL, CLI_STOP_MS, &err) < 0)
+		log_debug("shut down: %s", err.text);
+}
+
+/**
  * session_close() - end a session
  * @s: session, open or not
  */

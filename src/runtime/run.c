@@ -31,17 +31,24 @@ static int start(struct run *run, struct foreground *fg, struct err *err)
 }
 
 /*
- * The container has ended by itself: what it printed and its status matter more than trouble with
- * the rest.
+ * The stand-in has ended, and so has the container as far as this program is asked: what it printed
+ * and its status matter more than trouble with the rest. A stand-in that was killed is only
+ * followed by its container.
  */
 static void remove_container(struct creation *c)
 {
+	const struct task_wait_request wait_req = { .id = c->id };
 	const struct task_delete_request req = { .id = c->id };
+	struct task_wait_response resp = { 0 };
 	struct err err = ERR_NULL;
-	int r = session_call(&c->session, &task_v2_delete, &req, NULL, CLI_SLOW_MS, &err);
+	int r = session_call(&c->session, &task_v2_wait, &wait_req, &resp, CLI_STOP_MS, &err);
 
-	if (r < 0)
+	if (r == 0)
+		r = session_call(&c->session, &task_v2_delete, &req, NULL, CLI_SLOW_MS, &err);
+	if (r < 0) {
 		log_warn("cannot delete container \"%s\": %s", c->id, err.text);
+		session_shut_down(&c->session);
+	}
 	if (leftovers_remove(c->cli, &c->session.record, &err) < 0)
 		log_warn("%s", err.text);
 }

@@ -100,6 +100,27 @@ ended_with() {
 	ended_with 137 ""
 }
 
+@test "the stand-in of a run that cleans up is killed: the end is awaited, then deleted" {
+	make_bundle sleep 1000
+	new_id
+	(
+		code=0
+		kata run --bundle "$BUNDLE" "$ID" < /dev/null > /dev/null 2> "$BATS_TEST_TMPDIR/stderr" || code=$?
+		echo "$code" > "$BATS_TEST_TMPDIR/code"
+	) &
+	wait_for 60 status_is running
+	kill -9 "$(pid_of standin)"
+	wait_for 60 test -s "$BATS_TEST_TMPDIR/code"
+	cat "$BATS_TEST_TMPDIR/stderr"
+	[ "$(cat "$BATS_TEST_TMPDIR/code")" = 137 ]
+	# A delete of what still runs would be refused, with a line that says so.
+	run grep -c "cannot delete" "$BATS_TEST_TMPDIR/stderr"
+	[ "$output" = 0 ]
+	run kata state "$ID"
+	[[ "$output" == *"does not exist"* ]]
+	no_leaks
+}
+
 @test "the guest kernel panics" {
 	make_bundle sh -c 'sleep 2; echo c > /proc/sysrq-trigger; sleep 1000'
 	edit_config '.linux.readonlyPaths = [] | .linux.maskedPaths = []'
