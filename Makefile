@@ -7,8 +7,8 @@ PREFIX ?= /usr/local
 BINDIR ?= $(PREFIX)/bin
 LIBEXECDIR ?= $(PREFIX)/libexec
 DATADIR ?= $(PREFIX)/share/kata-containers
+DEFAULTSDIR ?= $(PREFIX)/share/defaults/kata-containers
 MANDIR ?= $(PREFIX)/share/man
-SYSCONFDIR ?= $(PREFIX)/share/defaults/kata-containers
 ARCH := $(shell uname -m)
 
 CC ?= gcc
@@ -19,7 +19,7 @@ WERROR ?=
 # SAN=address,undefined builds with sanitizers; use another B with it.
 SAN ?=
 OPT ?= -O2 -g
-DEFS := -D_GNU_SOURCE -DKATA_VERSION='"$(VERSION)"' -DKATA_PREFIX='"$(PREFIX)"' -DKATA_BUILD_DIR='"$(abspath $(B))"'
+DEFS := -D_GNU_SOURCE -DKATA_VERSION='"$(VERSION)"'
 HARDEN := -fstack-protector-strong -fPIE -D_FORTIFY_SOURCE=2
 ifneq ($(SAN),)
 HARDEN := -fPIE
@@ -58,7 +58,15 @@ PROGRAMS := $(B)/kata-runtime $(B)/containerd-shim-kata-v2 $(B)/kata-agent $(B)/
 .PHONY: all
 all: $(PROGRAMS) $(B)/configuration.toml ## build the four programs and the configuration (default)
 
-$(B)/obj/%.o: %.c | $(GEN_H)
+# Where installed programs find each other. A header that changes only when its content does: what includes it is
+# rebuilt after `make PREFIX=...`, and nothing else.
+.PHONY: FORCE
+$(B)/gen/paths.h: FORCE
+	@mkdir -p $(@D)
+	@printf '#define KATA_%s "%s"\n' LIBEXECDIR '$(LIBEXECDIR)' DATADIR '$(DATADIR)' DEFAULTSDIR '$(DEFAULTSDIR)' > $@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+
+$(B)/obj/%.o: %.c | $(GEN_H) $(B)/gen/paths.h
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -c $< -o $@
 
@@ -96,9 +104,8 @@ $(B)/kata-agent: $(B)/obj/src/agent/main.o $(call lib,$(AGENT_AREAS))
 	$(call link,$(AGENT_STATIC) $(AGENT_LIBS))
 
 # In the build folder it names the assets built there; installing writes it with the installed ones.
-configure = sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@DATADIR@|$(1)|g'
-$(B)/configuration.toml: configuration.toml.in
-	@mkdir -p $(@D)
+configure = sed -e 's|@LIBEXECDIR@|$(LIBEXECDIR)|g' -e 's|@DEFAULTSDIR@|$(DEFAULTSDIR)|g' -e 's|@DATADIR@|$(1)|g'
+$(B)/configuration.toml: configuration.toml.in $(B)/gen/paths.h
 	$(call configure,$(abspath $(B)/guest)) $< > $@
 
 # --- guest ---
@@ -122,7 +129,7 @@ $(B)/tests/test-%: $(B)/obj/tests/unit/test-%.o $(UNIT_HELPERS) $(call lib,$(TES
 	@mkdir -p $(@D)
 	$(call link,$(TEST_LIBS))
 
-.PHONY: unit-tests check check-unit check-system lint fuzz bench demo deps install clean help
+.PHONY: unit-tests check check-unit check-system lint fuzz bench demo deps install uninstall clean help
 unit-tests: $(UNIT_TESTS)
 check: ## run all tests (installs what they need; as root)
 	tests/run.sh
@@ -148,13 +155,19 @@ $(B)/fuzz/fuzz-%: $(B)/obj/tests/fuzz/fuzz-%.o $(call lib,$(TEST_AREAS))
 	@mkdir -p $(@D)
 	$(call link,-fsanitize=fuzzer $(filter-out -lcmocka,$(TEST_LIBS)))
 
-install: all ## install below DESTDIR/PREFIX (the guest assets too, when they are built)
-	install -d $(addprefix $(DESTDIR),$(BINDIR) $(LIBEXECDIR) $(DATADIR) $(SYSCONFDIR) $(MANDIR)/man8)
+INSTALLED := $(addprefix $(BINDIR)/,kata-runtime containerd-shim-kata-v2) $(LIBEXECDIR)/kata-proxy \
+	$(addprefix $(DATADIR)/,vmlinux initrd.img) $(DEFAULTSDIR)/configuration.toml $(addprefix $(MANDIR)/man8/,$(notdir $(wildcard man/*.8)))
+install: all ## install below DESTDIR and PREFIX (/usr/local), the guest's kernel and initrd too when they are built
+	install -d $(addprefix $(DESTDIR),$(BINDIR) $(LIBEXECDIR) $(DATADIR) $(DEFAULTSDIR) $(MANDIR)/man8)
 	install -s -m 755 $(B)/kata-runtime $(B)/containerd-shim-kata-v2 $(DESTDIR)$(BINDIR)
 	install -s -m 755 $(B)/kata-proxy $(DESTDIR)$(LIBEXECDIR)
-	$(call configure,$(DATADIR)) configuration.toml.in > $(DESTDIR)$(SYSCONFDIR)/configuration.toml
+	$(call configure,$(DATADIR)) configuration.toml.in > $(DESTDIR)$(DEFAULTSDIR)/configuration.toml
 	install -m 644 $(wildcard man/*.8) $(DESTDIR)$(MANDIR)/man8
-	if [ -e $(B)/guest/vmlinux ]; then install -m 644 $(B)/guest/vmlinux $(B)/guest/initrd.img $(DESTDIR)$(DATADIR); fi
+	@if [ -e $(B)/guest/initrd.img ]; then install -m 644 $(B)/guest/vmlinux $(B)/guest/initrd.img $(DESTDIR)$(DATADIR); \
+	else echo "note: the guest is not built and so not installed: run \`make guest\`, then this again"; fi
+uninstall: ## remove what `make install` with the same DESTDIR and PREFIX installed
+	rm -f $(addprefix $(DESTDIR),$(INSTALLED))
+	-rmdir --ignore-fail-on-non-empty $(wildcard $(addprefix $(DESTDIR),$(DATADIR) $(DEFAULTSDIR)))
 
 clean: ## remove the build folder
 	rm -rf $(B)

@@ -13,11 +13,7 @@
 
 #include "common/str.h"
 #include "config/config.h"
-
-#ifndef KATA_PREFIX
-#define KATA_PREFIX "/usr/local"
-#endif
-#define DATA_DIR KATA_PREFIX "/share/kata-containers"
+#include "paths.h"
 
 #if defined(__x86_64__)
 #define QEMU_PATH "/usr/bin/qemu-system-x86_64"
@@ -78,8 +74,8 @@ _Static_assert(ARRAY_SIZE(net_model_words) == CONFIG_NET_NONE + 2, "one word per
 const struct config_key config_keys[] = {
 	ENUM(HV, "accel", hypervisor.accel, config_accel, accel_words, CONFIG_LISTED), /* ours */
 	PATH(HV, "path", hypervisor.path, QEMU_PATH, CONFIG_LISTED, hypervisor.valid_hypervisor_paths),
-	PATH(HV, "kernel", hypervisor.kernel, DATA_DIR "/vmlinux", CONFIG_LISTED, hypervisor.valid_kernel_paths),
-	PATH(HV, "initrd", hypervisor.initrd, DATA_DIR "/initrd.img", CONFIG_LISTED, hypervisor.valid_initrd_paths),
+	PATH(HV, "kernel", hypervisor.kernel, KATA_DATADIR "/vmlinux", CONFIG_LISTED, hypervisor.valid_kernel_paths),
+	PATH(HV, "initrd", hypervisor.initrd, KATA_DATADIR "/initrd.img", CONFIG_LISTED, hypervisor.valid_initrd_paths),
 	PATH(HV, "firmware", hypervisor.firmware, NULL, CONFIG_LISTED, hypervisor.valid_firmware_paths),
 	STRING(HV, "machine_type", CONFIG_WORD, hypervisor.machine_type, NULL, CONFIG_LISTED, .words = NULL),
 	STRING(HV, "machine_accelerators", CONFIG_OPTIONS, hypervisor.machine_accelerators, NULL, CONFIG_LISTED,

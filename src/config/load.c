@@ -23,10 +23,7 @@
 #include "config/keys.h"
 #include "config/load.h"
 #include "config/value.h"
-
-#ifndef KATA_PREFIX
-#define KATA_PREFIX "/usr/local"
-#endif
+#include "paths.h"
 
 #define ENV_CONFIG "KATA_CONF_FILE"
 #define DROP_INS_MAX 256
@@ -34,7 +31,7 @@
 /* Where a configuration is looked for, best first. */
 static const char *const search_paths[] = {
 	"/etc/kata-containers/configuration.toml",
-	KATA_PREFIX "/share/defaults/kata-containers/configuration.toml",
+	KATA_DEFAULTSDIR "/configuration.toml",
 	"/usr/share/defaults/kata-containers/configuration.toml",
 	"/opt/kata/share/defaults/kata-containers/configuration.toml",
 };
@@ -45,14 +42,14 @@ static const char *const search_paths[] = {
  */
 static const char *const admin_dirs[] = {
 	"/etc/kata-containers/",
-	KATA_PREFIX "/share/defaults/kata-containers/",
+	KATA_DEFAULTSDIR "/",
 	"/usr/share/defaults/kata-containers/",
 	"/opt/kata/share/defaults/kata-containers/",
 };
 
 /* Where distributions put virtiofsd; the Rust one first. */
 static const char *const virtiofsd_paths[] = {
-	"/usr/libexec/virtiofsd",  KATA_PREFIX "/libexec/virtiofsd", "/usr/lib/virtiofsd",
+	"/usr/libexec/virtiofsd",  KATA_LIBEXECDIR "/virtiofsd",  "/usr/lib/virtiofsd",
 	"/usr/lib/qemu/virtiofsd", "/opt/kata/libexec/virtiofsd",
 };
 

@@ -21,6 +21,7 @@
 #include "common/io.h"
 #include "common/proc.h"
 #include "common/str.h"
+#include "paths.h"
 #include "runtime/launch.h"
 
 #define VERSION_MS 3000
@@ -193,7 +194,7 @@ static const char *find_proxy(const char *shim, struct arena *arena)
 	const char *path = slash ? arena_printf(arena, "%.*s/kata-proxy", (int)(slash - shim), shim)
 				 : NULL;
 
-	return path && access(path, X_OK) == 0 ? path : KATA_PREFIX "/libexec/kata-proxy";
+	return path && access(path, X_OK) == 0 ? path : KATA_LIBEXECDIR "/kata-proxy";
 }
 
 static void probe_programs(const struct config *config, struct host *host, struct arena *arena)

@@ -20,6 +20,7 @@
 #include "common/str.h"
 #include "kata_protocol.h"
 #include "oci/validate.h"
+#include "paths.h"
 #include "rpc/rpc.h"
 #include "sandbox/agent_client.h"
 #include "sandbox/container.h"
@@ -242,7 +243,7 @@ static char *proxy_path(struct sandbox *sb)
 
 	if (path && access(path, X_OK) == 0)
 		return path;
-	path = arena_strdup(sb->arena, KATA_PREFIX "/libexec/kata-proxy");
+	path = arena_strdup(sb->arena, KATA_LIBEXECDIR "/kata-proxy");
 	return path && access(path, X_OK) == 0 ? path : NULL;
 }
 
@@ -266,8 +267,7 @@ static int start_proxy(struct boot *boot, struct err *err)
 	char *path = proxy_path(sb);
 	if (!path)
 		return err_set(err, ENOENT,
-			       "kata-proxy is neither beside this program nor in " KATA_PREFIX
-			       "/libexec");
+			       "kata-proxy is neither beside this program nor in " KATA_LIBEXECDIR);
 	struct proc_spec spec = {
 		.path = path,
 		.argv = argv,
