@@ -43,12 +43,13 @@ int containerd_socket_path(const struct shim_options *options, const char *id, c
 {
 	char text[4096], hex[SHA256_DIGEST_STRING_LENGTH];
 	const char *address = options->address ? options->address : "";
+	const char *dir = options->socket_dir ? options->socket_dir : CONTAINERD_SOCKET_DIR;
 	int n = snprintf(text, sizeof(text), "%s/%s/%s", address, options->namespace, id);
 
 	if (n < 0 || (size_t)n >= sizeof(text))
 		return -ENAMETOOLONG;
 	(void)SHA256Data((const uint8_t *)text, (size_t)n, hex);
-	n = snprintf(buf, size, CONTAINERD_SOCKET_DIR "/%s", hex);
+	n = snprintf(buf, size, "%s/%s", dir, hex);
 	return n < 0 || (size_t)n >= MIN(size, sizeof(((struct sockaddr_un *)0)->sun_path))
 		       ? -ENAMETOOLONG
 		       : 0;

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "common/fd.h"
@@ -92,7 +94,8 @@ static int finish_main(void *arg)
  */
 int containerd_serve(const struct shim_options *options)
 {
-	char dir[PATH_MAX], socket_path[PATH_MAX];
+	char dir[PATH_MAX];
+	struct sockaddr_un addr = { 0 };
 	struct err err = ERR_NULL;
 	struct shim shim = { .id = options->id,
 			     .namespace = options->namespace,
@@ -101,6 +104,9 @@ int containerd_serve(const struct shim_options *options)
 
 	init_log(options);
 	int r = fd_set_cloexec(SHIM_LISTEN_FD, true);
+	if (r >= 0)
+		r = neg_errno(getsockname(SHIM_LISTEN_FD, (struct sockaddr *)&addr,
+					  &(socklen_t){ sizeof(addr) }));
 	if (r >= 0)
 		r = make_state_dir(options, dir, sizeof(dir));
 	if (r >= 0)
@@ -113,8 +119,8 @@ int containerd_serve(const struct shim_options *options)
 		r = serve(&shim);
 	if (r < 0)
 		log_error_errno(r, "shim%s%s", *err.text ? ": " : "", err.text);
-	if (containerd_socket_path(options, options->id, socket_path, sizeof(socket_path)) >= 0)
-		(void)unlink(socket_path);
+	if (*addr.sun_path)
+		(void)unlink(addr.sun_path);
 	int undone = fiber_run_main(finish_main, &shim);
 	return r < 0 ? r : undone;
 }

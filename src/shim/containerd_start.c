@@ -45,14 +45,14 @@ static int fail(const struct err *err)
 }
 
 /* Leaves a living shim's socket alone: -EADDRINUSE. */
-static int listen_on(const char *path)
+static int listen_on(const char *dir, const char *path)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 
 	if (strlen(path) >= sizeof(addr.sun_path))
 		return -ENAMETOOLONG;
 	memcpy(addr.sun_path, path, strlen(path) + 1);
-	int r = io_mkdir_p(CONTAINERD_SOCKET_DIR, 0700);
+	int r = io_mkdir_p(dir ? dir : CONTAINERD_SOCKET_DIR, 0700);
 	if (r < 0)
 		return r;
 	cleanup_close int fd = neg_errno(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -177,12 +177,35 @@ static int read_input(const struct shim_options *options, struct arena *arena,
 	return runtime_options_read_input(options, data, (size_t)n, arena, ret, err);
 }
 
+/*
+ * The sandbox controller of containerd 2 keeps its bundles in a directory of this name; that of 1.7
+ * was called "local".
+ */
+static bool is_bundle_of_containerd2(void)
+{
+	char dir[PATH_MAX];
+
+	return getcwd(dir, sizeof(dir)) &&
+	       strstr(dir, "/io.containerd.sandbox.controller.v1.shim/");
+}
+
+/*
+ * Version 3 spares containerd 2 a process for each further container of a pod. Since 2.3 it
+ * announces itself by its parameters and takes a BootstrapResult; before, it takes JSON. 1.7
+ * refuses version 3 and 1.6 knows no JSON: what could be one of them gets the plain address.
+ */
 static int answer_start(const char *address, bool bootstrap, struct arena *arena)
 {
 	struct bootstrap_result result = { .version = 3, .address = address, .protocol = "ttrpc" };
 	uint8_t *data;
 	size_t len;
 
+	if (!bootstrap && is_bundle_of_containerd2()) {
+		const char *json = arena_printf(
+			arena, "{\"version\":3,\"address\":\"%s\",\"protocol\":\"ttrpc\"}",
+			address);
+		return json ? io_write_full(STDOUT_FILENO, json, strlen(json)) : -ENOMEM;
+	}
 	if (!bootstrap)
 		return io_write_full(STDOUT_FILENO, address, strlen(address));
 	int r = pb_encode(&bootstrap_result_type, &result, arena, &data, &len);
@@ -192,7 +215,7 @@ static int answer_start(const char *address, bool bootstrap, struct arena *arena
 static int start_sandbox(const struct shim_options *options,
 			 const struct runtime_start_input *input, const char *path, struct err *err)
 {
-	cleanup_close int fd = listen_on(path);
+	cleanup_close int fd = listen_on(options->socket_dir, path);
 
 	/* A containerd that forgot its shim while that lived on gets it back. */
 	if (fd == -EADDRINUSE)
@@ -207,7 +230,7 @@ static int start_sandbox(const struct shim_options *options,
 	return r;
 }
 
-static int start(const struct shim_options *options, struct arena *arena, struct err *err)
+static int start(struct shim_options *options, struct arena *arena, struct err *err)
 {
 	char path[PATH_MAX], address[PATH_MAX + 8];
 	struct runtime_start_input input;
@@ -220,6 +243,7 @@ static int start(const struct shim_options *options, struct arena *arena, struct
 		r = find_sandbox_id(options, arena, &sandbox_id, err);
 	if (r < 0)
 		return r;
+	options->socket_dir = input.socket_dir;
 	r = containerd_socket_path(options, sandbox_id, path, sizeof(path));
 	if (r < 0)
 		return err_set_errno(err, r, "socket path");
@@ -244,11 +268,12 @@ static int start(const struct shim_options *options, struct arena *arena, struct
 int containerd_start(const struct shim_options *options)
 {
 	cleanup_arena struct arena *arena = NULL;
+	struct shim_options copy = *options;
 	struct err err = ERR_NULL;
 
 	if (arena_new(&arena) < 0)
 		return -ENOMEM;
-	return start(options, arena, &err) < 0 ? fail(&err) : 0;
+	return start(&copy, arena, &err) < 0 ? fail(&err) : 0;
 }
 
 struct delete_call {
@@ -275,11 +300,29 @@ static void kill_shim(int state_fd)
 	(void)fiber_wait_fd(pidfd, LOOP_READ, loop_deadline_ms(3000));
 }
 
+/*
+ * Only who started the shim was told where its socket is to be; the bundle remembers. delete may
+ * run outside of it.
+ */
+static void unlink_socket(const struct shim_options *options)
+{
+	cleanup_free char *text = NULL;
+	char path[PATH_MAX];
+	int n = snprintf(path, sizeof(path), "%s/address", options->bundle ? options->bundle : ".");
+
+	if (n > 0 && (size_t)n < sizeof(path) &&
+	    io_read_file_at(AT_FDCWD, path, sizeof(path), &text) >= 0 &&
+	    str_skip_prefix(text, "unix:///"))
+		(void)unlink(str_skip_prefix(text, "unix://"));
+	else if (containerd_socket_path(options, options->id, path, sizeof(path)) >= 0)
+		(void)unlink(path);
+}
+
 static int delete_main(void *arg)
 {
 	struct delete_call *call = arg;
 	const struct shim_options *options = call->options;
-	char dir[PATH_MAX], path[PATH_MAX];
+	char dir[PATH_MAX];
 
 	if (!str_is_valid_id(options->id) || !str_is_valid_id(options->namespace))
 		return err_set(&call->err, EINVAL, "-id or -namespace is missing or not valid");
@@ -293,8 +336,7 @@ static int delete_main(void *arg)
 	r = sandbox_record_undo(fd, &call->err);
 	if (r < 0)
 		return r;
-	if (containerd_socket_path(options, options->id, path, sizeof(path)) >= 0)
-		(void)unlink(path);
+	unlink_socket(options);
 	r = io_rm_tree_at(AT_FDCWD, dir);
 	return r < 0 ? err_set_errno(&call->err, r, "remove %s", dir) : 0;
 }

@@ -11,7 +11,9 @@
 struct shim_options {
 	const char *namespace, *id, *bundle, *address, *publish_binary, *socket, *config;
 	const char *log_format;
-	const char *action; /* "start", "delete", or NULL */
+	const char
+		*socket_dir; /* no flag: containerd's bootstrap parameters name it; may be NULL */
+	const char *action;  /* "start", "delete", or NULL */
 	bool debug, info, standalone;
 };
 

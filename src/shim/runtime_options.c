@@ -112,6 +112,13 @@ int runtime_options_read_input(const struct shim_options *options, const char *d
 		ret->bootstrap = true;
 		if (!str_empty(params.containerd_ttrpc_address))
 			ret->ttrpc_address = params.containerd_ttrpc_address;
+		if (!str_empty(params.socket_dir)) {
+			if (*params.socket_dir != '/')
+				return err_set(err, EINVAL,
+					       "socket_dir '%s' is not an absolute path",
+					       params.socket_dir);
+			ret->socket_dir = params.socket_dir;
+		}
 		return read_extensions(&params, arena, ret, err);
 	}
 	int r = pb_decode(&pb_any_type, (const uint8_t *)data, len, arena, &any, err);

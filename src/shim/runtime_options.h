@@ -22,6 +22,7 @@ struct runtime_start_input {
 	bool bootstrap;		   /* it was a BootstrapParams, and wants a BootstrapResult */
 	const char *config;	   /* NULL: none named */
 	const char *ttrpc_address; /* NULL: the environment has it */
+	const char *socket_dir;	   /* NULL: containerd's usual one */
 };
 
 int runtime_options_read_input(const struct shim_options *options, const char *data, size_t len,

@@ -99,12 +99,13 @@ static int split_uri(const char *uri, struct arena *arena, struct strv *argv, st
 static void reap_main(void *arg)
 {
 	struct proc *proc = arg;
+	pid_t pid = proc->pid;
 	int wstatus = 0;
 
 	if (proc_wait_fiber(proc, LOOP_FOREVER, &wstatus) < 0)
 		proc_deinit(proc);
 	else if (wstatus)
-		log_warn("logger %d ended with status %d", (int)proc->pid, proc_exit_code(wstatus));
+		log_warn("logger %d ended with status %d", (int)pid, proc_exit_code(wstatus));
 	free(proc);
 }
 
