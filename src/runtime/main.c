@@ -197,12 +197,22 @@ int main(int argc, char **argv)
 		fprintf(stderr, "kata-runtime: a verb is missing; see kata-runtime --help\n");
 		return CLI_EXIT_FAILURE;
 	}
-	const struct verb *verb = find_verb(argv[verb_index]);
+	argc -= verb_index;
+	argv += verb_index;
+	char *asked_for_help[] = { argc > 1 ? argv[1] : (char *)"kata-runtime", (char *)"--help",
+				   NULL };
+	if (str_eq(argv[0], "help")) { /* "help VERB" is "VERB --help" */
+		if (argc < 2)
+			return cli_parse_global(&cli, 2, asked_for_help, &verb_index, &version,
+						&err);
+		argc = 2;
+		argv = asked_for_help;
+	}
+	const struct verb *verb = find_verb(argv[0]);
 	if (!verb) {
-		err_set(&err, EINVAL, "unknown verb \"%s\"; see kata-runtime --help",
-			argv[verb_index]);
+		err_set(&err, EINVAL, "unknown verb \"%s\"; see kata-runtime --help", argv[0]);
 		report(&cli, &err);
 		return CLI_EXIT_FAILURE;
 	}
-	return run_verb(&cli, verb, argc - verb_index, argv + verb_index);
+	return run_verb(&cli, verb, argc, argv);
 }

@@ -150,3 +150,12 @@ b" ]
 	[[ "$output" == *"type 9p"* ]]
 	[ "$(cat "$BUNDLE/rootfs/f")" = written ]
 }
+
+@test "help VERB says what VERB --help says" {
+	[ "$(kata help)" = "$(kata --help)" ]
+	[ "$(kata help run)" = "$(kata run --help)" ]
+	[[ "$(kata help exec)" = *--preserve-fds* ]]
+	run kata help nonsense
+	[ "$status" -eq 1 ]
+	[[ "$output" = *'unknown verb \"nonsense\"'* ]]
+}
