@@ -163,17 +163,9 @@ static int tell_agent(struct sb_container *ctr, struct oci_spec *guest_spec,
 			err);
 }
 
-static struct oci_state hook_state(const struct sb_container *ctr, const char *status)
+static struct hook_owner hook_owner(const struct sb_container *ctr)
 {
-	return (struct oci_state){
-		.oci_version = ctr->spec->oci_version,
-		.id = (char *)(uintptr_t)ctr->id,
-		.status = (char *)(uintptr_t)status,
-		.pid = str_eq(status, "stopped") ? 0 : (int32_t)ctr->init->host_pid,
-		.bundle = (char *)(uintptr_t)ctr->bundle,
-		.annotations = ctr->spec->annotations,
-		.nr_annotations = ctr->spec->nr_annotations,
-	};
+	return (struct hook_owner){ ctr->spec, ctr->id, ctr->bundle, ctr->init->host_pid };
 }
 
 /*
@@ -182,46 +174,9 @@ static struct oci_state hook_state(const struct sb_container *ctr, const char *s
  */
 static int run_early_hooks(struct sb_container *ctr, struct err *err)
 {
-	struct oci_state state = hook_state(ctr, "creating");
-	struct hook_env env = { .state = &state, .cwd = ctr->bundle };
-	const struct oci_hooks *hooks = ctr->spec->hooks;
+	const struct hook_owner owner = hook_owner(ctr);
 
-	if (!hooks || str_eq(ctr->bundle, ctr->sandbox->bundle))
-		return 0;
-	int r = hooks_run("prestart", hooks->prestart, hooks->nr_prestart, &env, err);
-	return r < 0 ? r
-		     : hooks_run("createRuntime", hooks->create_runtime, hooks->nr_create_runtime,
-				 &env, err);
-}
-
-static void run_late_hooks(struct sb_container *ctr, const char *kind, const struct oci_hook *hooks,
-			   size_t nr, const char *status)
-{
-	struct oci_state state = hook_state(ctr, status);
-	struct hook_env env = { .state = &state, .cwd = ctr->bundle };
-	struct err err = ERR_NULL;
-
-	/* The specification: failures of these two are logged and change nothing. */
-	if (hooks_run(kind, hooks, nr, &env, &err) < 0)
-		log_warn("container %s: %s", ctr->id, err.text);
-}
-
-/*
- * Their place is the container's namespaces, which are in the guest, and their programs the host's:
- * so they get what there is of both, the sandbox's network and the root file system as it is
- * shared.
- */
-static int run_create_container_hooks(struct sb_container *ctr, struct err *err)
-{
-	struct oci_state state = hook_state(ctr, "creating");
-	struct hook_env env = { .state = &state,
-				.cwd = ctr->bundle,
-				.netns_fd = &ctr->sandbox->netns_fd };
-	const struct oci_hooks *hooks = ctr->spec->hooks;
-
-	return hooks ? hooks_run("createContainer", hooks->create_container,
-				 hooks->nr_create_container, &env, err)
-		     : 0;
+	return str_eq(ctr->bundle, ctr->sandbox->bundle) ? 0 : hooks_run_early(&owner, err);
 }
 
 /* An agent that is not ours may lack this; then names stay unknown, and addresses work. */
@@ -233,15 +188,29 @@ static void serve_names(struct sb_container *ctr)
 		log_warn("container %s: %s", ctr->id, err.text);
 }
 
+/* The end of a container that is not in the guest any more, or has never been. */
+static void take_apart(struct sb_container *ctr)
+{
+	unshare_all(ctr);
+	rootfs_unmount(ctr);
+	if (ctr->spec) {
+		const struct hook_owner owner = hook_owner(ctr);
+
+		hooks_run_poststop(&owner);
+	}
+	sb_container_free(ctr);
+}
+
 static int create_in_guest(struct sb_container *ctr, struct err *err)
 {
 	struct sb_process_ports ports;
 	struct oci_spec *guest_spec;
 	struct sandbox *sb = ctr->sandbox;
+	const struct hook_owner owner = hook_owner(ctr);
 	int r = guest_spec_make(ctr, &guest_spec, err);
 
 	if (r >= 0)
-		r = run_create_container_hooks(ctr, err);
+		r = hooks_run_create_container(&owner, sb->netns_fd, err);
 	if (r >= 0)
 		r = sb_process_connect_streams(ctr->init, sandbox_request_deadline(sb), &ports,
 					       err);
@@ -263,7 +232,7 @@ static int create_in_guest(struct sb_container *ctr, struct err *err)
  * sb_container_create() - make a container, up to the point where its program could run
  * @sb: sandbox, RUNNING
  * @params: what to make; params->io is taken over
- * @ret: receives the container
+ * @ret: receives the container; the caller holds its lock and gives it back
  * @err: filled on failure, and then nothing is left
  *
  * Return: 0 or -errno (-EEXIST for an id in use).
@@ -288,7 +257,9 @@ int sb_container_create(struct sandbox *sb, const struct sb_container_params *pa
 	ctr->init->user = params->user;
 	ctr->init->host_pid = params->host_pid ? params->host_pid : (uint32_t)sb->vmm_pid;
 	list_add_tail(&sb->containers, &ctr->node);
-	r = oci_spec_load(ctr->bundle, ctr->arena, &ctr->spec, err);
+	r = fiber_lock(&ctr->lock, LOOP_FOREVER); /* nobody has seen it yet */
+	if (r >= 0)
+		r = oci_spec_load(ctr->bundle, ctr->arena, &ctr->spec, err);
 	if (r >= 0)
 		r = rootfs_mount(ctr, params->rootfs, params->nr_rootfs, err);
 	if (r >= 0)
@@ -296,10 +267,9 @@ int sb_container_create(struct sandbox *sb, const struct sb_container_params *pa
 	if (r >= 0)
 		r = create_in_guest(ctr, err);
 	if (r < 0) {
+		ctr->deleted = true;
 		device_unplug_all(ctr);
-		unshare_all(ctr);
-		rootfs_unmount(ctr);
-		sb_container_free(ctr);
+		take_apart(ctr);
 		return r;
 	}
 	*ret = ctr;
@@ -332,9 +302,11 @@ int sb_container_start(struct sb_container *ctr, struct err *err)
 		return r;
 	}
 	r = sb_process_follow(ctr->init, err);
-	if (r >= 0 && ctr->spec->hooks)
-		run_late_hooks(ctr, "poststart", ctr->spec->hooks->poststart,
-			       ctr->spec->hooks->nr_poststart, "running");
+	if (r >= 0) {
+		const struct hook_owner owner = hook_owner(ctr);
+
+		hooks_run_poststart(&owner);
+	}
 	return r;
 }
 
@@ -418,12 +390,7 @@ int sb_container_delete(struct sb_container *ctr, struct err *err)
 	remove_from_guest(ctr);
 	device_unplug_all(ctr);
 	sb_process_exited(ctr->init, 128 + SIGKILL); /* created, never started */
-	unshare_all(ctr);
-	rootfs_unmount(ctr);
-	if (ctr->spec->hooks)
-		run_late_hooks(ctr, "poststop", ctr->spec->hooks->poststop,
-			       ctr->spec->hooks->nr_poststop, "stopped");
-	sb_container_free(ctr);
+	take_apart(ctr);
 	return 0;
 }
 

@@ -46,7 +46,7 @@ struct sb_container {
 struct sb_container *sb_container_find(struct sandbox *sb, const char *id);
 struct sb_process *sb_container_find_process(struct sb_container *ctr, const char *exec_id);
 
-/* All in fibers. */
+/* All in fibers. Create returns with the new container's lock held. */
 int sb_container_create(struct sandbox *sb, const struct sb_container_params *params,
 			struct sb_container **ret, struct err *err) must_check;
 int sb_container_start(struct sb_container *ctr, struct err *err) must_check;

@@ -15,10 +15,18 @@
 #include "common/fd.h"
 #include "common/fiber.h"
 #include "common/json.h"
+#include "common/log.h"
 #include "common/proc.h"
+#include "common/str.h"
 #include "oci/state.h"
 
 #define HOOK_OUTPUT_MAX 512
+
+struct hook_env {
+	struct oci_state state; /* written to each hook's stdin */
+	const char *cwd;	/* the bundle */
+	int netns_fd;		/* -1: the caller's network */
+};
 
 struct hook_pipes {
 	int in[2], out[2];
@@ -81,7 +89,7 @@ static int run_hook(const struct oci_hook *hook, const struct strbuf *state,
 		.fds = fds,
 		.nr_fds = ARRAY_SIZE(fds),
 		.cwd = env->cwd,
-		.netns_fd = env->netns_fd ? *env->netns_fd : -1,
+		.netns_fd = env->netns_fd,
 		.die_with_parent = true,
 	};
 	struct proc proc = PROC_NULL;
@@ -114,24 +122,14 @@ static int run_hook(const struct oci_hook *hook, const struct strbuf *state,
 	return 0;
 }
 
-/**
- * hooks_run() - run hooks one after the other
- * @kind: for errors, as the configuration calls them
- * @hooks: hooks
- * @nr_hooks: number of them
- * @env: state and surroundings
- * @err: names the hook that failed
- *
- * Return: 0 or -errno.
- */
-int hooks_run(const char *kind, const struct oci_hook *hooks, size_t nr_hooks,
-	      const struct hook_env *env, struct err *err)
+static int run_all(const char *kind, const struct oci_hook *hooks, size_t nr_hooks,
+		   const struct hook_env *env, struct err *err)
 {
 	cleanup_strbuf struct strbuf state = STRBUF_NULL;
 
 	if (!nr_hooks)
 		return 0;
-	int r = oci_state_format(env->state, &state);
+	int r = oci_state_format(&env->state, &state);
 	if (r < 0)
 		return err_set_errno(err, r, "format state for hooks");
 	for (size_t i = 0; i < nr_hooks; i++) {
@@ -145,4 +143,98 @@ int hooks_run(const char *kind, const struct oci_hook *hooks, size_t nr_hooks,
 			return err_wrap(err, "%s hook %s", kind, hooks[i].path);
 	}
 	return 0;
+}
+
+static struct hook_env make_env(const struct hook_owner *owner, const char *status)
+{
+	return (struct hook_env){
+		.state = {
+			.oci_version = owner->spec->oci_version,
+			.id = (char *)(uintptr_t)owner->id,
+			.status = (char *)(uintptr_t)status,
+			.pid = str_eq(status, "stopped") ? 0 : (int32_t)owner->pid,
+			.bundle = (char *)(uintptr_t)owner->bundle,
+			.annotations = owner->spec->annotations,
+			.nr_annotations = owner->spec->nr_annotations,
+		},
+		.cwd = owner->bundle,
+		.netns_fd = -1,
+	};
+}
+
+/**
+ * hooks_run_early() - the hooks before anything of the container is there: prestart, createRuntime
+ * @owner: container
+ * @err: names the hook that failed
+ *
+ * Return: 0 or -errno; after a failure the caller undoes what there is and runs poststop's hooks.
+ */
+int hooks_run_early(const struct hook_owner *owner, struct err *err)
+{
+	const struct oci_hooks *hooks = owner->spec->hooks;
+	struct hook_env env = make_env(owner, "creating");
+
+	if (!hooks)
+		return 0;
+	int r = run_all("prestart", hooks->prestart, hooks->nr_prestart, &env, err);
+	return r < 0 ? r
+		     : run_all("createRuntime", hooks->create_runtime, hooks->nr_create_runtime,
+			       &env, err);
+}
+
+/**
+ * hooks_run_create_container() - the hooks between the namespaces and the root's pivot
+ * @owner: container
+ * @netns_fd: the sandbox's network, -1: the caller's
+ * @err: names the hook that failed
+ *
+ * Their place is the container's namespaces, which are in the guest, and their programs the host's:
+ * so they get what there is of both, the sandbox's network and the root file system as it is
+ * shared.
+ *
+ * Return: 0 or -errno.
+ */
+int hooks_run_create_container(const struct hook_owner *owner, int netns_fd, struct err *err)
+{
+	const struct oci_hooks *hooks = owner->spec->hooks;
+	struct hook_env env = make_env(owner, "creating");
+
+	env.netns_fd = netns_fd;
+	return hooks ? run_all("createContainer", hooks->create_container,
+			       hooks->nr_create_container, &env, err)
+		     : 0;
+}
+
+static void run_late(const struct hook_owner *owner, const char *kind, const struct oci_hook *hooks,
+		     size_t nr, const char *status)
+{
+	struct hook_env env = make_env(owner, status);
+	struct err err = ERR_NULL;
+
+	if (run_all(kind, hooks, nr, &env, &err) < 0)
+		log_warn("container %s: %s", owner->id, err.text);
+}
+
+/**
+ * hooks_run_poststart() - the hooks after the container's program was started
+ * @owner: container
+ */
+void hooks_run_poststart(const struct hook_owner *owner)
+{
+	const struct oci_hooks *hooks = owner->spec->hooks;
+
+	if (hooks)
+		run_late(owner, "poststart", hooks->poststart, hooks->nr_poststart, "running");
+}
+
+/**
+ * hooks_run_poststop() - the hooks after everything of the container is gone
+ * @owner: container that was deleted, or whose creation failed
+ */
+void hooks_run_poststop(const struct hook_owner *owner)
+{
+	const struct oci_hooks *hooks = owner->spec->hooks;
+
+	if (hooks)
+		run_late(owner, "poststop", hooks->poststop, hooks->nr_poststop, "stopped");
 }

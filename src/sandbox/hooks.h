@@ -4,18 +4,22 @@
  */
 #pragma once
 
+#include <stdint.h>
+
 #include "common/err.h"
 #include "oci_spec.h"
 
-struct hook_env {
-	const struct oci_state *state; /* written to each hook's stdin */
-	const char *cwd;	       /* the bundle */
-	const int *netns_fd;	       /* NULL: the caller's network */
+/* Whose hooks run, and what they are told of it on their stdin. */
+struct hook_owner {
+	const struct oci_spec *spec;
+	const char *id, *bundle;
+	uint32_t pid; /* on the host */
 };
 
-/*
- * In a fiber; one after the other, stops at the first failure. @kind names them in errors:
- * "prestart".
- */
-int hooks_run(const char *kind, const struct oci_hook *hooks, size_t nr_hooks,
-	      const struct hook_env *env, struct err *err) must_check;
+/* All in fibers; one hook after the other, the first failure ends it and names the hook. */
+int hooks_run_early(const struct hook_owner *owner, struct err *err) must_check;
+int hooks_run_create_container(const struct hook_owner *owner, int netns_fd,
+			       struct err *err) must_check;
+/* The specification: failures of these are logged and change nothing. */
+void hooks_run_poststart(const struct hook_owner *owner);
+void hooks_run_poststop(const struct hook_owner *owner);

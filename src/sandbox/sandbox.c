@@ -211,6 +211,12 @@ int sandbox_start(struct sandbox *sb, const struct sandbox_params *params, struc
 	if (r < 0) {
 		r = explain_failure(sb, r, err);
 		sandbox_shut_down(sb, false);
+		if (sb->hooks_begun) {
+			const struct hook_owner owner = { sb->spec, sb->id, sb->bundle,
+							  sb->host_pid };
+
+			hooks_run_poststop(&owner);
+		}
 		sandbox_set_state(sb, SANDBOX_STATE_STOPPED);
 		return r;
 	}

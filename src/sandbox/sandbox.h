@@ -96,6 +96,7 @@ struct sandbox {
 	struct dns_relay *dns; /* NULL: none is needed */
 	struct list containers;
 	unsigned nr_disks; /* names hot-plugged disks */
+	bool hooks_begun;  /* of the first container, whose poststop's must run then, too */
 	struct timeline timeline;
 	const char *step; /* what sandbox_start() is doing, for its deadline's error */
 	char death[256];  /* why the VM ended; "" while it has not */

@@ -391,24 +391,10 @@ static int start_vm(struct boot *boot, struct err *err)
 
 static int run_hooks(struct sandbox *sb, struct err *err)
 {
-	struct oci_state state = {
-		.oci_version = sb->spec->oci_version,
-		.id = (char *)(uintptr_t)sb->id,
-		.status = (char *)(uintptr_t) "creating",
-		.pid = (int32_t)sb->host_pid,
-		.bundle = (char *)(uintptr_t)sb->bundle,
-		.annotations = sb->spec->annotations,
-		.nr_annotations = sb->spec->nr_annotations,
-	};
-	struct hook_env env = { .state = &state, .cwd = sb->bundle };
-	const struct oci_hooks *hooks = sb->spec->hooks;
+	const struct hook_owner owner = { sb->spec, sb->id, sb->bundle, sb->host_pid };
 
-	if (!hooks)
-		return 0;
-	int r = hooks_run("prestart", hooks->prestart, hooks->nr_prestart, &env, err);
-	return r < 0 ? r
-		     : hooks_run("createRuntime", hooks->create_runtime, hooks->nr_create_runtime,
-				 &env, err);
+	sb->hooks_begun = true;
+	return hooks_run_early(&owner, err);
 }
 
 static int prepare_cgroup(struct sandbox *sb, struct err *err)

@@ -124,6 +124,37 @@ static int start_sandbox(struct shim *shim, const struct rpc_request *call,
 	return sandbox_start(shim->sandbox, &params, err);
 }
 
+/*
+ * The stand-in may have been killed while the VM came up. What it stood for is nobody's then: it
+ * goes, too. Consumes the container's lock after a failure.
+ */
+static int bind_standin(struct shim *shim, const struct task_create_request *req, pid_t pid,
+			struct sb_container *ctr, struct err *err)
+{
+	struct standin *standin = standin_find(shim->standins, stdio_standin_key(req->stdin));
+	struct sb_process *init = ctr->init;
+	struct err ignored = ERR_NULL;
+
+	if (!standin || standin_pid(standin) != pid) {
+		if (sb_container_delete(ctr, &ignored) < 0) { /* it has not been started */
+			log_warn("%s", ignored.text);
+			fiber_unlock(&ctr->lock);
+		}
+		return err_set(err, ESRCH,
+			       "the process %d that stands for container %s ended while the "
+			       "container was created",
+			       (int)pid, req->id);
+	}
+	standin_bind(standin, init);
+	/*
+	 * The size came with the stand-in, after the guest made the terminal. A wrong size stops
+	 * nobody.
+	 */
+	if (init->rows && sb_process_resize(init, init->rows, init->columns, &ignored) < 0)
+		log_debug("terminal size: %s", ignored.text);
+	return 0;
+}
+
 static int create(struct shim *shim, const struct rpc_request *call,
 		  const struct task_create_request *req, struct task_create_response *resp,
 		  struct err *err)
@@ -155,23 +186,11 @@ static int create(struct shim *shim, const struct rpc_request *call,
 	r = sb_container_create(shim->sandbox, &params, &ctr, err);
 	if (r < 0)
 		return r;
-	/*
-	 * The stand-in may have been killed while the VM came up; then the container follows it at
-	 * once.
-	 */
-	standin = standin ? standin_find(shim->standins, stdio_standin_key(req->stdin)) : NULL;
-	if (standin) {
-		struct err ignored = ERR_NULL;
-
-		standin_bind(standin, ctr->init);
-		/*
-		 * The size came with the stand-in, after the guest made the terminal. A wrong size
-		 * stops nobody.
-		 */
-		if (ctr->init->rows &&
-		    sb_process_resize(ctr->init, ctr->init->rows, ctr->init->columns, &ignored) < 0)
-			log_debug("terminal size: %s", ignored.text);
-	}
+	if (standin)
+		r = bind_standin(shim, req, (pid_t)host_pid, ctr, err);
+	if (r < 0)
+		return r;
+	fiber_unlock(&ctr->lock);
 	resp->pid = ctr->init->host_pid;
 	events_created(shim->events, req, resp->pid);
 	return 0;

@@ -24,17 +24,24 @@
 #include "common/fiber.h"
 #include "common/io.h"
 #include "common/log.h"
+#include "kata_protocol.h"
 #include "rpc/agent_msg.h"
+#include "rpc/task_msg.h"
 #include "sandbox/container.h"
 #include "sandbox/sandbox.h"
+#include "shim/shim.h"
+#include "shim/standin.h"
+#include "shim/task_create.h"
 
 #define BUNDLE_JSON                                                                                     \
 	"{\"ociVersion\":\"1.0.2\",\"process\":{\"cwd\":\"/\",\"args\":[\"true\"]},\"root\":{\"path\":" \
-	"\"rootfs\"},\"linux\":{\"namespaces\":[{\"type\":\"pid\"},{\"type\":\"network\"}]}}"
+	"\"rootfs\"},\"linux\":{\"namespaces\":[{\"type\":\"pid\"},{\"type\":\"network\"},{\"type\":\"mount\"}]}}"
 
 /* The played agent and what it saw. */
 static struct {
-	bool silent;	  /* answers nothing */
+	bool silent; /* answers nothing */
+	void (*during_create)(void *arg);
+	void *during_create_arg;
 	int create_error; /* errno of CreateContainer */
 	int exit_status;
 	int signal; /* last one seen */
@@ -67,6 +74,8 @@ static int agent_create(void *ctx, struct rpc_request *call, const void *request
 	(void)resp;
 	if (agent.silent)
 		return say_nothing();
+	if (agent.during_create)
+		agent.during_create(agent.during_create_arg);
 	if (agent.create_error)
 		return err_set(err, agent.create_error,
 			       "exec: \"true\": executable file not found in $PATH");
@@ -333,6 +342,262 @@ static void a_refused_create_keeps_the_words_and_leaves_nothing(void **state)
 	assert_int_equal(fiber_run_main(refused_main, NULL), 0);
 }
 
+/* The hook writes the state it is told, which is how the test knows that it ran. */
+static void write_bundle_with_poststop(char *state_path, size_t size)
+{
+	char path[100], text[1024];
+
+	(void)snprintf(state_path, size, "%s/poststop.state", dir);
+	(void)snprintf(path, sizeof(path), "%s/bundle/config.json", dir);
+	(void)snprintf(
+		text, sizeof(text),
+		"%.*s,\"hooks\":{\"poststop\":[{\"path\":\"/bin/sh\",\"args\":[\"sh\",\"-c\","
+		"\"cat > %s\"]}]}}",
+		(int)sizeof(BUNDLE_JSON) - 2, BUNDLE_JSON, state_path);
+	assert_int_equal(io_replace_file_at(AT_FDCWD, path, text, strlen(text), 0644), 0);
+}
+
+static void expect_poststop(const char *state_path)
+{
+	cleanup_free char *text = NULL;
+
+	assert_true(io_read_file_at(AT_FDCWD, state_path, 4096, &text) > 0);
+	assert_non_null(strstr(text, "\"status\":\"stopped\""));
+	assert_int_equal(unlink(state_path), 0);
+}
+
+static void restore_bundle(void)
+{
+	char path[100];
+
+	(void)snprintf(path, sizeof(path), "%s/bundle/config.json", dir);
+	assert_int_equal(io_replace_file_at(AT_FDCWD, path, BUNDLE_JSON, strlen(BUNDLE_JSON), 0644),
+			 0);
+}
+
+static int poststop_main(void *arg)
+{
+	struct world w;
+	struct err err = ERR_NULL;
+	struct sb_container *ctr;
+	char state[100];
+
+	(void)arg;
+	set_up(&w);
+	write_bundle_with_poststop(state, sizeof(state));
+	agent.create_error = ENOENT;
+	assert_true(create(&w, -1, &ctr, &err) < 0);
+	assert_non_null(strstr(err.text, "executable file not found in $PATH"));
+	expect_poststop(state);
+	agent.create_error = 0;
+	assert_int_equal(create(&w, -1, &ctr, &err), 0);
+	assert_int_equal(access(state, F_OK), -1);
+	assert_int_equal(sb_container_delete(ctr, &err), 0);
+	expect_poststop(state);
+	restore_bundle();
+	tear_down(&w);
+	return 0;
+}
+
+static void poststop_hooks_run_after_a_refused_create(void **state)
+{
+	(void)state;
+	assert_int_equal(fiber_run_main(poststop_main, NULL), 0);
+}
+
+/* A shim around the sandbox, and the connection of a stand-in "c" to it. */
+struct standin_world {
+	struct world w;
+	struct shim shim;
+	int standin_fd;
+};
+
+static void connect_standin(struct standin_world *s)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	struct standin_msg hello = { .type = STANDIN_HELLO, .key = "c" }, ready;
+	int listen_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int fds[] = { null, null, null, null };
+	size_t nr_fds;
+
+	(void)snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/standin", dir);
+	assert_int_equal(bind(listen_fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	assert_int_equal(listen(listen_fd, 1), 0);
+	assert_int_equal(standin_server_new(fiber_loop(), listen_fd, &s->shim.standins), 0);
+	s->standin_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	assert_int_equal(connect(s->standin_fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	assert_int_equal(fd_send_msg(s->standin_fd, &hello, sizeof(hello), fds, ARRAY_SIZE(fds)),
+			 sizeof(hello));
+	assert_true(fiber_wait_fd(s->standin_fd, LOOP_READ, loop_deadline_ms(5000)) > 0);
+	assert_int_equal(fd_recv_msg(s->standin_fd, &ready, sizeof(ready), NULL, 0, &nr_fds),
+			 sizeof(ready));
+	assert_int_equal(ready.type, STANDIN_READY);
+	(void)close(null);
+	(void)unlink(addr.sun_path);
+}
+
+static void begin_shim(struct standin_world *s)
+{
+	s->shim = (struct shim){
+		.loop = fiber_loop(),
+		.sandbox = s->w.sb,
+		.id = "sb",
+		.standalone = true,
+		.shutting_down = true, /* the sandbox is the test's to end */
+	};
+	connect_standin(s);
+}
+
+static int create_with_standin(struct standin_world *s, struct err *err)
+{
+	char bundle[100];
+	struct rpc_request call = { .deadline_ns = LOOP_FOREVER };
+	struct task_create_request req = { .id = "c",
+					   .bundle = bundle,
+					   .checkpoint = "",
+					   .stdin = "standin:c",
+					   .stdout = "standin:c",
+					   .stderr = "standin:c" };
+	struct task_create_response resp = { 0 };
+
+	(void)snprintf(bundle, sizeof(bundle), "%s/bundle", dir);
+	assert_int_equal(arena_new(&call.arena), 0);
+	int r = task_handle_create(&s->shim, &call, &req, &resp, err);
+	if (r == 0)
+		assert_int_equal(resp.pid, getpid());
+	call.arena = arena_free(call.arena);
+	return r;
+}
+
+static void end_standin(void *arg)
+{
+	struct standin_world *s = arg;
+
+	(void)close(s->standin_fd);
+	while (standin_find(s->shim.standins, "c"))
+		(void)fiber_sleep_until(loop_deadline_ms(1));
+}
+
+static int lost_standin_main(void *arg)
+{
+	struct standin_world s = { .standin_fd = -1 };
+	struct err err = ERR_NULL;
+	char state[100];
+
+	(void)arg;
+	set_up(&s.w);
+	s.w.sb->config->agent.create_container_timeout_ms = 5000;
+	begin_shim(&s);
+	write_bundle_with_poststop(state, sizeof(state));
+	agent.during_create = end_standin;
+	agent.during_create_arg = &s;
+	if (create_with_standin(&s, &err) != -ESRCH)
+		fail_msg("%s", err.text);
+	assert_non_null(strstr(err.text, "container c ended while the container was created"));
+	/* The guest had made it. Nothing is left there, nor here. */
+	assert_int_equal(agent.created, 1);
+	assert_int_equal(agent.removed, 1);
+	assert_null(sb_container_find(s.w.sb, "c"));
+	expect_poststop(state);
+	restore_bundle();
+	s.shim.standins = standin_server_free(s.shim.standins);
+	tear_down(&s.w);
+	return 0;
+}
+
+static void a_create_whose_stand_in_ends_fails_and_leaves_nothing(void **state)
+{
+	(void)state;
+	assert_int_equal(fiber_run_main(lost_standin_main, NULL), 0);
+}
+
+static int kept_standin_main(void *arg)
+{
+	struct standin_world s = { .standin_fd = -1 };
+	struct err err = ERR_NULL;
+
+	(void)arg;
+	set_up(&s.w);
+	begin_shim(&s);
+	if (create_with_standin(&s, &err) < 0)
+		fail_msg("%s", err.text);
+	struct sb_container *ctr = sb_container_find(s.w.sb, "c");
+	assert_non_null(ctr);
+	assert_non_null(ctr->init->user);
+	assert_null(ctr->lock.owner);
+	assert_int_equal(sb_container_delete(ctr, &err), 0);
+	(void)close(s.standin_fd);
+	s.shim.standins = standin_server_free(s.shim.standins);
+	tear_down(&s.w);
+	return 0;
+}
+
+static void a_create_with_a_stand_in_is_bound_to_it(void **state)
+{
+	(void)state;
+	assert_int_equal(fiber_run_main(kept_standin_main, NULL), 0);
+}
+
+struct early_delete {
+	struct standin_world *s;
+	struct fiber *fiber;
+	int r;
+	struct err err;
+};
+
+/* Delete comes while Create waits for the guest: it waits its turn. */
+static void delete_main(void *arg)
+{
+	struct early_delete *early = arg;
+	struct rpc_request call = { .deadline_ns = LOOP_FOREVER };
+	struct task_delete_request req = { .id = "c", .exec_id = "" };
+	struct task_delete_response resp = { 0 };
+
+	for (size_t i = 0; i < nr_task_handlers; i++)
+		if (task_handlers[i].method == &task_v2_delete)
+			early->r = task_handlers[i].fn(&early->s->shim, &call, &req, &resp,
+						       &early->err);
+}
+
+static void begin_delete(void *arg)
+{
+	struct early_delete *early = arg;
+
+	assert_int_equal(fiber_spawn(fiber_loop(), "delete", delete_main, early, &early->fiber), 0);
+	fiber_yield();
+	assert_non_null(sb_container_find(early->s->w.sb, "c"));
+}
+
+static int early_delete_main(void *arg)
+{
+	struct standin_world s = { .standin_fd = -1 };
+	struct early_delete early = { .s = &s, .r = 1, .err = ERR_NULL };
+	struct err err = ERR_NULL;
+
+	(void)arg;
+	set_up(&s.w);
+	begin_shim(&s);
+	agent.during_create = begin_delete;
+	agent.during_create_arg = &early;
+	if (create_with_standin(&s, &err) < 0)
+		fail_msg("%s", err.text);
+	assert_int_equal(fiber_join(early.fiber, loop_deadline_ms(5000)), 0);
+	assert_int_equal(early.r, 0);
+	assert_null(sb_container_find(s.w.sb, "c"));
+	assert_int_equal(agent.removed, 1);
+	(void)close(s.standin_fd);
+	s.shim.standins = standin_server_free(s.shim.standins);
+	tear_down(&s.w);
+	return 0;
+}
+
+static void a_delete_waits_for_the_create_it_meets(void **state)
+{
+	(void)state;
+	assert_int_equal(fiber_run_main(early_delete_main, NULL), 0);
+}
+
 static int silent_main(void *arg)
 {
 	struct world w;
@@ -393,6 +658,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_container_lives_and_ends_once),
 		cmocka_unit_test(a_refused_create_keeps_the_words_and_leaves_nothing),
+		cmocka_unit_test(poststop_hooks_run_after_a_refused_create),
+		cmocka_unit_test(a_create_whose_stand_in_ends_fails_and_leaves_nothing),
+		cmocka_unit_test(a_create_with_a_stand_in_is_bound_to_it),
+		cmocka_unit_test(a_delete_waits_for_the_create_it_meets),
 		cmocka_unit_test(a_guest_that_never_answers_stalls_nobody),
 	};
 
