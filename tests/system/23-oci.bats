@@ -325,6 +325,68 @@ hook() {
 	[[ "$output" == *ran* ]]
 }
 
+# pod_container TYPE [SANDBOX]: makes the bundle the first container of a pod, or a further one of it.
+pod_container() {
+	edit_config '.annotations["io.katacontainers.pkg.oci.container_type"] = $type
+		| if $sandbox == "" then . else .annotations["io.katacontainers.pkg.oci.sandbox_id"] = $sandbox end' \
+		--arg type "$1" --arg sandbox "${2:-}"
+}
+
+@test "hooks of a pod's second container: told of it, in the pod's network, and of it only" {
+	make_bundle sleep 1000
+	pod_container pod_sandbox
+	start_container
+	local pod=$ID pid
+	make_bundle sleep 1000
+	pod_container pod_container "$pod"
+	for kind in prestart createRuntime createContainer poststart poststop; do
+		hook "$kind"
+	done
+	new_id
+	ID="$ID-member"
+	kata create --bundle "$BUNDLE" "$ID" < /dev/null > "$BATS_TEST_TMPDIR/out" 2>&1
+	pid=$(kata state "$ID" | jq -r .pid)
+	[ "$(cat "$BATS_TEST_TMPDIR/order")" = $'prestart arg v\ncreateRuntime arg v\ncreateContainer arg v' ]
+	[ "$(readlink "/proc/$(kata state "$pod" | jq -r .pid)/ns/net")" = "$(cat "$BATS_TEST_TMPDIR/createContainer.netns")" ]
+	[ "$(readlink /proc/self/ns/net)" = "$(cat "$BATS_TEST_TMPDIR/createRuntime.netns")" ]
+	kata start "$ID"
+	wait_for 10 test -s "$BATS_TEST_TMPDIR/poststart.state"
+	for kind in prestart createRuntime createContainer poststart; do
+		jq -e --arg id "$ID" --arg bundle "$BUNDLE" --argjson pid "$pid" \
+			'.id == $id and .bundle == $bundle and .pid == $pid' "$BATS_TEST_TMPDIR/$kind.state"
+	done
+	kata delete --force "$ID"
+	[ "$(tail -n 1 "$BATS_TEST_TMPDIR/order")" = "poststop arg v" ]
+	[ "$(jq -r '.status + " " + .id' "$BATS_TEST_TMPDIR/poststop.state")" = "stopped $ID" ]
+	[ "$(kata state "$pod" | jq -r .status)" = running ]
+
+	# A member that cannot be made goes by itself, too.
+	: > "$BATS_TEST_TMPDIR/order"
+	edit_config '.process.args = ["/no/such/program"]'
+	run kata create --bundle "$BUNDLE" "$ID"
+	echo "$output"
+	[ "$status" -eq 1 ]
+	[ "$(tail -n 1 "$BATS_TEST_TMPDIR/order")" = "poststop arg v" ]
+	[ "$(kata exec "$pod" echo alive)" = alive ]
+	kata delete --force "$pod"
+}
+
+@test "poststop hooks run after a create that failed" {
+	make_bundle true
+	hook prestart 'echo "words of the hook" >&2; exit 3'
+	hook createRuntime
+	hook poststop
+	refused "words of the hook"
+	[ "$(cat "$BATS_TEST_TMPDIR/order")" = $'prestart arg v\npoststop arg v' ]
+	[ "$(jq -r '.status + " " + (.pid // 0 | tostring)' "$BATS_TEST_TMPDIR/poststop.state")" = "stopped 0" ]
+	: > "$BATS_TEST_TMPDIR/order"
+	make_bundle /no/such/program
+	hook createRuntime
+	hook poststop
+	refused "no such file or directory"
+	[ "$(cat "$BATS_TEST_TMPDIR/order")" = $'createRuntime arg v\npoststop arg v' ]
+}
+
 @test "ps, list, events, spec, features, env, check" {
 	make_bundle sh -c 'sleep 1000 & sleep 2000'
 	start_container
