@@ -108,7 +108,8 @@ int pb_scan(const ProtobufCMessageDescriptor *desc, const uint8_t *data, size_t 
 	    struct err *err)
 {
 	uint32_t nr_fields = 0;
-	struct scan s = { .at = data, .end = data + len, .nr_fields = &nr_fields };
+	/* An absent field has no address, and nothing may be added to that, not even 0. */
+	struct scan s = { .at = data, .end = len ? data + len : data, .nr_fields = &nr_fields };
 
 	if (len > RPC_MESSAGE_MAX)
 		return err_set(err, EMSGSIZE, "%s: %zu bytes, the limit is %u", desc->name, len,

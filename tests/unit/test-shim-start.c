@@ -181,7 +181,7 @@ static void only_options_of_ours_are_read(void **state)
 				   arena, &path, &err),
 			 0);
 	assert_string_equal(path, "/x");
-	assert_int_equal(config_of("runtimeoptions.v1.Options", "", 0, arena, &path, &err), 0);
+	assert_int_equal(config_of("runtimeoptions.v1.Options", NULL, 0, arena, &path, &err), 0);
 	assert_null(path);
 }
 
