@@ -57,14 +57,15 @@ enum kata_shim_fd {
 
 /*
  * A DNS message as it travels between the guest's loopback and the network namespace; numbers are
- * big endian.
+ * big endian. An answer without a message says that there is none.
  */
 #define KATA_DNS_ADDR 0x7f00000bU /* 127.0.0.11 */
-#define KATA_DNS_MAX 4096
+#define KATA_DNS_QUERY_MAX 4096	  /* answers are bounded by their length's two bytes */
 
 struct kata_dns_frame {
-	uint16_t len; /* of the message that follows, at most KATA_DNS_MAX */
+	uint16_t len; /* of the message that follows */
 	uint16_t id;  /* of the asker, comes back with the answer */
+	uint16_t tcp; /* 1: asked by TCP, so are the server and the asker; otherwise 0 */
 };
 
 /* Metadata of a Create or Exec that the command line sends. */

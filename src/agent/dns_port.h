@@ -7,3 +7,4 @@
 #include "agent/agent.h"
 
 int dns_port_open(struct agent *agent, struct err *err) must_check;
+int dns_port_serve(struct loop *loop, int host_fd_consume) must_check;

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Feeds both ends of the name relay: frames of a hostile guest to the shim's, frames of a hostile
+ * host and askers of any kind to the agent's. Both share one network namespace, so that what the
+ * first asks for reaches the second. The input is a list of steps, one byte each with its
+ * arguments.
+ */
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <endian.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "agent/dns_port.h"
+#include "common/fd.h"
+#include "common/fiber.h"
+#include "common/log.h"
+#include "kata_protocol.h"
+#include "sandbox/network/dns.h"
+
+#define NR_ASKERS 4
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+struct input {
+	const uint8_t *p;
+	size_t left;
+};
+
+struct world {
+	struct input in;
+	struct dns_relay *relay;
+	int guest, host, askers[NR_ASKERS];
+	uint16_t ids[4]; /* that came last */
+	unsigned nr_ids;
+};
+
+static uint8_t u8(struct input *in)
+{
+	if (!in->left)
+		return 0;
+	in->left--;
+	return *in->p++;
+}
+
+static uint16_t u16(struct input *in)
+{
+	unsigned hi = u8(in);
+
+	return (uint16_t)(hi << 8 | u8(in));
+}
+
+/* A namespace of its own, since the port may be taken, and would be asked for real names. */
+static void setup(void)
+{
+	struct ifreq ifr = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+	static bool done;
+
+	if (done)
+		return;
+	done = true;
+	log_init("fuzz", -1, LOG_FORMAT_PLAIN, LOG_LEVEL_ERROR);
+	(void)signal(SIGPIPE, SIG_IGN);
+	if (unshare(CLONE_NEWNET) < 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0) {
+		perror("a network namespace is needed");
+		exit(1);
+	}
+	cleanup_close int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &ifr) < 0)
+		abort();
+}
+
+static void turns(unsigned n)
+{
+	while (n--)
+		(void)fiber_sleep_until(loop_deadline_ms(0));
+}
+
+static int make_pair(int *ret_other)
+{
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) < 0)
+		abort();
+	*ret_other = pair[1];
+	return pair[0];
+}
+
+static unsigned nr_fds(void)
+{
+	unsigned n = 0;
+	DIR *dir = opendir("/proc/self/fd");
+
+	if (!dir)
+		abort();
+	while (readdir(dir))
+		n++;
+	(void)closedir(dir);
+	return n;
+}
+
+static void put(int fd, const void *data, size_t len)
+{
+	(void)send(fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/* Mostly a frame as it should be, of an id that is known, mostly. */
+static void send_frame(struct world *w, int fd)
+{
+	static const char zeros[UINT16_MAX];
+	uint8_t how = u8(&w->in);
+	uint16_t len = how & 1 ? u16(&w->in) : u8(&w->in), id = u16(&w->in);
+	struct kata_dns_frame frame = { .len = htobe16(len), .tcp = htobe16(how >> 1 & 1) };
+
+	frame.id = how & 4 ? htobe16(id) : w->ids[id % 4];
+	if (how == 255)
+		frame.tcp = id;
+	put(fd, &frame, how == 254 ? id % sizeof(frame) : sizeof(frame));
+	put(fd, zeros, how == 253 ? len / 2 : len);
+}
+
+static void send_bytes(struct world *w, int fd)
+{
+	size_t wanted = u8(&w->in), n = MIN(wanted, w->in.left);
+
+	put(fd, w->in.p, n);
+	w->in.p += n;
+	w->in.left -= n;
+}
+
+/* What the agent's end wrote, for the ids in it. */
+static void read_ids(struct world *w)
+{
+	struct kata_dns_frame frame;
+
+	if (recv(w->host, &frame, sizeof(frame), MSG_DONTWAIT) != sizeof(frame))
+		return;
+	if (be16toh(frame.len) > KATA_DNS_QUERY_MAX || be16toh(frame.tcp) > 1)
+		abort();
+	char rest[KATA_DNS_QUERY_MAX];
+	(void)recv(w->host, rest, be16toh(frame.len), MSG_DONTWAIT);
+	w->ids[w->nr_ids++ % 4] = frame.id;
+}
+
+static void use_asker(struct world *w)
+{
+	struct sockaddr_in addr = { .sin_family = AF_INET,
+				    .sin_port = htons(53),
+				    .sin_addr = { htonl(KATA_DNS_ADDR) } };
+	uint8_t how = u8(&w->in);
+	int *fd = &w->askers[how % NR_ASKERS];
+	char sink[4096];
+
+	if (*fd < 0) {
+		*fd = socket(AF_INET,
+			     (how & 4 ? SOCK_STREAM : SOCK_DGRAM) | SOCK_NONBLOCK | SOCK_CLOEXEC,
+			     0);
+		if (*fd < 0)
+			abort();
+		(void)!connect(*fd, (struct sockaddr *)&addr, sizeof(addr));
+		turns(1);
+	}
+	switch (how >> 3 & 3) {
+	case 0:
+		*fd = fd_close(*fd);
+		break;
+	case 1:
+		(void)recv(*fd, sink, sizeof(sink), MSG_DONTWAIT);
+		break;
+	case 2:
+		put(*fd, "\0\4name", 6);
+		break;
+	default:
+		send_bytes(w, *fd);
+		break;
+	}
+}
+
+static void step(struct world *w)
+{
+	uint8_t what = u8(&w->in);
+	char sink[4096];
+
+	switch (what & 7) {
+	case 0:
+	case 1:
+		send_frame(w, w->guest);
+		break;
+	case 2:
+	case 3:
+		send_frame(w, w->host);
+		break;
+	case 4:
+		send_bytes(w, what & 8 ? w->guest : w->host);
+		break;
+	case 5:
+		use_asker(w);
+		break;
+	case 6:
+		(void)recv(w->guest, sink, sizeof(sink), MSG_DONTWAIT);
+		break;
+	default:
+		read_ids(w);
+		break;
+	}
+	if (what & 0x80)
+		turns(2);
+}
+
+static int run(void *arg)
+{
+	struct world *w = arg;
+	int other;
+
+	turns(1);
+	unsigned before = nr_fds();
+	w->guest = make_pair(&other);
+	if (dns_relay_new(fiber_loop(), other, -1, &w->relay) < 0)
+		abort();
+	w->host = make_pair(&other);
+	if (dns_port_serve(fiber_loop(), other) < 0)
+		abort();
+	while (w->in.left)
+		step(w);
+	turns(2);
+	w->relay = dns_relay_free(w->relay);
+	(void)close(w->guest);
+	(void)close(w->host);
+	for (unsigned i = 0; i < NR_ASKERS; i++)
+		(void)fd_close(w->askers[i]);
+	/* All fibers end, and with them what they hold. */
+	while (nr_fds() != before)
+		turns(1);
+	turns(2);
+	return 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct world w = { .in = { data, size } };
+
+	memset(w.askers, 0xff, sizeof(w.askers));
+	setup();
+	if (fiber_run_main(run, &w) < 0)
+		abort();
+	return 0;
+}
