@@ -6,6 +6,8 @@ BUILD=${KATA_BUILD:-$REPO/build}
 ROOT=${KATA_ROOT:-/run/kata}
 KATA=("$BUILD/kata-runtime" --config "$BUILD/configuration.toml" --root "$ROOT")
 
+load ../lib/retry
+
 kata() {
 	"${KATA[@]}" "$@"
 }
