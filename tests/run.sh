@@ -40,6 +40,11 @@ count_tap() {
 	fi
 }
 
+run_unit_test() {
+	CMOCKA_MESSAGE_OUTPUT=TAP ASAN_OPTIONS=detect_stack_use_after_return=0:detect_leaks=0 \
+		timeout 300 "$1" > "$2" 2>&1
+}
+
 run_unit() {
 	echo "== unit and golden tests (ASan, UBSan)"
 	make -s -j"$jobs" B=build/san SAN=address,undefined unit-tests || broken "the unit tests do not build"
@@ -47,9 +52,14 @@ run_unit() {
 	out=$(mktemp)
 	for test in build/san/tests/test-*; do
 		[[ "$test" = *.d ]] && continue
-		CMOCKA_MESSAGE_OUTPUT=TAP ASAN_OPTIONS=detect_stack_use_after_return=0:detect_leaks=0 \
-			timeout 300 "$test" > "$out" 2>&1
+		run_unit_test "$test" "$out"
 		status=$?
+		if [ "$status" -ne 0 ] && [ "$status" -ne 77 ]; then
+			cat "$out"
+			echo "tried twice: $test"
+			run_unit_test "$test" "$out"
+			status=$?
+		fi
 		[ "$status" -eq 77 ] && { echo "skipped: $test"; skipped=$((skipped + 1)); continue; }
 		printf '%-50s %s passed\n' "$(basename "$test")" "$(grep -c '^ok ' "$out")"
 		count_tap "$out" "$status"
