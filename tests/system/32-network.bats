@@ -4,7 +4,7 @@
 
 load helpers
 
-NS= PEER=
+NS= PEER= SERVER=
 
 # Two namespaces joined by a veth pair, eth0 <-> p0, with addresses on both sides.
 setup() {
@@ -28,6 +28,7 @@ setup() {
 
 teardown() {
 	local id
+	[ -z "$SERVER" ] || kill "$SERVER"
 	for id in $(kata list -q 2>/dev/null); do
 		kata delete --force "$id" || true
 	done
@@ -340,6 +341,27 @@ look_at() {
 	inside ping -c 1 -w 10 10.9.0.1
 	stop
 	diff "$BATS_TEST_TMPDIR/before" <(look_at "$NS")
+}
+
+@test "names of the namespace's server, by UDP and by TCP where an answer was cut" {
+	"$REPO/tests/lib/name-server.py" "/run/netns/$NS" "$BATS_TEST_TMPDIR/ready" 3>&- &
+	SERVER=$!
+	wait_for 10 test -e "$BATS_TEST_TMPDIR/ready"
+	echo 'nameserver 127.0.0.11' > "$BATS_TEST_TMPDIR/resolv.conf"
+	make_bundle sleep 1000
+	for file in $(command -v getent) $(ldd "$(command -v getent)" | grep -o '/[^ )]*'); do
+		mkdir -p "$BUNDLE/rootfs$(dirname "$file")"
+		cp -L "$file" "$BUNDLE/rootfs$file"
+	done
+	edit_config '(.linux.namespaces[] | select(.type == "network")).path = $p' --arg p "/run/netns/$NS"
+	edit_config '.mounts += [{destination: "/etc/resolv.conf", type: "bind", source: $f, options: ["rbind", "rprivate"]}]' \
+		--arg f "$BATS_TEST_TMPDIR/resolv.conf"
+	new_id
+	kata run --detach --bundle "$BUNDLE" "$ID" < /dev/null > "$BATS_TEST_TMPDIR/log" 2>&1
+	run inside getent ahostsv4 many.example
+	echo "$output" | head
+	[ "$(grep -c STREAM <<< "$output")" = 200 ]
+	[[ "$output" == *10.53.0.1\ * && "$output" == *10.53.0.200\ * ]]
 }
 
 @test "resolv.conf, hosts and hostname follow their files" {
