@@ -17,6 +17,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <linux/securebits.h>
+
 #include "common/fd.h"
 #include "common/fiber.h"
 #include "common/io.h"
@@ -99,6 +101,9 @@ static void attr_noreturn child_main(const struct proc_spec *spec, pid_t parent,
 		child_fail(report, "join network namespace");
 	if (spec->cwd && chdir(spec->cwd) < 0)
 		child_fail(report, "chdir");
+	/* Refused to who has no capabilities to keep. */
+	if (spec->keep_caps)
+		(void)prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP);
 	child_place_fds(spec, report);
 	if (spec->envp)
 		(void)execve(spec->path, spec->argv, spec->envp);

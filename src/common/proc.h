@@ -31,6 +31,7 @@ struct proc_spec {
 	size_t nr_cgroup_fds;
 	bool new_session;
 	bool die_with_parent; /* PR_SET_PDEATHSIG SIGKILL */
+	bool keep_caps;	      /* changing its user id does not take capabilities from it */
 };
 
 struct proc {

@@ -7,6 +7,11 @@
  * to right here: QEMU gets the connected end, so it never waits for a path to appear and no path
  * exists. Both confine themselves (own mount, pid and network namespace, seccomp); mounts made
  * later below the exported directory reach them because theirs is a slave of ours.
+ *
+ * Files are created with the user and group ids of who creates them in the guest, but the protocol
+ * does not tell the supplementary groups. The guest's kernel has checked the permissions by all of
+ * them, so virtiofsd keeps its capabilities while it creates: otherwise a volume that belongs to a
+ * pod's fsGroup could not be written.
  */
 #include "sandbox/storage/virtiofsd.h"
 
@@ -276,6 +281,7 @@ static int spawn(struct loop *loop, const struct virtiofsd_config *config, const
 		.nr_cgroup_fds = config->nr_cgroup_fds,
 		.new_session = true,
 		.die_with_parent = true,
+		.keep_caps = true,
 	};
 	r = capture_new(loop, TAKE_FD(output), OUTPUT_KEEP, &ret->output);
 	if (r < 0)
