@@ -193,8 +193,8 @@ static int mount_ephemeral(struct storage_mount *m, struct err *err)
 		return err_set(err, ENOMEM, "out of memory");
 	r = mount_or_say(str_empty(s->source) ? "tmpfs" : s->source, huge ? "hugetlbfs" : "tmpfs",
 			 m, err);
-	if (r >= 0 && m->options.has_gid)
-		r = set_root_owner(m, huge ? 0775 : m->options.mode, err);
+	if (r >= 0 && (m->options.has_gid || (huge && m->options.has_mode)))
+		r = set_root_owner(m, m->options.has_mode || !huge ? m->options.mode : 0775, err);
 	return r;
 }
 

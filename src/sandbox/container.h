@@ -13,6 +13,7 @@
 
 struct sandbox;
 struct containerd_mount;
+struct agent_storage;
 
 /* How a container comes into being; everything is borrowed for the call. */
 struct sb_container_params {
@@ -37,6 +38,8 @@ struct sb_container {
 		lock; /* one life-cycle call at a time; never held while waiting for an exit */
 	struct strv shares; /* names below the shared tree */
 	struct strv disks;  /* VM ids of disks plugged for it */
+	struct agent_storage *storages; /* what the agent is to mount for it */
+	size_t nr_storages;
 	char *rootfs_mount; /* mounted by us, absolute; NULL: none */
 	bool in_guest;	    /* the agent knows it */
 	bool paused, oom_killed, deleted;

@@ -23,6 +23,7 @@
 #include "kata_protocol.h"
 #include "sandbox/container.h"
 #include "sandbox/sandbox.h"
+#include "sandbox/volume.h"
 
 static bool has_option(const struct oci_mount *mount, const char *option)
 {
@@ -54,10 +55,10 @@ static bool is_kernel_path(const char *path)
 	       (path_is_below(path, "/dev") && !path_is_below(path, "/dev/shm"));
 }
 
-static int share_into_guest(struct sb_container *ctr, int fd, const char *name, bool read_only,
+static int share_into_guest(struct sb_container *ctr, int fd, const char *name, unsigned flags,
 			    char **ret_guest_path, struct err *err)
 {
-	int r = share_add(&ctr->sandbox->share, fd, name, read_only, err);
+	int r = share_add(&ctr->sandbox->share, fd, name, flags, err);
 
 	if (r < 0)
 		return r;
@@ -126,6 +127,17 @@ static int open_source(struct sb_container *ctr, const char *source, bool own)
 	return path ? share_open(path, own) : -ENOMEM;
 }
 
+static unsigned share_flags(const struct oci_mount *mount)
+{
+	unsigned flags = 0;
+
+	if (has_option(mount, "ro") || has_option(mount, "rro"))
+		flags |= SHARE_READ_ONLY;
+	if (has_option(mount, "slave") || has_option(mount, "rslave"))
+		flags |= SHARE_FOLLOW;
+	return flags;
+}
+
 static int convert_bind(struct sb_container *ctr, size_t index, struct oci_mount *mount,
 			struct err *err)
 {
@@ -135,12 +147,20 @@ static int convert_bind(struct sb_container *ctr, size_t index, struct oci_mount
 	if (str_empty(mount->source))
 		return err_set(err, EINVAL, "mounts[%zu] (%s): bind mount without a source", index,
 			       mount->destination);
+	if (ctr->sandbox->pod && (has_option(mount, "shared") || has_option(mount, "rshared")))
+		return err_set(err, ENOTSUP,
+			       "mounts[%zu] (%s): Bidirectional propagation: what a container in a "
+			       "VM mounts cannot appear on the host",
+			       index, mount->destination);
 	if (is_kernel_path(mount->source))
 		return 0;
 	cleanup_close int fd = open_source(ctr, mount->source, false);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_set_errno(err, fd < 0 ? fd : -errno, "mounts[%zu] (%s): source %s",
 				     index, mount->destination, mount->source);
+	int r = volume_keep_in_guest(ctr, mount, fd, err);
+	if (r != 0)
+		return MIN(r, 0);
 	if (str_eq(mount->destination, "/dev/shm"))
 		return make_guest_shm(ctr, fd, mount, err);
 	if (S_ISBLK(st.st_mode) || S_ISCHR(st.st_mode))
@@ -148,8 +168,12 @@ static int convert_bind(struct sb_container *ctr, size_t index, struct oci_mount
 			       index, mount->destination, mount->source);
 	(void)snprintf(name, sizeof(name), "%s-%zu-%.200s", ctr->id, index,
 		       base_name(mount->source));
-	return share_into_guest(ctr, fd, name, has_option(mount, "ro") || has_option(mount, "rro"),
-				&mount->source, err);
+	unsigned flags = share_flags(mount);
+	const char *host_path = mount->source;
+	r = share_into_guest(ctr, fd, name, flags, &mount->source, err);
+	if (r < 0 || !(flags & SHARE_READ_ONLY))
+		return r;
+	return volume_watch(ctr, mount, host_path, name, err);
 }
 
 static int convert_mounts(struct sb_container *ctr, struct oci_spec *spec, struct err *err)
@@ -184,7 +208,7 @@ static int convert_root(struct sb_container *ctr, struct oci_spec *spec, struct 
 		return err_set(err, ENOTDIR, "rootfs %s: not a directory", root->path);
 	(void)snprintf(name, sizeof(name), "%s/rootfs", ctr->id);
 	/* Read-only is the guest's doing here: it must still be able to create mount points. */
-	int r = share_into_guest(ctr, fd, name, false, &root->path, err);
+	int r = share_into_guest(ctr, fd, name, SHARE_FOLLOW, &root->path, err);
 	spec->root = root;
 	return r;
 }

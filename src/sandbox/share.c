@@ -199,15 +199,15 @@ static int make_mount_point(struct share *share, const char *name, bool is_dir)
  * @share: tree
  * @tree_fd: what to share; mounts below it come along
  * @name: where, "<name>" or "<dir>/<name>", made of ids of ours
- * @read_only: enforce it on the host
+ * @flags: enum share_flag
  * @err: says which step failed
  *
  * Return: 0 or -errno.
  */
-int share_add(struct share *share, int tree_fd, const char *name, bool read_only, struct err *err)
+int share_add(struct share *share, int tree_fd, const char *name, unsigned flags, struct err *err)
 {
-	struct mount_attr attr = { .attr_set = read_only ? MOUNT_ATTR_RDONLY : 0,
-				   .propagation = MS_SLAVE };
+	struct mount_attr attr = { .attr_set = flags & SHARE_READ_ONLY ? MOUNT_ATTR_RDONLY : 0,
+				   .propagation = flags & SHARE_FOLLOW ? MS_SLAVE : MS_PRIVATE };
 	struct stat st;
 
 	if (fstat(tree_fd, &st) < 0)

@@ -27,7 +27,11 @@ void share_deinit(struct share *share);
  * share_isolate_mounts(), or with @own as it sees it now.
  */
 int share_open(const char *path, bool own) must_check;
+enum share_flag {
+	SHARE_READ_ONLY = 1, /* enforced on the host */
+	SHARE_FOLLOW = 2,    /* what the host mounts below it later appears in the guest too */
+};
 /* @name is one path component, or "<dir>/<name>"; @tree_fd comes from share_open(). */
-int share_add(struct share *share, int tree_fd, const char *name, bool read_only,
+int share_add(struct share *share, int tree_fd, const char *name, unsigned flags,
 	      struct err *err) must_check;
 int share_remove(struct share *share, const char *name) must_check;

@@ -1,58 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# Kubernetes' side of containerd: pods through CRI, with a small client of our own that is built when Go is there.
-# KATA_CONTAINERD and KATA_SANDBOXER run the same tests with another containerd and by the sandbox API.
+# Kubernetes' side of containerd: pods through CRI.
 
-load helpers
-bats_require_minimum_version 1.5.0
-
-setup_file() {
-	command -v containerd > /dev/null || skip "containerd is not installed"
-	export CTD=$BATS_FILE_TMPDIR/ctd CRI=${XDG_CACHE_HOME:-$HOME/.cache}/kata-tests/bin/kata-cri
-	if [ ! -x "$CRI" ]; then
-		command -v go > /dev/null || skip "no Go to build the CRI client with"
-		(cd "$BATS_TEST_DIRNAME/../cri" && go build -o "$CRI" .) || skip "the CRI client does not build here"
-	fi
-	"$BATS_TEST_DIRNAME/../lib/containerd.sh" start "$CTD"
-}
-
-teardown_file() {
-	[ -z "$CTD" ] || "$BATS_TEST_DIRNAME/../lib/containerd.sh" stop "$CTD"
-}
-
-cri() {
-	timeout 60 "$CRI" "$CTD/containerd.sock" "$@"
-}
-
-# run_pod [JQ_FILTER]: a pod in $POD, its configuration in $BATS_TEST_TMPDIR/pod.json.
-run_pod() {
-	jq -n --arg logs "$BATS_TEST_TMPDIR" --arg name "p$RANDOM" '{ metadata: { name: $name, uid: $name,
-		namespace: "default" }, hostname: "podhost", log_directory: $logs, linux: {} }' |
-		jq "${1:-.}" > "$BATS_TEST_TMPDIR/pod.json"
-	POD=$(cri runp "$BATS_TEST_TMPDIR/pod.json")
-}
-
-# run_container NAME SCRIPT [JQ_FILTER]: a container in $CONTAINER.
-run_container() {
-	jq -n --arg name "$1" --arg script "$2" '{ metadata: { name: $name }, image: { image: "kata.test/busybox:1" },
-		command: [ "sh", "-c", $script ], log_path: ($name + ".log"), linux: {} }' |
-		jq "${3:-.}" > "$BATS_TEST_TMPDIR/$1.json"
-	CONTAINER=$(cri create "$POD" "$BATS_TEST_TMPDIR/$1.json" "$BATS_TEST_TMPDIR/pod.json")
-	cri start "$CONTAINER"
-}
-
-is() {
-	[[ "$(cri status "$1")" == "$2"* ]]
-}
-
-teardown() {
-	local id
-	for id in $(cri pods | cut -d' ' -f1); do
-		cri rmp "$id"
-	done
-	KATA_TEST_SCOPE="$BUILD|$CTD|/run/kata/ns/k8s.io" no_leaks
-	[ -z "$(ls /run/kata/ns/k8s.io 2>/dev/null)" ]
-}
+load ../lib/cri
 
 @test "a pod and two containers: localhost, names, shared memory, logs, exec, stats, update" {
 	run_pod

@@ -23,6 +23,7 @@
 #include "common/str.h"
 #include "kata_protocol.h"
 #include "oci/spec.h"
+#include "rpc/agent_msg.h"
 #include "sandbox/container.h"
 #include "sandbox/guest_spec.h"
 #include "sandbox/sandbox.h"
@@ -46,12 +47,37 @@ int share_open(const char *path, bool own)
 	return open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
 
-int share_add(struct share *share, int tree_fd, const char *name, bool read_only, struct err *err)
+int share_add(struct share *share, int tree_fd, const char *name, unsigned flags, struct err *err)
 {
 	(void)share;
 	(void)tree_fd;
 	(void)err;
-	return strbuf_printf(&shared, "%s %s\n", read_only ? "ro" : "rw", name);
+	return strbuf_printf(&shared, "%s %s\n", flags & SHARE_READ_ONLY ? "ro" : "rw", name);
+}
+
+/* Not called here; the linker wants the whole of share.c to be played. */
+int share_remove(struct share *share, const char *name)
+{
+	(void)share;
+	(void)name;
+	return -ENOSYS;
+}
+
+int share_isolate_mounts(struct err *err)
+{
+	return err_set_errno(err, -ENOSYS, "played");
+}
+
+int share_init(struct share *share, const char *state_dir, struct err *err)
+{
+	(void)share;
+	(void)state_dir;
+	return err_set_errno(err, -ENOSYS, "played");
+}
+
+void share_deinit(struct share *share)
+{
+	(void)share;
 }
 
 struct fixture {
@@ -189,6 +215,80 @@ static void kernel_file_systems_are_the_guests_own(void **state)
 	tear_down(&f);
 }
 
+static void what_kubelet_rewrites_is_watched_when_it_is_read_only(void **state)
+{
+	static const char dir[] = "/var/lib/kubelet/pods/1/volumes";
+	struct fixture f;
+	struct err err = ERR_NULL;
+	char mounts[1000];
+
+	(void)state;
+	set_up(&f);
+	(void)snprintf(
+		mounts, sizeof(mounts),
+		"{\"destination\":\"/a\",\"source\":\"%s/kubernetes.io~configmap/a\",\"options\":[\"rbind\",\"ro\"]},"
+		"{\"destination\":\"/b\",\"source\":\"%s/kubernetes.io~secret/b\",\"options\":[\"rbind\",\"rw\"]},"
+		"{\"destination\":\"/c\",\"source\":\"%s/kubernetes.io~csi/c\",\"options\":[\"rbind\",\"ro\"]},"
+		"{\"destination\":\"/d\",\"source\":\"%s/kubernetes.io~projected/d/token\",\"options\":[\"rbind\",\"ro\"]}",
+		dir, dir, dir, dir);
+	struct oci_spec *spec = convert(&f, mounts, &err);
+	assert_non_null(spec);
+	assert_int_equal(f.ctr.nr_storages, 1);
+	assert_string_equal(f.ctr.storages[0].driver, "watchable-bind");
+	assert_string_equal(f.ctr.storages[0].source, KATA_GUEST_SHARED_DIR "/ctr-0-a");
+	assert_string_equal(f.ctr.storages[0].mount_point,
+			    KATA_GUEST_SANDBOX_DIR "/watchable/ctr-0-a");
+	assert_string_equal(find_mount(spec, "/a")->source,
+			    KATA_GUEST_SANDBOX_DIR "/watchable/ctr-0-a");
+	assert_string_equal(find_mount(spec, "/b")->source, KATA_GUEST_SHARED_DIR "/ctr-1-b");
+	assert_string_equal(find_mount(spec, "/c")->source, KATA_GUEST_SHARED_DIR "/ctr-2-c");
+	assert_string_equal(find_mount(spec, "/d")->source, KATA_GUEST_SHARED_DIR "/ctr-3-token");
+	tear_down(&f);
+}
+
+static void an_empty_dir_is_local_when_the_configuration_says_so(void **state)
+{
+	static const char mount[] =
+		"{\"destination\":\"/e\",\"source\":\"/k/pods/1/volumes/kubernetes.io~empty-dir/e\","
+		"\"options\":[\"rbind\"]}";
+	struct fixture f;
+	struct config config = { .runtime = { .disable_guest_empty_dir = true } };
+	struct err err = ERR_NULL;
+
+	(void)state;
+	set_up(&f);
+	f.sandbox.config = &config;
+	struct oci_spec *spec = convert(&f, mount, &err);
+	assert_non_null(spec);
+	assert_string_equal(find_mount(spec, "/e")->source, KATA_GUEST_SHARED_DIR "/ctr-0-e");
+	config.runtime.disable_guest_empty_dir = false;
+	list_init(&f.sandbox.containers);
+	list_add_tail(&f.sandbox.containers, &f.ctr.node);
+	spec = convert(&f, mount, &err);
+	assert_non_null(spec);
+	assert_string_equal(find_mount(spec, "/e")->source,
+			    KATA_GUEST_SHARED_DIR "/ctr/rootfs/local/e");
+	assert_int_equal(f.ctr.nr_storages, 1);
+	assert_string_equal(f.ctr.storages[0].driver, "local");
+	tear_down(&f);
+}
+
+static void a_pod_cannot_propagate_mounts_to_the_host(void **state)
+{
+	struct fixture f;
+	struct err err = ERR_NULL;
+
+	(void)state;
+	set_up(&f);
+	f.sandbox.pod = true;
+	assert_null(convert(
+		&f,
+		"{\"destination\":\"/b\",\"source\":\"/x\",\"options\":[\"rbind\",\"rshared\"]}",
+		&err));
+	assert_non_null(strstr(err.text, "Bidirectional"));
+	tear_down(&f);
+}
+
 static void a_missing_source_names_the_mount(void **state)
 {
 	struct fixture f;
@@ -239,6 +339,9 @@ int main(void)
 		cmocka_unit_test(real_bundles_become_the_expected_requests),
 		cmocka_unit_test(kernel_file_systems_are_the_guests_own),
 		cmocka_unit_test(host_policy_stays_on_the_host),
+		cmocka_unit_test(what_kubelet_rewrites_is_watched_when_it_is_read_only),
+		cmocka_unit_test(an_empty_dir_is_local_when_the_configuration_says_so),
+		cmocka_unit_test(a_pod_cannot_propagate_mounts_to_the_host),
 		cmocka_unit_test(a_missing_source_names_the_mount),
 	};
 

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * DOC: Kubernetes' volumes
+ *
+ * kubelet makes every volume at <root>/pods/<uid>/volumes/kubernetes.io~<plugin>/<name>.
+ *
+ * An emptyDir on a tmpfs (medium: Memory) or on a hugetlbfs (medium: HugePages) is the guest's
+ * memory, not the host's: the guest makes a file system of the same size, which all containers of
+ * the pod see and which stays until the pod ends. So its pages are the pod's, as Kubernetes counts
+ * them. One on a disk is shared as any directory, or, when disable_guest_empty_dir is false, a
+ * directory of the sandbox's own root file system.
+ *
+ * What kubelet rewrites while containers run (configMap, secret, downwardAPI, projected) is copied
+ * in the guest by the agent and kept fresh, since the host's changes make no inotify events there.
+ */
+#include "sandbox/volume.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/sysinfo.h>
+#include <sys/vfs.h>
+
+#include <linux/magic.h>
+
+#include "common/str.h"
+#include "kata_protocol.h"
+#include "rpc/agent_msg.h"
+#include "sandbox/container.h"
+#include "sandbox/sandbox.h"
+
+#define VOLUME_EPHEMERAL_DIR KATA_GUEST_SANDBOX_DIR "/ephemeral"
+#define VOLUME_WATCHABLE_DIR KATA_GUEST_SANDBOX_DIR "/watchable"
+
+static const char *const watched_plugins[] = { "configmap", "secret", "projected", "downward-api" };
+
+struct volume {
+	const char *plugin, *name; /* @plugin ends at a slash */
+};
+
+/* ".../volumes/kubernetes.io~<plugin>/<name>" and nothing behind it. */
+static bool parse_path(const char *path, struct volume *ret)
+{
+	static const char parent[] = "/volumes";
+	const char *name = strrchr(path, '/');
+	const char *dir = name ? memrchr(path, '/', (size_t)(name - path)) : NULL;
+	const char *plugin = dir ? str_skip_prefix(dir, "/kubernetes.io~") : NULL;
+
+	if (!plugin || (size_t)(dir - path) < strlen(parent) ||
+	    strncmp(dir - strlen(parent), parent, strlen(parent)) != 0)
+		return false;
+	if (!name[1] || str_eq(name, "/.") || str_eq(name, "/.."))
+		return false;
+	*ret = (struct volume){ .plugin = plugin, .name = name + 1 };
+	return true;
+}
+
+static bool is_plugin(const struct volume *volume, const char *plugin)
+{
+	const char *rest = str_skip_prefix(volume->plugin, plugin);
+
+	return rest && *rest == '/';
+}
+
+static int add_storage(struct sb_container *ctr, const struct agent_storage *storage)
+{
+	struct agent_storage *grown =
+		arena_calloc(ctr->arena, ctr->nr_storages + 1, sizeof(*grown));
+
+	if (!grown)
+		return -ENOMEM;
+	if (ctr->nr_storages)
+		memcpy(grown, ctr->storages, ctr->nr_storages * sizeof(*grown));
+	grown[ctr->nr_storages] = *storage;
+	ctr->storages = grown;
+	ctr->nr_storages++;
+	return 0;
+}
+
+static bool has_destination(const struct sb_container *ctr, const char *mount_point)
+{
+	for (size_t i = 0; i < ctr->nr_storages; i++)
+		if (str_eq(ctr->storages[i].mount_point, mount_point))
+			return true;
+	return false;
+}
+
+/* The mount leads to the storage from now on; a volume that is mounted twice is one storage. */
+static int use_storage(struct sb_container *ctr, struct oci_mount *mount,
+		       const struct agent_storage *storage, struct err *err)
+{
+	if (!storage->mount_point ||
+	    (!has_destination(ctr, storage->mount_point) && add_storage(ctr, storage) < 0))
+		return err_set(err, ENOMEM, "out of memory");
+	mount->source = arena_strdup(ctr->arena, storage->mount_point);
+	return mount->source ? 1 : err_set(err, ENOMEM, "out of memory");
+}
+
+/* Mode and, for fsGroup, group are those that kubelet gave the directory on the host. */
+static int add_owner(struct sb_container *ctr, const struct stat *st, struct strv *options)
+{
+	char *text = arena_printf(ctr->arena, "mode=%o", (unsigned)(st->st_mode & 07777));
+	int r = text ? arena_strv_add(ctr->arena, options, text) : -ENOMEM;
+
+	if (r < 0 || !st->st_gid)
+		return r;
+	text = arena_printf(ctr->arena, "fsgid=%u", (unsigned)st->st_gid);
+	return text ? arena_strv_add(ctr->arena, options, text) : -ENOMEM;
+}
+
+/* What the kernel gives a tmpfs without a size: half of the host's memory, which limits nothing. */
+static bool is_default_size(uint64_t bytes)
+{
+	struct sysinfo info;
+
+	return sysinfo(&info) < 0 || bytes >= (uint64_t)info.totalram * info.mem_unit / 2;
+}
+
+static int use_tmpfs(struct sb_container *ctr, struct oci_mount *mount, const struct volume *volume,
+		     const struct stat *st, const struct statfs *fs, struct err *err)
+{
+	struct agent_storage storage = {
+		.driver = "ephemeral",
+		.source = "tmpfs",
+		.fstype = "tmpfs",
+		.mount_point = arena_printf(ctr->arena, VOLUME_EPHEMERAL_DIR "/%s", volume->name),
+		.shared = true,
+	};
+	uint64_t bytes = (uint64_t)fs->f_blocks * (uint64_t)fs->f_bsize;
+	int r = add_owner(ctr, st, &storage.options);
+
+	if (r >= 0 && !is_default_size(bytes)) {
+		char *size = arena_printf(ctr->arena, "size=%llu", (unsigned long long)bytes);
+
+		r = size ? arena_strv_add(ctr->arena, &storage.options, size) : -ENOMEM;
+	}
+	return r < 0 ? err_set(err, ENOMEM, "out of memory")
+		     : use_storage(ctr, mount, &storage, err);
+}
+
+/* Page sizes as the specification writes them, "64KB", "2MB", "1GB". */
+static uint64_t parse_page_size(const char *text)
+{
+	static const char units[] = "KMG";
+	unsigned long long number;
+	char unit;
+
+	if (!text || sscanf(text, "%6llu%cB", &number, &unit) != 2 || !strchr(units, unit))
+		return 0;
+	return (uint64_t)number << (10 * (unsigned)(strchr(units, unit) - units + 1));
+}
+
+static uint64_t huge_page_limit(const struct sb_container *ctr, uint64_t page_size)
+{
+	const struct oci_resources *res = ctr->spec->linux_ ? ctr->spec->linux_->resources : NULL;
+
+	for (size_t i = 0; res && i < res->nr_hugepage_limits; i++)
+		if (parse_page_size(res->hugepage_limits[i].page_size) == page_size)
+			return res->hugepage_limits[i].limit;
+	return 0;
+}
+
+/* Huge pages are what the container was given of them: the host's file system tells no size. */
+static int use_hugetlbfs(struct sb_container *ctr, struct oci_mount *mount,
+			 const struct volume *volume, const struct stat *st,
+			 const struct statfs *fs, struct err *err)
+{
+	uint64_t page_size = (uint64_t)fs->f_bsize, limit = huge_page_limit(ctr, page_size);
+	struct agent_storage storage = {
+		.driver = "ephemeral",
+		.source = "nodev",
+		.fstype = "hugetlbfs",
+		.mount_point = arena_printf(ctr->arena, VOLUME_EPHEMERAL_DIR "/%s", volume->name),
+		.shared = true,
+	};
+
+	if (!limit)
+		return err_set(err, EINVAL,
+			       "mount %s: a volume of huge pages needs a limit of huge pages of "
+			       "%llu KiB, which the container does not have",
+			       mount->destination, (unsigned long long)page_size >> 10);
+	char *size = arena_printf(ctr->arena, "pagesize=%llu,size=%llu",
+				  (unsigned long long)page_size, (unsigned long long)limit);
+	int r = size ? arena_strv_add(ctr->arena, &storage.options, size) : -ENOMEM;
+	if (r >= 0)
+		r = add_owner(ctr, st, &storage.options);
+	return r < 0 ? err_set(err, ENOMEM, "out of memory")
+		     : use_storage(ctr, mount, &storage, err);
+}
+
+/* Without a sandbox container, as in the sandbox API, there is no root file system to put it in. */
+static int use_local(struct sb_container *ctr, struct oci_mount *mount, const struct volume *volume,
+		     const struct stat *st, struct err *err)
+{
+	const char *sandbox_id = ctr->sandbox->id;
+	struct agent_storage storage = {
+		.driver = "local",
+		.source = "local",
+		.fstype = "local",
+		.mount_point = arena_printf(ctr->arena, KATA_GUEST_SHARED_DIR "/%s/rootfs/local/%s",
+					    sandbox_id, volume->name),
+		.shared = true,
+	};
+
+	if (!sb_container_find(ctr->sandbox, sandbox_id))
+		return 0;
+	if (add_owner(ctr, st, &storage.options) < 0)
+		return err_set(err, ENOMEM, "out of memory");
+	return use_storage(ctr, mount, &storage, err);
+}
+
+/**
+ * volume_keep_in_guest() - volumes that are the guest's own
+ * @ctr: container; its sandbox has its configuration
+ * @mount: a bind mount; its source becomes the guest's when this is such a volume
+ * @fd: the source
+ * @err: says why it cannot be had
+ *
+ * Return: 1 when it was, 0 when it is an ordinary mount, or -errno.
+ */
+int volume_keep_in_guest(struct sb_container *ctr, struct oci_mount *mount, int fd, struct err *err)
+{
+	struct volume volume;
+	struct statfs fs;
+	struct stat st;
+
+	if (!parse_path(mount->source, &volume) || !is_plugin(&volume, "empty-dir"))
+		return 0;
+	if (fstatfs(fd, &fs) < 0 || fstat(fd, &st) < 0)
+		return err_set_errno(err, -errno, "mount %s: %s", mount->destination,
+				     mount->source);
+	if (!S_ISDIR(st.st_mode))
+		return 0;
+	if (fs.f_type == TMPFS_MAGIC)
+		return use_tmpfs(ctr, mount, &volume, &st, &fs, err);
+	if (fs.f_type == HUGETLBFS_MAGIC)
+		return use_hugetlbfs(ctr, mount, &volume, &st, &fs, err);
+	return ctr->sandbox->config->runtime.disable_guest_empty_dir
+		       ? 0
+		       : use_local(ctr, mount, &volume, &st, err);
+}
+
+/**
+ * volume_watch() - have the agent keep a fresh copy of a volume that kubelet rewrites
+ * @ctr: container
+ * @mount: read-only bind mount; its source is shared already and becomes the copy
+ * @host_path: what its source was on the host
+ * @name: unique name for the copy, one path component
+ * @err: filled on failure
+ *
+ * Return: 0 also when it is no such volume, or -errno.
+ */
+int volume_watch(struct sb_container *ctr, struct oci_mount *mount, const char *host_path,
+		 const char *name, struct err *err)
+{
+	struct volume volume;
+	struct agent_storage storage = {
+		.driver = "watchable-bind",
+		.source = mount->source,
+		.fstype = "bind",
+	};
+	bool watched = false;
+
+	if (!parse_path(host_path, &volume))
+		return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(watched_plugins) && !watched; i++)
+		watched = is_plugin(&volume, watched_plugins[i]);
+	if (!watched)
+		return 0;
+	storage.mount_point = arena_printf(ctr->arena, VOLUME_WATCHABLE_DIR "/%s", name);
+	int r = use_storage(ctr, mount, &storage, err);
+	return r < 0 ? r : 0;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Kubernetes' volumes that are more than a directory of the host: those that live in the guest, and
+ * those whose changes a container wants to hear of. What a volume is, its path tells.
+ */
+#pragma once
+
+#include <sys/stat.h>
+
+#include "common/err.h"
+#include "oci_spec.h"
+
+struct sb_container;
+
+/*
+ * A bind mount whose source is open as @fd. Return: 1 when it became the guest's own and nothing is
+ * to be shared, 0 when it is as any other.
+ */
+int volume_keep_in_guest(struct sb_container *ctr, struct oci_mount *mount, int fd,
+			 struct err *err) must_check;
+/* A mount that has been shared, whose source is a path of the guest by now. */
+int volume_watch(struct sb_container *ctr, struct oci_mount *mount, const char *host_path,
+		 const char *name, struct err *err) must_check;

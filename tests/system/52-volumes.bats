@@ -1,0 +1,186 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# Volumes of pods, on directory trees as kubelet makes them.
+
+load ../lib/cri
+
+setup() {
+	V=$BATS_TEST_TMPDIR/pods/0e5a/volumes
+	S=$BATS_TEST_TMPDIR/pods/0e5a/volume-subpaths
+	mkdir -p "$V" "$S"
+}
+
+teardown() {
+	remove_pods
+	local mount
+	for mount in $(awk -v dir="$BATS_TEST_TMPDIR/" 'index($5, dir) == 1 { print $5 }' /proc/self/mountinfo | tac); do
+		umount -l "$mount"
+	done
+	[ -z "${LOOP:-}" ] || losetup -d "$LOOP"
+}
+
+# write_atomically DIR KEY VALUE: as kubelet's writer of configMaps, secrets and projected volumes does.
+write_atomically() {
+	local new old
+	new=$(mktemp -d "$1/..2026_XXXXXX")
+	chmod 755 "$new"
+	echo "$3" > "$new/$2"
+	old=$(readlink "$1/..data" || true)
+	ln -s "${new##*/}" "$1/..data_tmp"
+	mv -T "$1/..data_tmp" "$1/..data"
+	[ -e "$1/$2" ] || ln -s "..data/$2" "$1/$2"
+	[ -z "$old" ] || rm -r "${1:?}/$old"
+}
+
+# volume PLUGIN NAME [TMPFS_OPTIONS]: makes it and leaves its path in $VOLUME.
+volume() {
+	VOLUME=$V/kubernetes.io~$1/$2
+	mkdir -p "$VOLUME"
+	[ -z "${3:-}" ] || mount -t tmpfs -o "$3" tmpfs "$VOLUME"
+	chmod 777 "$VOLUME"
+}
+
+# subpath VOLUME PATH_IN_IT INDEX: bound by descriptor, as kubelet does against changing links; in $SUBPATH.
+subpath() {
+	local fd
+	SUBPATH=$S/${1##*/}/c/$3
+	mkdir -p "${SUBPATH%/*}"
+	if [ -d "$1/$2" ]; then mkdir "$SUBPATH"; else touch "$SUBPATH"; fi
+	exec {fd}< "$1/$2"
+	mount --bind "/proc/$BASHPID/fd/$fd" "$SUBPATH"
+	exec {fd}<&-
+}
+
+# mounts HOST CONTAINER [MORE_JSON] ...: a jq filter that sets them.
+mounts() {
+	local list=
+	while [ $# -gt 0 ]; do
+		list+="${list:+, }{ host_path: \"$1\", container_path: \"$2\" } + ${3:-{\}}"
+		shift $(($# > 3 ? 3 : $#))
+	done
+	echo ".mounts = [ $list ]"
+}
+
+logged() {
+	grep -q "$2" "$BATS_TEST_TMPDIR/$1.log"
+}
+
+@test "configMap and secret: inotify sees updates; subPath keeps the old; last words reach the host" {
+	cc -static -O1 -o "$BATS_TEST_TMPDIR/inotify-wait" "$REPO/tests/lib/inotify-wait.c"
+	volume configmap cfg
+	local cfg=$VOLUME secret
+	write_atomically "$cfg" key old
+	volume secret token size=1m
+	secret=$VOLUME
+	write_atomically "$secret" token t0
+	subpath "$cfg" key 0
+	mkdir -p "$BATS_TEST_TMPDIR/pods/0e5a/containers/c"
+	touch "$BATS_TEST_TMPDIR/pods/0e5a/containers/c/1a2b"
+	run_pod
+	run_container c 'cat /cfg/key /sub /run/token/token; touch /cfg/x; /inotify-wait /cfg ..data && cat /cfg/key /sub;
+		until grep t1 /run/token/token; do sleep 0.2; done; echo last words > /dev/termination-log; exit 3' \
+		"$(mounts "$cfg" /cfg '{ readonly: true }' "$SUBPATH" /sub '{ readonly: true }' \
+			"$secret" /run/token '{ readonly: true }' \
+			"$BATS_TEST_TMPDIR/inotify-wait" /inotify-wait '{ readonly: true }' \
+			"$BATS_TEST_TMPDIR/pods/0e5a/containers/c/1a2b" /dev/termination-log)"
+	wait_for 30 logged c watching
+	write_atomically "$cfg" key new
+	write_atomically "$secret" token t1
+	wait_for 30 is "$CONTAINER" "EXITED 3"
+	cut -d' ' -f4- "$BATS_TEST_TMPDIR/c.log"
+	[ "$(cut -d' ' -f4- "$BATS_TEST_TMPDIR/c.log" | grep -v touch)" = $'old\nold\nt0\nwatching\nnew\nold\nt1' ]
+	logged c 'touch: /cfg/x: Read-only file system'
+	[ "$(cat "$BATS_TEST_TMPDIR/pods/0e5a/containers/c/1a2b")" = "last words" ]
+}
+
+@test "emptyDir: memory with a size limit is the pod's own, shared and kept; a disk's is the host's" {
+	volume empty-dir mem size=3m
+	local mem=$VOLUME disk shm
+	volume empty-dir disk
+	disk=$VOLUME
+	volume empty-dir dshm size=2m
+	shm=$VOLUME
+	run_pod
+	run_container one 'echo a > /mem/a; echo b > /disk/b; df -k /mem /dev/shm; dd if=/dev/zero of=/mem/f bs=1M count=8;
+		stat -c %a /mem; mkfifo /disk/p; echo done; cat /disk/p' "$(mounts "$mem" /mem '{}' "$disk" /disk '{}' "$shm" /dev/shm)"
+	local one=$CONTAINER
+	wait_for 30 logged one done
+	cat "$BATS_TEST_TMPDIR/one.log"
+	logged one 'tmpfs  *3072 .*/mem'
+	logged one 'tmpfs  *2048 .*/dev/shm'
+	logged one 'No space left on device'
+	logged one ' 777$'
+	[ -z "$(ls "$mem")" ]
+	[ "$(cat "$disk/b")" = b ]
+	cri stop "$one" 0
+	cri rm "$one"
+	run_container two 'cat /m/a /d/b' "$(mounts "$mem" /m '{}' "$disk" /d)"
+	wait_for 30 is "$CONTAINER" "EXITED 0"
+	[ "$(cut -d' ' -f4- "$BATS_TEST_TMPDIR/two.log")" = $'a\nb' ]
+}
+
+@test "emptyDir of huge pages: as many as the container's limit, refused without one" {
+	local huge
+	volume empty-dir huge
+	huge=$VOLUME
+	mount -t hugetlbfs -o pagesize=2M nodev "$huge" || skip "the host has no huge pages of 2 MiB"
+	chmod 777 "$huge"
+	run_pod
+	run -125 run_container none 'true' "$(mounts "$huge" /huge)"
+	echo "$output"
+	[[ "$output" == *"needs a limit of huge pages of 2048 KiB"* ]]
+	# By a bundle: containerd drops the limit where the host has no hugetlb controller.
+	make_bundle sh -c 'grep -c "/huge hugetlbfs .*pagesize=2M,size=4194304" /proc/mounts; grep HugePages_T /proc/meminfo; '\
+'fallocate -l 4194304 /huge/x && ls -l /huge; stat -c %a /huge'
+	edit_config '.mounts += [ { destination: "/huge", type: "bind", source: $v, options: [ "rbind", "rprivate" ] } ] |
+		.linux.resources.hugepageLimits = [ { pageSize: "2MB", limit: 4194304 } ]' --arg v "$huge"
+	new_id
+	run kata run --bundle "$BUNDLE" "$ID"
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[ "${lines[0]}" = 1 ]
+	[[ "${lines[1]}" =~ HugePages_Total:\ *2$ ]]
+	[[ "$output" == *" 4194304 "*x* ]]
+	[ "${lines[-1]}" = 777 ]
+	[ -z "$(ls "$huge")" ]
+}
+
+@test "mount propagation: HostToContainer follows, None does not, Bidirectional is refused" {
+	local host=$BATS_TEST_TMPDIR/host
+	mkdir -p "$host"
+	mount --bind "$host" "$host"
+	mount --make-shared "$host"
+	mkdir "$host/late"
+	run_pod
+	run_container c 'sleep 1000' "$(mounts "$host" /follow '{ propagation: 1 }' "$host" /still '{}')"
+	cri execsync "$CONTAINER" ls /follow/late /still/late
+	mount -t tmpfs tmpfs "$host/late"
+	echo mounted > "$host/late/file"
+	follows() { [ "$(cri execsync "$CONTAINER" cat /follow/late/file)" = mounted ]; }
+	wait_for 20 follows
+	run ! cri execsync "$CONTAINER" cat /still/late/file
+	run -125 run_container both 'true' "$(mounts "$host" /both '{ propagation: 2 }')"
+	echo "$output"
+	[[ "$output" == *"(/both): Bidirectional propagation: what a container in a VM mounts cannot appear on the host"* ]]
+}
+
+@test "a persistent volume with fsGroup: its group may write, files are the group's on the host" {
+	local data
+	volume csi data
+	data=$VOLUME
+	chown 0:2000 "$data"
+	chmod 2770 "$data"
+	run_pod
+	run_container c 'echo x > /data/new; mkdir /data/dir; echo y > /data/dir/f; mv /data/new /data/moved; id -G; exit 4' \
+		"$(mounts "$data" /data)"' | .linux.security_context = { run_as_user: { value: 1000 }, run_as_group: { value: 1000 },
+		supplemental_groups: [ 2000 ] }'
+	wait_for 30 is "$CONTAINER" "EXITED 4"
+	cat "$BATS_TEST_TMPDIR/c.log"
+	logged c ' 1000 2000$'
+	[ "$(stat -c '%u:%g %A' "$data/moved" "$data/dir" "$data/dir/f")" = $'1000:2000 -rw-r--r--\n1000:2000 drwxr-sr-x\n1000:2000 -rw-r--r--' ]
+	# Who is not in the group may not.
+	run_container d 'echo x > /data/other || exit 5' \
+		"$(mounts "$data" /data)"' | .linux.security_context = { run_as_user: { value: 1001 }, run_as_group: { value: 1000 } }'
+	wait_for 30 is "$CONTAINER" "EXITED 5"
+	[ ! -e "$data/other" ]
+}
