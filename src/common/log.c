@@ -18,14 +18,16 @@
 
 static struct {
 	const char *name;
-	int fd;
+	int fd, copy_fd;
 	enum log_format format;
 	enum log_level level;
 	char context_text[LOG_CONTEXT_MAX]; /* " key=value" pairs */
 	char context_json[LOG_CONTEXT_MAX]; /* ",\"key\":\"value\"" pairs */
-} log_state = {
-	.name = "kata", .fd = STDERR_FILENO, .format = LOG_FORMAT_PLAIN, .level = LOG_LEVEL_INFO
-};
+} log_state = { .name = "kata",
+		.fd = STDERR_FILENO,
+		.copy_fd = -1,
+		.format = LOG_FORMAT_PLAIN,
+		.level = LOG_LEVEL_INFO };
 
 static const char *const level_names[] = { "error", "warning", "info", "debug" };
 _Static_assert(ARRAY_SIZE(level_names) == LOG_LEVEL_DEBUG + 1, "one name per level");
@@ -43,6 +45,15 @@ void log_init(const char *name, int fd, enum log_format format, enum log_level l
 	log_state.fd = fd;
 	log_state.format = format;
 	log_state.level = level;
+}
+
+/**
+ * log_copy_errors() - show errors in a second place, without time, level and context
+ * @fd: descriptor to write to, borrowed for the life of the process; -1: none
+ */
+void log_copy_errors(int fd)
+{
+	log_state.copy_fd = fd;
 }
 
 /**
@@ -139,6 +150,18 @@ static int format_line(char *line, size_t size, enum log_level level, const char
 	return -1;
 }
 
+/* @n: length the line would have if LOG_LINE_MAX were enough. */
+static void write_line(int fd, char *line, int n)
+{
+	if (n <= 0)
+		return;
+	size_t len = MIN((size_t)n, LOG_LINE_MAX - 1);
+	line[len - 1] = '\n'; /* also when the line was cut */
+	if (write(fd, line, len) < 0) {
+		/* A log that cannot be written has nowhere to say so. */
+	}
+}
+
 /**
  * log_write() - write one line
  * @level: its level
@@ -160,13 +183,8 @@ void log_write(enum log_level level, int r, const char *fmt, ...)
 	va_end(ap);
 	if (r < 0 && n >= 0 && (size_t)n < sizeof(text))
 		(void)snprintf(text + n, sizeof(text) - (size_t)n, ": %s", strerror(-r));
-	n = format_line(line, sizeof(line), level, text);
-	if (n > 0) {
-		size_t len = MIN((size_t)n, sizeof(line) - 1);
-		line[len - 1] = '\n'; /* also when the line was cut */
-		if (write(log_state.fd, line, len) < 0) {
-			/* A log that cannot be written has nowhere to say so. */
-		}
-	}
+	write_line(log_state.fd, line, format_line(line, sizeof(line), level, text));
+	if (level == LOG_LEVEL_ERROR && log_state.copy_fd >= 0)
+		write_line(log_state.copy_fd, line, snprintf(line, sizeof(line), "%s\n", text));
 	errno = saved_errno;
 }

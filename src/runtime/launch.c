@@ -236,10 +236,11 @@ int launch_shim(const struct cli *cli, const struct record *record, struct launc
 int launch_run_delete(const struct cli *cli, const struct record *record, int sandbox_fd,
 		      struct err *err)
 {
-	const struct proc_fd fds[] = { { sandbox_fd, KATA_SHIM_FD_STATE } };
+	const struct proc_fd fds[] = { { sandbox_fd, KATA_SHIM_FD_STATE },
+				       { cli->log_fd, KATA_SHIM_FD_LOG } };
 	struct proc proc = PROC_NULL;
 	int status = 0;
-	int r = spawn(cli, record, "delete", fds, ARRAY_SIZE(fds), &proc, err);
+	int r = spawn(cli, record, "delete", fds, cli->log_fd >= 0 ? 2 : 1, &proc, err);
 
 	if (r < 0)
 		return err_wrap(err, "cannot clean up after the shim of \"%s\"",
@@ -257,6 +258,41 @@ int launch_run_delete(const struct cli *cli, const struct record *record, int sa
 	return 0;
 }
 
+/* What the shim says by the way while all is well. */
+static bool is_no_error(const char *line)
+{
+	return strstr(line, " level=warning ") || strstr(line, " level=info ") ||
+	       strstr(line, " level=debug ");
+}
+
+/* The last line that may be the reason of an end; NULL when there is none. Cuts @text up. */
+static const char *last_error(char *text)
+{
+	for (char *line; *text; *line = '\0') {
+		line = strrchr(text, '\n');
+		if (!line) /* the first line */
+			return is_no_error(text) ? NULL : text;
+		if (line[1] && !is_no_error(line + 1))
+			return line + 1;
+	}
+	return NULL;
+}
+
+/* Its sockets close a moment before it can be waited for. */
+static bool describe_end(const struct launch *launch, char *text, size_t size)
+{
+	int status = 0;
+
+	if (launch->proc.pidfd < 0 ||
+	    fiber_wait_pidfd(launch->proc.pidfd, loop_deadline_ms(SHIM_LOST_MS), &status) < 0)
+		return false;
+	if (WIFSIGNALED(status))
+		snprintf(text, size, "the shim was killed by signal %d", WTERMSIG(status));
+	else
+		snprintf(text, size, "the shim ended with status %d", WEXITSTATUS(status));
+	return true;
+}
+
 /**
  * launch_explain() - add what a dead shim said last to an error
  * @launch: the shim
@@ -269,13 +305,12 @@ void launch_explain(const struct launch *launch, struct err *err)
 	if (launch->stderr_fd < 0)
 		return;
 	ssize_t n = read(launch->stderr_fd, text, sizeof(text) - 1);
-	while (n > 0 && text[n - 1] == '\n')
-		n--;
-	if (n <= 0)
-		return;
-	text[n] = '\0';
-	char *last = strrchr(text, '\n');
-	err_set(err, err->code, "the shim ended: %s", last ? last + 1 : text);
+	text[MAX(n, 0)] = '\0';
+	const char *reason = last_error(text);
+	if (reason)
+		err_set(err, err->code, "the shim ended: %.*s", (int)strcspn(reason, "\n"), reason);
+	else if (describe_end(launch, text, sizeof(text)))
+		err_set(err, err->code, "%s", text);
 }
 
 static void pass_on(void *arg, unsigned events)
@@ -328,21 +363,14 @@ int launch_relay(struct launch *launch, bool raw_terminal, struct err *err)
  */
 void launch_relay_end(struct launch *launch, bool lost)
 {
-	int status = 0;
+	char end[64];
 
 	launch->raw_terminal = false;
 	if (launch->relay)
 		pass_on(launch, LOOP_READ);
 	launch->relay = loop_source_free(launch->relay);
-	if (!lost || launch->proc.pidfd < 0)
-		return;
-	/* Its sockets close a moment before it can be waited for. */
-	if (fiber_wait_pidfd(launch->proc.pidfd, loop_deadline_ms(SHIM_LOST_MS), &status) < 0)
-		return;
-	if (WIFSIGNALED(status))
-		log_error("the shim was killed by signal %d, and its VM with it", WTERMSIG(status));
-	else
-		log_error("the shim ended with status %d, and its VM with it", WEXITSTATUS(status));
+	if (lost && describe_end(launch, end, sizeof(end)))
+		log_error("%s, and its VM with it", end);
 }
 
 /**

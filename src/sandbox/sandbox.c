@@ -205,10 +205,17 @@ int sandbox_start(struct sandbox *sb, const struct sandbox_params *params, struc
 	sandbox_step(sb, "reading the configuration");
 	sb->netns_fd = params->netns_fd;
 	sb->netns_joined = params->netns_joined;
+	sb->starter = fiber_self();
 	int r = take_params(sb, params, err);
 	if (r >= 0)
 		r = sandbox_boot(sb, loop_deadline_ms(sb->config->start_timeout_ms), err);
+	sb->starter = NULL;
 	if (r < 0) {
+		bool masked = fiber_mask_cancel(
+			true); /* what follows must wait, whoever is tired of it */
+
+		if (sb->agent && (r == -ECONNRESET || r == -EPIPE))
+			sandbox_await_death(sb);
 		r = explain_failure(sb, r, err);
 		sandbox_shut_down(sb, false);
 		if (sb->hooks_begun) {
@@ -218,6 +225,7 @@ int sandbox_start(struct sandbox *sb, const struct sandbox_params *params, struc
 			hooks_run_poststop(&owner);
 		}
 		sandbox_set_state(sb, SANDBOX_STATE_STOPPED);
+		(void)fiber_mask_cancel(masked);
 		return r;
 	}
 	sandbox_set_state(sb, SANDBOX_STATE_RUNNING);
@@ -226,7 +234,7 @@ int sandbox_start(struct sandbox *sb, const struct sandbox_params *params, struc
 
 /**
  * sandbox_stop() - end the VM and everything around it
- * @sb: sandbox in any state
+ * @sb: sandbox in any state; a start that is under way fails with -ECANCELED
  * @err: filled when the wait was cancelled
  *
  * Processes that still ran end with SIGKILL's status. Container objects stay, for their exit
@@ -237,6 +245,11 @@ int sandbox_start(struct sandbox *sb, const struct sandbox_params *params, struc
 int sandbox_stop(struct sandbox *sb, struct err *err)
 {
 	while (sb->state == SANDBOX_STATE_STOPPING || sb->state == SANDBOX_STATE_STARTING) {
+		if (sb->starter) {
+			if (!*sb->death)
+				(void)snprintf(sb->death, sizeof(sb->death), "it was stopped");
+			fiber_cancel(TAKE_PTR(sb->starter));
+		}
 		int r = fiber_cond_wait(&sb->changed, LOOP_FOREVER);
 
 		if (r < 0)

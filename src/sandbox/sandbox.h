@@ -98,9 +98,12 @@ struct sandbox {
 	unsigned nr_disks; /* names hot-plugged disks */
 	bool hooks_begun;  /* of the first container, whose poststop's must run then, too */
 	struct timeline timeline;
-	const char *step; /* what sandbox_start() is doing, for its deadline's error */
-	char death[256];  /* why the VM ended; "" while it has not */
-	bool gone;	  /* it did so by itself, and whoever waits for the guest was told */
+	const char *step;      /* what sandbox_start() is doing, for its deadline's error */
+	struct fiber *starter; /* which fiber that is; NULL once it does not wait for the VM */
+	char death[256];       /* why the VM ended; "" while it has not */
+	char blame[250];       /* a helper that ended, the reason unless the VM has a better one */
+	struct loop_source *blame_timer;
+	bool gone; /* it did so by itself, and whoever waits for the guest was told */
 };
 
 int sandbox_new(struct loop *loop, const struct sandbox_events *events, void *events_arg,

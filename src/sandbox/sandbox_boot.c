@@ -33,6 +33,7 @@
 
 #define SANDBOX_STOP_MS 3000
 #define SANDBOX_DEATH_MS 1000
+#define SANDBOX_BLAME_MS 200
 #define SANDBOX_VSOCK_NAME "vsock.sock"
 #define SANDBOX_DEVICES_MAX 16
 
@@ -76,6 +77,35 @@ static void sandbox_died(struct sandbox *sb)
 		sb->events->gone(sb->events_arg, sb->death);
 }
 
+static bool is_up(const struct sandbox *sb)
+{
+	return sb->state == SANDBOX_STATE_STARTING || sb->state == SANDBOX_STATE_RUNNING;
+}
+
+static void on_blame(void *arg)
+{
+	struct sandbox *sb = arg;
+
+	sb->blame_timer = loop_source_free(sb->blame_timer);
+	note_death(sb, sb->blame, "");
+	sandbox_died(sb);
+}
+
+/*
+ * A helper ends with its VM, and may be the first of the two to be seen. The VM's end is the better
+ * reason then: it gets the time to be told.
+ */
+static void helper_ended(struct sandbox *sb, const char *name, const char *reason)
+{
+	if (sb->state == SANDBOX_STATE_STOPPING || sb->blame_timer)
+		return;
+	(void)snprintf(sb->blame, sizeof(sb->blame), "%s ended%s%s", name, *reason ? ": " : "",
+		       reason);
+	if (!sb->vmm_pid || loop_add_timer(sb->loop, loop_deadline_ms(SANDBOX_BLAME_MS), on_blame,
+					   sb, &sb->blame_timer) < 0)
+		on_blame(sb);
+}
+
 /**
  * sandbox_await_death() - the connection to the agent broke: find out why
  * @sb: sandbox
@@ -88,9 +118,9 @@ void sandbox_await_death(struct sandbox *sb)
 	uint64_t deadline_ns = loop_deadline_ms(SANDBOX_DEATH_MS);
 	int r = 0;
 
-	while (sb->state == SANDBOX_STATE_RUNNING && !sb->gone && r >= 0)
+	while (is_up(sb) && !sb->gone && r >= 0)
 		r = fiber_cond_wait(&sb->changed, deadline_ns);
-	if (sb->state != SANDBOX_STATE_RUNNING || sb->gone)
+	if (!is_up(sb) || sb->gone)
 		return;
 	note_death(sb, "the connection to the guest's agent broke", "");
 	sandbox_died(sb);
@@ -116,10 +146,7 @@ static void on_proxy_exit(void *arg, unsigned events)
 
 	(void)events;
 	sb->proxy_watch = loop_source_free(sb->proxy_watch);
-	if (sb->state == SANDBOX_STATE_STOPPING)
-		return;
-	note_death(sb, "kata-proxy ended", "");
-	sandbox_died(sb);
+	helper_ended(sb, "kata-proxy", "");
 }
 
 static void on_virtiofsd_exit(void *arg, unsigned events)
@@ -129,11 +156,8 @@ static void on_virtiofsd_exit(void *arg, unsigned events)
 
 	(void)events;
 	sb->virtiofsd_watch = loop_source_free(sb->virtiofsd_watch);
-	if (sb->state == SANDBOX_STATE_STOPPING)
-		return;
 	virtiofsd_last_line(&sb->virtiofsd, line, sizeof(line));
-	note_death(sb, "virtiofsd ended", line);
-	sandbox_died(sb);
+	helper_ended(sb, "virtiofsd", line);
 }
 
 static const char *const fs_cache_names[] = {
@@ -543,6 +567,7 @@ void sandbox_shut_down(struct sandbox *sb, bool politely)
 	bool mask = fiber_self() ? fiber_mask_cancel(true) : false;
 	struct err err = ERR_NULL;
 
+	sb->blame_timer = loop_source_free(sb->blame_timer);
 	politely = politely && !*sb->death && !guest_is_done(sb);
 	if (politely)
 		agent_client_destroy_sandbox(sb, loop_deadline_ms(SANDBOX_STOP_MS));

@@ -26,6 +26,7 @@ struct shim {
 	struct journal *journal;
 	struct sandbox_api *api; /* NULL: the sandbox belongs to its first container */
 	const char *id, *namespace, *state_dir, *config_path;
+	struct loop_source *launcher; /* watches who started us; standalone only */
 	bool standalone; /* started by the command line; ends with its last container */
 	bool single;	 /* the sandbox is its one container */
 	bool shutting_down, ending;

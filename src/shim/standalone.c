@@ -25,16 +25,15 @@ static void init_log(const struct shim_options *options)
 	enum log_format format = str_eq(options->log_format, "json") ? LOG_FORMAT_JSON
 								     : LOG_FORMAT_TEXT;
 	/*
-	 * The manager reads --log after a failure; without it stderr is read by the command line
-	 * until Create ends.
+	 * The manager reads --log after a failure. What goes wrong is for stderr, too, as the
+	 * command line has it: it reads ours until Create ends, or the container.
 	 */
-	int fd = fcntl(KATA_SHIM_FD_LOG, F_GETFD) >= 0 ? (int)KATA_SHIM_FD_LOG : STDERR_FILENO;
+	bool to_file = fcntl(KATA_SHIM_FD_LOG, F_GETFD) >= 0;
 
-	/* Nobody reads that pipe later: lines may be lost, but must not stop the shim. */
-	if (fd == STDERR_FILENO)
-		(void)fd_set_nonblock(fd, true);
-	log_init("containerd-shim-kata-v2", fd, format,
+	log_init("containerd-shim-kata-v2", to_file ? (int)KATA_SHIM_FD_LOG : STDERR_FILENO, format,
 		 options->debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
+	if (to_file)
+		log_copy_errors(STDERR_FILENO);
 	log_set_context("sandbox", options->id);
 }
 
@@ -68,6 +67,20 @@ static int undo_main(void *arg)
 	return r;
 }
 
+/*
+ * Whoever started us reads our stderr until its Create ends. If it goes before that, nobody else
+ * will ask for anything.
+ */
+static void on_launcher_gone(void *arg, unsigned events)
+{
+	struct shim *shim = arg;
+
+	(void)events;
+	shim->launcher = loop_source_free(shim->launcher);
+	if (shim->sandbox->state == SANDBOX_STATE_NEW && !shim->creating)
+		shim_end_soon(shim);
+}
+
 static int serve(struct shim *shim)
 {
 	int r = standin_server_new(shim->loop, KATA_SHIM_FD_STANDIN, &shim->standins);
@@ -82,6 +95,10 @@ static int serve(struct shim *shim)
 				   &shim->admin_server);
 	if (r >= 0)
 		r = rpc_server_listen(shim->admin_server, KATA_SHIM_FD_ADMIN);
+	/* A pipe's write end is readable only when its reader is gone. */
+	if (r >= 0)
+		r = loop_add_io(shim->loop, STDERR_FILENO, LOOP_READ, on_launcher_gone, shim,
+				&shim->launcher);
 	return r < 0 ? r : loop_run(shim->loop);
 }
 
@@ -136,6 +153,8 @@ int standalone_run(const struct shim_options *options)
 	char link[32], path[PATH_MAX];
 
 	init_log(options);
+	/* Nobody reads that pipe later: lines may be lost, but must not stop the shim. */
+	(void)fd_set_nonblock(STDERR_FILENO, true);
 	int r = check_inherited(options);
 	if (r < 0)
 		return r;

@@ -94,3 +94,49 @@ one_line() {
 	[ "$status" -eq 1 ]
 	[[ "$output" == *"unsupported machine type"* ]]
 }
+
+# kata_log FORMAT VERB ...: with the messages in $BATS_TEST_TMPDIR/log.
+kata_log() {
+	local format=$1
+	shift
+	"${KATA[@]}" --log "$BATS_TEST_TMPDIR/log" --log-format "$format" "$@"
+}
+
+@test "errors are in the log and, in plain words, on stderr" {
+	make_bundle true
+	edit_config '.process.args = []'
+	run kata_log json run --bundle "$BUNDLE" x
+	echo "$output"
+	[ "$status" -eq 1 ]
+	[ "$(grep -c . <<< "$output")" -eq 1 ]
+	[ "$(tail -n 1 "$BATS_TEST_TMPDIR/log" | jq -r 'select(.level == "error") | .msg')" = "$output" ]
+}
+
+@test "a shim that cannot begin says why in the log and on stderr" {
+	make_bundle true
+	printf '#!/bin/sh\nexec setpriv --bounding-set=-sys_admin "%s" "$@"\n' "$BUILD/containerd-shim-kata-v2" \
+		> "$BATS_TEST_TMPDIR/shim"
+	chmod +x "$BATS_TEST_TMPDIR/shim"
+	KATA_SHIM="$BATS_TEST_TMPDIR/shim" run kata_log json run --bundle "$BUNDLE" x
+	echo "$output"
+	cat "$BATS_TEST_TMPDIR/log"
+	[ "$status" -eq 1 ]
+	[[ "$output" == "the shim ended: "*"mount namespace: Operation not permitted" ]]
+	[ "$(grep -c . <<< "$output")" -eq 1 ]
+	[ "$(jq -r 'select(.level == "error") | .msg' "$BATS_TEST_TMPDIR/log" | tail -n 1)" = "$output" ]
+	[[ "$output" == *"$(jq -r 'select(.level == "error") | .msg' "$BATS_TEST_TMPDIR/log" | head -n 1)" ]]
+}
+
+@test "what ends a container in the foreground is told in the log and on stderr" {
+	make_bundle sleep 1000
+	new_id
+	kata_log text run --bundle "$BUNDLE" "$ID" < /dev/null > /dev/null 2> "$BATS_TEST_TMPDIR/stderr" &
+	local run=$! code=0
+	wait_for 60 sh -c "[ \"\$('${KATA[0]}' --root '$ROOT' state '$ID' 2>/dev/null | jq -r .status)\" = running ]"
+	kill -9 "$(pgrep -P "$(cut -d ' ' -f 1 "$ROOT/$ID/shim.pid")" qemu)"
+	wait "$run" || code=$?
+	cat "$BATS_TEST_TMPDIR/stderr" "$BATS_TEST_TMPDIR/log"
+	[ "$code" -eq 137 ]
+	grep -q "^the VM ended: QEMU was killed by signal 9" "$BATS_TEST_TMPDIR/stderr"
+	grep -q 'level=error msg="the VM ended: QEMU was killed by signal 9' "$BATS_TEST_TMPDIR/log"
+}

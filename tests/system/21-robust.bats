@@ -159,6 +159,27 @@ ended_with() {
 	done
 }
 
+@test "kata-runtime create is killed before it has recorded its shim: the shim ends by itself" {
+	make_bundle sleep 1000
+	new_id
+	cat > "$BATS_TEST_TMPDIR/shim" <<-SHIM
+	#!/bin/sh
+	while kill -0 "\$PPID" 2>/dev/null && ! grep -q ^State:.Z "/proc/\$PPID/status"; do sleep 0.05; done
+	exec "$BUILD/containerd-shim-kata-v2" "\$@"
+	SHIM
+	chmod +x "$BATS_TEST_TMPDIR/shim"
+	KATA_SHIM="$BATS_TEST_TMPDIR/shim" "${KATA[@]}" create --bundle "$BUNDLE" "$ID" < /dev/null > /dev/null 2>&1 &
+	local create=$! shim
+	wait_for 20 test -s "$ROOT/$ID/shim.pid"
+	shim=$(pid_of_shim)
+	rm "$ROOT/$ID/shim.pid"
+	kill -9 "$create"
+	wait "$create" || true
+	wait_for 20 test ! -e "/proc/$shim"
+	kata delete --force "$ID"
+	no_leaks
+}
+
 @test "kata-runtime create is interrupted: it undoes itself" {
 	make_bundle sleep 1000
 	for moment in 0.1 0.8; do
@@ -181,7 +202,7 @@ ended_with() {
 	! wait "$create"
 	cat "$BATS_TEST_TMPDIR/out"
 	[ "$(grep -c . "$BATS_TEST_TMPDIR/out")" -eq 1 ]
-	grep -q shim "$BATS_TEST_TMPDIR/out"
+	grep -q "the shim was killed by signal 9" "$BATS_TEST_TMPDIR/out"
 	run kata state "$ID"
 	[[ "$output" == *"does not exist"* ]]
 	no_leaks
