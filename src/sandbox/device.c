@@ -9,7 +9,7 @@
  *
  * A privileged container (its rules allow everything) is listed every device of the host by its
  * manager. It gets all devices of its own machine, the VM, instead; only block devices that were
- * asked for under another name than the host's are plugged.
+ * asked for under another name than the host's, or by a bind mount of one, are plugged.
  */
 #include "sandbox/device.h"
 
@@ -139,6 +139,7 @@ int device_plug_all(struct sb_container *ctr, struct oci_spec *spec, struct agen
 	struct oci_device *kept = arena_calloc(ctr->arena, linux_->nr_devices + 1, sizeof(*kept));
 	struct agent_device *plugged =
 		arena_calloc(ctr->arena, linux_->nr_devices + 1, sizeof(*plugged));
+	size_t nr_listed = ctr->spec->linux_ ? ctr->spec->linux_->nr_devices : 0;
 	size_t nr_kept = 0, nr_plugged = 0;
 
 	if (!kept || !plugged)
@@ -146,7 +147,7 @@ int device_plug_all(struct sb_container *ctr, struct oci_spec *spec, struct agen
 	for (size_t i = 0; i < linux_->nr_devices; i++) {
 		const struct oci_device *device = &linux_->devices[i];
 
-		if (privileged && (!is_block(device) || is_hosts_name(device)))
+		if (privileged && i < nr_listed && (!is_block(device) || is_hosts_name(device)))
 			continue;
 		kept[nr_kept++] = *device;
 		if (!is_block(device))

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -138,8 +139,58 @@ static unsigned share_flags(const struct oci_mount *mount)
 	return flags;
 }
 
-static int convert_bind(struct sb_container *ctr, size_t index, struct oci_mount *mount,
-			struct err *err)
+/*
+ * A disk of the host is plugged, as one that the spec lists as a device. Return: 1, the mount is
+ * no more, or -ENOMEM.
+ */
+static int turn_into_device(struct sb_container *ctr, struct oci_linux *linux_,
+			    const struct oci_mount *mount, const struct stat *st, struct err *err)
+{
+	bool read_only = share_flags(mount) & SHARE_READ_ONLY;
+	const struct oci_resources *old = linux_->resources;
+	size_t nr_rules = old ? old->nr_devices : 0;
+	struct oci_device *devices =
+		arena_calloc(ctr->arena, linux_->nr_devices + 1, sizeof(*devices));
+	struct oci_device_cgroup *rules = arena_calloc(ctr->arena, nr_rules + 1, sizeof(*rules));
+	struct oci_resources *resources = arena_alloc(ctr->arena, sizeof(*resources));
+	int64_t *number = arena_calloc(ctr->arena, 2, sizeof(*number));
+	uint32_t *mode = arena_alloc(ctr->arena, sizeof(*mode));
+
+	if (!devices || !rules || !resources || !number || !mode)
+		return err_set(err, ENOMEM, "out of memory");
+	number[0] = major(st->st_rdev);
+	number[1] = minor(st->st_rdev);
+	*mode = st->st_mode & 07777;
+	if (linux_->nr_devices)
+		memcpy(devices, linux_->devices, linux_->nr_devices * sizeof(*devices));
+	devices[linux_->nr_devices++] = (struct oci_device){
+		.path = mount->destination,
+		.type = (char *)(uintptr_t) "b",
+		.major = number[0],
+		.minor = number[1],
+		.file_mode = mode,
+	};
+	linux_->devices = devices;
+	if (old)
+		*resources = *old;
+	if (nr_rules)
+		memcpy(rules, old->devices, nr_rules * sizeof(*rules));
+	rules[nr_rules] = (struct oci_device_cgroup){
+		.allow = true,
+		.type = (char *)(uintptr_t) "b",
+		.major = &number[0],
+		.minor = &number[1],
+		.access = (char *)(uintptr_t)(read_only ? "rm" : "rwm"),
+	};
+	resources->devices = rules;
+	resources->nr_devices = nr_rules + 1;
+	linux_->resources = resources;
+	return 1;
+}
+
+/* Return: 1 when the mount has become something else, 0 or -errno. */
+static int convert_bind(struct sb_container *ctr, struct oci_spec *spec, size_t index,
+			struct oci_mount *mount, struct err *err)
 {
 	char name[400];
 	struct stat st;
@@ -152,9 +203,14 @@ static int convert_bind(struct sb_container *ctr, size_t index, struct oci_mount
 			       "mounts[%zu] (%s): Bidirectional propagation: what a container in a "
 			       "VM mounts cannot appear on the host",
 			       index, mount->destination);
-	if (is_kernel_path(mount->source))
+	bool of_kernel = is_kernel_path(mount->source);
+	if (of_kernel && !path_is_below(mount->source, "/dev"))
 		return 0;
 	cleanup_close int fd = open_source(ctr, mount->source, false);
+	if (fd >= 0 && fstat(fd, &st) >= 0 && S_ISBLK(st.st_mode))
+		return turn_into_device(ctr, spec->linux_, mount, &st, err);
+	if (of_kernel)
+		return 0;
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_set_errno(err, fd < 0 ? fd : -errno, "mounts[%zu] (%s): source %s",
 				     index, mount->destination, mount->source);
@@ -163,8 +219,15 @@ static int convert_bind(struct sb_container *ctr, size_t index, struct oci_mount
 		return MIN(r, 0);
 	if (str_eq(mount->destination, "/dev/shm"))
 		return make_guest_shm(ctr, fd, mount, err);
-	if (S_ISBLK(st.st_mode) || S_ISCHR(st.st_mode))
-		return err_set(err, ENOTSUP, "mounts[%zu] (%s): %s is a device: use --device",
+	if (S_ISCHR(st.st_mode))
+		return err_set(err, ENOTSUP,
+			       "mounts[%zu] (%s): %s is a character device of the host, which a VM "
+			       "cannot use",
+			       index, mount->destination, mount->source);
+	if (S_ISSOCK(st.st_mode))
+		return err_set(err, ENOTSUP,
+			       "mounts[%zu] (%s): %s is a socket of the host, to which nobody can "
+			       "connect from a VM",
 			       index, mount->destination, mount->source);
 	(void)snprintf(name, sizeof(name), "%s-%zu-%.200s", ctr->id, index,
 		       base_name(mount->source));
@@ -180,16 +243,20 @@ static int convert_mounts(struct sb_container *ctr, struct oci_spec *spec, struc
 {
 	struct oci_mount *mounts =
 		arena_memdup(ctr->arena, spec->mounts, spec->nr_mounts * sizeof(*mounts));
+	size_t nr = 0;
 
 	if (!mounts)
 		return err_set(err, ENOMEM, "out of memory");
 	spec->mounts = mounts;
 	for (size_t i = 0; i < spec->nr_mounts; i++) {
-		int r = is_bind(&mounts[i]) ? convert_bind(ctr, i, &mounts[i], err) : 0;
+		int r = is_bind(&mounts[i]) ? convert_bind(ctr, spec, i, &mounts[i], err) : 0;
 
 		if (r < 0)
 			return r;
+		if (r == 0)
+			mounts[nr++] = mounts[i];
 	}
+	spec->nr_mounts = nr;
 	return 0;
 }
 

@@ -184,3 +184,52 @@ logged() {
 	wait_for 30 is "$CONTAINER" "EXITED 5"
 	[ ! -e "$data/other" ]
 }
+
+# A disk of 8 MiB in $LOOP that starts with "hello".
+make_disk() {
+	truncate -s 8M "$BATS_TEST_TMPDIR/disk.img"
+	printf hello | dd of="$BATS_TEST_TMPDIR/disk.img" conv=notrunc status=none
+	LOOP=$(losetup -f --show "$BATS_TEST_TMPDIR/disk.img")
+}
+
+# Is the pod's VMM holding the disk open?
+holds_disk() {
+	ls -l "/proc/$(pgrep -f "qemu-system.*$POD")/fd" | grep -q "$LOOP"
+}
+
+@test "volumeMode Block and hostPath BlockDevice: a disk of the VM while the container is there" {
+	make_disk
+	run_pod
+	run_container c 'head -c 5 /dev/xvda; echo; blockdev --getsize64 /dev/xvda; printf there > /dev/xvda; sync; sleep 1000' \
+		".devices = [ { container_path: \"/dev/xvda\", host_path: \"$LOOP\", permissions: \"mrw\" } ]"
+	wait_for 30 logged c '8388608$'
+	logged c 'hello$'
+	holds_disk
+	cri stop "$CONTAINER" 0
+	cri rm "$CONTAINER"
+	run ! holds_disk
+	run_container h 'head -c 5 /dev/disk; echo x > /dev/disk || exit 6' \
+		"$(mounts "$LOOP" /dev/disk '{ readonly: true }')"
+	wait_for 30 is "$CONTAINER" "EXITED 6"
+	logged h there
+	[ "$(head -c 5 "$BATS_TEST_TMPDIR/disk.img")" = there ]
+}
+
+@test "hostPath: a file, the guest's own devices; sockets and other devices are refused in a line" {
+	local host=$BATS_TEST_TMPDIR/host
+	mkdir "$host"
+	echo data > "$host/file"
+	mknod "$host/tty" c 5 0
+	python3 -c 'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])' "$host/sock"
+	run_pod
+	run_container c 'cat /file; ls -l /guest/vsock /zero; head -c 3 /zero | wc -c; sleep 1000' \
+		"$(mounts "$host/file" /file '{}' /dev/zero /zero '{}' /dev /guest)"
+	wait_for 30 logged c ' 3$'
+	logged c 'data$'
+	logged c '/guest/vsock'
+	run -125 run_container s true "$(mounts "$host/sock" /run/x.sock)"
+	echo "$output"
+	[[ "$output" == *"(/run/x.sock): $host/sock is a socket of the host, to which nobody can connect from a VM"* ]]
+	run -125 run_container d true "$(mounts "$host/tty" /dev/x)"
+	[[ "$output" == *"(/dev/x): $host/tty is a character device of the host, which a VM cannot use"* ]]
+}
