@@ -434,6 +434,7 @@ int sb_container_add_exec(struct sb_container *ctr, const char *exec_id, const c
 		(void)sb_process_unref(exec);
 		return r;
 	}
+	guest_spec_drop_labels(ctr->id, spec, LOG_LEVEL_DEBUG);
 	exec->spec = spec;
 	exec->host_pid = ctr->init->host_pid;
 	list_add_tail(&ctr->execs, &exec->node);

@@ -324,16 +324,35 @@ static bool is_default_apparmor(const char *profile)
 	       str_skip_prefix(profile, "containers-default-");
 }
 
-/* Labels speak of the host's policy: the VM is the boundary, and the guest has no such policy. */
+/**
+ * guest_spec_drop_labels() - take away what speaks of the host's security policy
+ * @id: container, for the log
+ * @process: process that will run in the guest
+ * @level: how the log tells of it
+ *
+ * The VM is the boundary, and the guest has no such policy. An AppArmor profile that somebody has
+ * chosen stays: the guest refuses it unless it has AppArmor.
+ */
+void guest_spec_drop_labels(const char *id, struct oci_process *process, enum log_level level)
+{
+	if (process->apparmor_profile && is_default_apparmor(process->apparmor_profile)) {
+		log_write(level, 0, "container %s: the AppArmor profile %s is not used in the VM",
+			  id, process->apparmor_profile);
+		process->apparmor_profile = NULL;
+	}
+	if (!str_empty(process->selinux_label))
+		log_write(level, 0, "container %s: the SELinux label %s is not used in the VM", id,
+			  process->selinux_label);
+	process->selinux_label = NULL;
+}
+
 static int convert_process(struct sb_container *ctr, struct oci_spec *spec, struct err *err)
 {
 	struct oci_process *process = arena_memdup(ctr->arena, spec->process, sizeof(*process));
 
 	if (!process)
 		return err_set(err, ENOMEM, "out of memory");
-	if (process->apparmor_profile && is_default_apparmor(process->apparmor_profile))
-		process->apparmor_profile = NULL;
-	process->selinux_label = NULL;
+	guest_spec_drop_labels(ctr->id, process, LOG_LEVEL_INFO);
 	spec->process = process;
 	spec->linux_->mount_label = NULL;
 	return 0;

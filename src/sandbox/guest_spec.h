@@ -6,6 +6,7 @@
 #pragma once
 
 #include "common/err.h"
+#include "common/log.h"
 #include "oci_spec.h"
 
 struct sb_container;
@@ -15,3 +16,4 @@ struct sb_container;
  * with ctr->spec.
  */
 int guest_spec_make(struct sb_container *ctr, struct oci_spec **ret, struct err *err) must_check;
+void guest_spec_drop_labels(const char *id, struct oci_process *process, enum log_level level);

@@ -253,11 +253,23 @@ refused() {
 }
 
 @test "labels of the host's AppArmor and SELinux policies do not reach into the guest" {
-	make_bundle sh -c 'echo ran'
+	make_bundle sleep 1000
 	edit_config '.process.apparmorProfile = "docker-default" | .process.selinuxLabel = "system_u:system_r:container_t:s0"
 		| .linux.mountLabel = "system_u:object_r:container_file_t:s0"'
 	new_id
-	[ "$(kata run --bundle "$BUNDLE" "$ID")" = ran ]
+	kata --log "$BATS_TEST_TMPDIR/log" create --bundle "$BUNDLE" "$ID" < /dev/null > /dev/null
+	grep -q "AppArmor profile docker-default is not used in the VM" "$BATS_TEST_TMPDIR/log"
+	grep -q "SELinux label system_u:system_r:container_t:s0 is not used in the VM" "$BATS_TEST_TMPDIR/log"
+	kata start "$ID"
+	[ "$(kata exec --apparmor docker-default --process-label system_u:system_r:container_t:s0 "$ID" echo ran)" = ran ]
+	run kata exec --apparmor acme "$ID" true
+	echo "$output"
+	[ "$status" -eq 255 ]
+	[[ "$output" == *"AppArmor profile acme"*"no AppArmor"* ]]
+	kata delete --force "$ID"
+	edit_config '.process.apparmorProfile = "acme"'
+	refused "AppArmor profile acme"
+	kata features | jq -e '.linux.apparmor.enabled == false and .linux.selinux.enabled == false'
 }
 
 hook() {
