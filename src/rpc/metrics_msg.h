@@ -8,6 +8,8 @@
 #include "rpc/common_msg.h"
 #include "rpc/rpc.h"
 
+struct agent_network_stats;
+
 /* io.containerd.cgroups.v1 */
 
 struct cgroup1_metrics {
@@ -18,7 +20,7 @@ struct cgroup1_metrics {
 	struct cgroup1_memory_stat *memory;
 	struct cgroup1_blkio_stat *blkio;
 	struct cgroup1_rdma_stat *rdma;
-	struct cgroup1_network_stat *network;
+	struct agent_network_stats *network; /* the guest's message says the same */
 	size_t nr_network;
 	struct cgroup1_cgroup_stats *cgroup_stats;
 	struct cgroup1_memory_oom_control *memory_oom_control;
@@ -104,12 +106,6 @@ struct cgroup1_rdma_entry {
 	uint32_t hca_handles, hca_objects;
 };
 
-struct cgroup1_network_stat {
-	const char *name;
-	uint64_t rx_bytes, rx_packets, rx_errors, rx_dropped, tx_bytes, tx_packets, tx_errors;
-	uint64_t tx_dropped;
-};
-
 struct cgroup1_cgroup_stats {
 	uint64_t nr_sleeping, nr_running, nr_stopped, nr_uninterruptible, nr_io_wait;
 };
@@ -125,7 +121,7 @@ struct cgroup2_metrics {
 	struct cgroup2_hugetlb_stat *hugetlb;
 	size_t nr_hugetlb;
 	struct cgroup2_memory_events *memory_events;
-	struct cgroup2_network_stat *network;
+	struct agent_network_stats *network;
 	size_t nr_network;
 };
 
@@ -190,12 +186,6 @@ struct cgroup2_hugetlb_stat {
 	uint64_t current, max;
 	const char *pagesize;
 	uint64_t failcnt;
-};
-
-struct cgroup2_network_stat {
-	const char *name;
-	uint64_t rx_bytes, rx_packets, rx_errors, rx_dropped, tx_bytes, tx_packets, tx_errors;
-	uint64_t tx_dropped;
 };
 
 extern const struct pb_type cgroup1_metrics_type;

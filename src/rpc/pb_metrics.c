@@ -6,6 +6,7 @@
 
 #include "metrics_v1.pb-c.h"
 #include "metrics_v2.pb-c.h"
+#include "rpc/agent_msg.h"
 #include "rpc/pb_table.h"
 
 /* clang-format off */
@@ -105,16 +106,19 @@ PB_STATIC(cgroup1_rdma_stat, io__containerd__cgroups__v1__rdma_stat__descriptor,
 	PB_MESSAGES(cgroup1_rdma_stat, current, 1, t_cgroup1_rdma_entry),
 	PB_MESSAGES(cgroup1_rdma_stat, limit, 2, t_cgroup1_rdma_entry));
 
-PB_STATIC(cgroup1_network_stat, io__containerd__cgroups__v1__network_stat__descriptor,
-	PB_FIELD(cgroup1_network_stat, name, 1),
-	PB_FIELD(cgroup1_network_stat, rx_bytes, 2),
-	PB_FIELD(cgroup1_network_stat, rx_packets, 3),
-	PB_FIELD(cgroup1_network_stat, rx_errors, 4),
-	PB_FIELD(cgroup1_network_stat, rx_dropped, 5),
-	PB_FIELD(cgroup1_network_stat, tx_bytes, 6),
-	PB_FIELD(cgroup1_network_stat, tx_packets, 7),
-	PB_FIELD(cgroup1_network_stat, tx_errors, 8),
-	PB_FIELD(cgroup1_network_stat, tx_dropped, 9));
+/* Versions 1 and 2 and the agent have the same. */
+#define NETWORK_FIELDS                                                                      \
+	PB_FIELD(agent_network_stats, name, 1), PB_FIELD(agent_network_stats, rx_bytes, 2), \
+		PB_FIELD(agent_network_stats, rx_packets, 3),                               \
+		PB_FIELD(agent_network_stats, rx_errors, 4),                                \
+		PB_FIELD(agent_network_stats, rx_dropped, 5),                               \
+		PB_FIELD(agent_network_stats, tx_bytes, 6),                                 \
+		PB_FIELD(agent_network_stats, tx_packets, 7),                               \
+		PB_FIELD(agent_network_stats, tx_errors, 8),                                \
+		PB_FIELD(agent_network_stats, tx_dropped, 9)
+
+static const struct pb_type t_cgroup1_network_stat = PB_TYPE(agent_network_stats,
+	io__containerd__cgroups__v1__network_stat__descriptor, NETWORK_FIELDS);
 
 PB_STATIC(cgroup1_cgroup_stats, io__containerd__cgroups__v1__cgroup_stats__descriptor,
 	PB_FIELD(cgroup1_cgroup_stats, nr_sleeping, 1),
@@ -240,16 +244,8 @@ PB_STATIC(cgroup2_memory_events, io__containerd__cgroups__v2__memory_events__des
 	PB_FIELD(cgroup2_memory_events, oom_kill, 5),
 	PB_FIELD(cgroup2_memory_events, oom_group_kill, 6));
 
-PB_STATIC(cgroup2_network_stat, io__containerd__cgroups__v2__network_stat__descriptor,
-	PB_FIELD(cgroup2_network_stat, name, 1),
-	PB_FIELD(cgroup2_network_stat, rx_bytes, 2),
-	PB_FIELD(cgroup2_network_stat, rx_packets, 3),
-	PB_FIELD(cgroup2_network_stat, rx_errors, 4),
-	PB_FIELD(cgroup2_network_stat, rx_dropped, 5),
-	PB_FIELD(cgroup2_network_stat, tx_bytes, 6),
-	PB_FIELD(cgroup2_network_stat, tx_packets, 7),
-	PB_FIELD(cgroup2_network_stat, tx_errors, 8),
-	PB_FIELD(cgroup2_network_stat, tx_dropped, 9));
+static const struct pb_type t_cgroup2_network_stat = PB_TYPE(agent_network_stats,
+	io__containerd__cgroups__v2__network_stat__descriptor, NETWORK_FIELDS);
 
 const struct pb_type cgroup2_metrics_type = PB_TYPE(cgroup2_metrics,
 	io__containerd__cgroups__v2__metrics__descriptor,

@@ -22,6 +22,7 @@
 #include "rpc/pb_bridge.h"
 #include "shim/runtime_options.h"
 #include "shim/shim.h"
+#include "shim/task_stats.h"
 
 #define POD_CONFIG_NAME "runtime.v1.PodSandboxConfig"
 #define READY "SANDBOX_READY"
@@ -30,7 +31,8 @@
 struct sandbox_api {
 	struct oci_spec spec;
 	const char *bundle, *config_path;
-	int netns_fd; /* until the sandbox is started */
+	int netns_fd;	  /* until the sandbox is started */
+	bool was_stopped; /* by a call, before it died of anything else */
 	struct pb_timestamp created_at, exited_at;
 };
 
@@ -284,6 +286,13 @@ SANDBOX_API_HANDLER(platform)
 	return resp->platform->architecture ? 0 : err_set(err, ENOMEM, "out of memory");
 }
 
+static int stop(struct shim *shim, struct err *err)
+{
+	if (shim->api && !*shim->sandbox->death)
+		shim->api->was_stopped = true;
+	return sandbox_stop(shim->sandbox, err);
+}
+
 /**
  * sandbox_api_stop() - StopSandbox: end the VM; a sandbox that has stopped is left as it is
  * @ctx: shim
@@ -302,12 +311,13 @@ SANDBOX_API_HANDLER(stop)
 
 	(void)call;
 	(void)response;
-	return r < 0 ? r : sandbox_stop(shim->sandbox, err);
+	return r < 0 ? r : stop(shim, err);
 }
 
-static uint32_t exit_status(const struct sandbox *sb)
+/* Every VM ends at last; only one that was not asked to was killed. */
+static uint32_t exit_status(const struct shim *shim)
 {
-	return *sb->death ? 128 + SIGKILL : 0;
+	return *shim->sandbox->death && !shim->api->was_stopped ? 128 + SIGKILL : 0;
 }
 
 /**
@@ -336,7 +346,7 @@ SANDBOX_API_HANDLER(wait)
 		return r;
 	if (!shim->api->exited_at.seconds)
 		shim->api->exited_at = pb_timestamp_now();
-	resp->exit_status = exit_status(shim->sandbox);
+	resp->exit_status = exit_status(shim);
 	resp->exited_at = shim->api->exited_at;
 	return 0;
 }
@@ -429,7 +439,7 @@ SANDBOX_API_HANDLER(shutdown)
 	(void)call;
 	(void)response;
 	if (r >= 0)
-		r = sandbox_stop(shim->sandbox, err);
+		r = stop(shim, err);
 	if (r < 0)
 		return r;
 	if (shim->api)
@@ -444,18 +454,26 @@ SANDBOX_API_HANDLER(shutdown)
  * @call: request
  * @request: struct sandboxapi_sandbox_metrics_request
  * @response: struct sandboxapi_sandbox_metrics_response
- * @err: filled
+ * @err: filled on failure
  *
- * Return: -ENOSYS: the counters of a pod are those of its containers, which Task.Stats tells.
+ * Return: 0 or -errno.
  */
 SANDBOX_API_HANDLER(metrics)
 {
 	const struct sandboxapi_sandbox_metrics_request *req = request;
-	int r = find(ctx, req->sandbox_id, err);
+	struct sandboxapi_sandbox_metrics_response *resp = response;
+	struct shim *shim = ctx;
+	int r = find(shim, req->sandbox_id, err);
 
-	(void)call;
-	(void)response;
-	return r < 0 ? r
-		     : err_set(err, ENOSYS,
-			       "not supported: metrics of a sandbox; ask for its containers'");
+	if (r >= 0 && shim->sandbox->state != SANDBOX_STATE_RUNNING)
+		r = err_set(err, EBUSY, "sandbox %s is %s", shim->id,
+			    sandbox_state_name(shim->sandbox->state));
+	if (r < 0)
+		return r;
+	resp->metrics = arena_alloc(call->arena, sizeof(*resp->metrics));
+	if (!resp->metrics)
+		return err_set(err, ENOMEM, "out of memory");
+	resp->metrics->timestamp = pb_timestamp_now();
+	resp->metrics->id = shim->id;
+	return task_stats_of_sandbox(shim->sandbox, call->arena, &resp->metrics->data, err);
 }

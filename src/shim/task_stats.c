@@ -92,18 +92,8 @@ static int pack_v1(const struct agent_stats_container_response *stats, struct ar
 		};
 		metrics.memory = &v1_memory;
 	}
+	metrics.network = stats->network_stats;
 	metrics.nr_network = stats->nr_network_stats;
-	metrics.network = arena_calloc(arena, metrics.nr_network, sizeof(*metrics.network));
-	if (!metrics.network)
-		return -ENOMEM;
-	for (size_t i = 0; i < metrics.nr_network; i++) {
-		const struct agent_network_stats *n = &stats->network_stats[i];
-
-		metrics.network[i] = (struct cgroup1_network_stat){
-			n->name,     n->rx_bytes,   n->rx_packets, n->rx_errors,  n->rx_dropped,
-			n->tx_bytes, n->tx_packets, n->tx_errors,  n->tx_dropped,
-		};
-	}
 	return pb_any_pack(arena, &cgroup1_metrics_type, &metrics, ret);
 }
 
@@ -164,19 +154,31 @@ static int pack_v2(const struct agent_stats_container_response *stats, struct ar
 		fill_v2_memory(cg->memory_stats, &v2_memory);
 		metrics.memory = &v2_memory;
 	}
+	metrics.network = stats->network_stats;
 	metrics.nr_network = stats->nr_network_stats;
-	metrics.network = arena_calloc(arena, metrics.nr_network, sizeof(*metrics.network));
-	if (!metrics.network)
-		return -ENOMEM;
-	for (size_t i = 0; i < metrics.nr_network; i++) {
-		const struct agent_network_stats *n = &stats->network_stats[i];
-
-		metrics.network[i] = (struct cgroup2_network_stat){
-			n->name,     n->rx_bytes,   n->rx_packets, n->rx_errors,  n->rx_dropped,
-			n->tx_bytes, n->tx_packets, n->tx_errors,  n->tx_dropped,
-		};
-	}
 	return pb_any_pack(arena, &cgroup2_metrics_type, &metrics, ret);
+}
+
+static int pack(const struct agent_stats_container_response *stats, struct arena *arena,
+		struct pb_any *ret, struct err *err)
+{
+	int r = host_has_cgroup2() ? pack_v2(stats, arena, ret) : pack_v1(stats, arena, ret);
+
+	return r < 0 ? err_set_errno(err, r, "pack counters") : 0;
+}
+
+static int ask(struct sandbox *sb, const char *id, struct arena *arena,
+	       struct agent_stats_container_response *ret, struct err *err)
+{
+	struct agent_stats_container_request req = { .container_id = id };
+
+	if (!sb->agent)
+		return err_set(err, ENOENT, "container %s does not run", id);
+	int r = rpc_call(sb->agent, &agent_stats_container, &req, ret, arena,
+			 sandbox_request_deadline(sb), err);
+	if (r < 0)
+		return r;
+	return ret->cgroup_stats ? 0 : err_set(err, EPROTO, "the guest sent no counters");
 }
 
 /**
@@ -195,20 +197,133 @@ int task_handle_stats(void *ctx, struct rpc_request *call, const void *request, 
 	const struct task_stats_request *req = request;
 	struct task_stats_response *resp = response;
 	struct sandbox *sb = ((struct shim *)ctx)->sandbox;
-	struct agent_stats_container_request agent_req = { .container_id = req->id };
 	struct agent_stats_container_response stats = { 0 };
 
 	if (!sb_container_find(sb, req->id))
 		return err_set(err, ENOENT, "container %s does not exist", req->id);
-	if (!sb->agent)
-		return err_set(err, ENOENT, "container %s does not run", req->id);
-	int r = rpc_call(sb->agent, &agent_stats_container, &agent_req, &stats, call->arena,
-			 sandbox_request_deadline(sb), err);
+	int r = ask(sb, req->id, call->arena, &stats, err);
+	return r < 0 ? r : pack(&stats, call->arena, &resp->stats, err);
+}
+
+/* The messages that a sum needs, all zero. */
+struct sum {
+	struct agent_cpu_usage usage;
+	struct agent_throttling_data throttling;
+	struct agent_cpu_stats cpu;
+	struct agent_pids_stats pids;
+	struct agent_memory_data memory_usage, swap_usage, kernel_usage;
+	struct agent_memory_stats memory;
+	struct agent_cgroup_stats cgroup;
+};
+
+static void add_memory_data(struct agent_memory_data *sum, const struct agent_memory_data *data)
+{
+	if (data)
+		sum->usage += data->usage; /* limits are each container's own */
+}
+
+static int add_memory_detail(struct agent_memory_stats *sum, const struct pb_kv_u64 *detail,
+			     struct arena *arena)
+{
+	for (size_t i = 0; i < sum->nr_stats; i++) {
+		if (str_eq(sum->stats[i].key, detail->key)) {
+			sum->stats[i].value += detail->value;
+			return 0;
+		}
+	}
+	int r = arena_grow(arena, &sum->stats, &sum->nr_stats, sizeof(*sum->stats));
+	if (r >= 0)
+		sum->stats[sum->nr_stats - 1] = *detail;
+	return r;
+}
+
+static int add(struct sum *sum, const struct agent_cgroup_stats *cg, struct arena *arena)
+{
+	const struct agent_memory_stats *memory = cg->memory_stats;
+	int r = 0;
+
+	if (cg->cpu_stats && cg->cpu_stats->cpu_usage) {
+		sum->usage.total_usage += cg->cpu_stats->cpu_usage->total_usage;
+		sum->usage.usage_in_kernelmode += cg->cpu_stats->cpu_usage->usage_in_kernelmode;
+		sum->usage.usage_in_usermode += cg->cpu_stats->cpu_usage->usage_in_usermode;
+	}
+	if (cg->cpu_stats && cg->cpu_stats->throttling_data) {
+		const struct agent_throttling_data *t = cg->cpu_stats->throttling_data;
+
+		sum->throttling.periods += t->periods;
+		sum->throttling.throttled_periods += t->throttled_periods;
+		sum->throttling.throttled_time += t->throttled_time;
+	}
+	if (cg->pids_stats)
+		sum->pids.current += cg->pids_stats->current;
+	if (!memory)
+		return 0;
+	add_memory_data(&sum->memory_usage, memory->usage);
+	add_memory_data(&sum->swap_usage, memory->swap_usage);
+	add_memory_data(&sum->kernel_usage, memory->kernel_usage);
+	for (size_t i = 0; r >= 0 && i < memory->nr_stats; i++)
+		r = add_memory_detail(&sum->memory, &memory->stats[i], arena);
+	return r;
+}
+
+static int list_ids(const struct sandbox *sb, struct arena *arena, struct strv *ret)
+{
+	list_for_each(pos, &sb->containers) {
+		const struct sb_container *ctr = list_entry(pos, struct sb_container, node);
+
+		if (ctr->init->state != SB_PROCESS_STATE_RUNNING)
+			continue;
+		int r = arena_strv_add(arena, ret, ctr->id);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/**
+ * task_stats_of_sandbox() - what the containers of a sandbox use together
+ * @sb: sandbox that runs
+ * @arena: receives the result
+ * @ret: receives the counters as a Metrics message
+ * @err: filled on failure
+ *
+ * Containers share one network, so each of them tells all of it. Without a container that runs all
+ * counters are 0 and no interface is named.
+ *
+ * Return: 0 or -errno.
+ */
+int task_stats_of_sandbox(struct sandbox *sb, struct arena *arena, struct pb_any *ret,
+			  struct err *err)
+{
+	struct agent_stats_container_response total = { 0 };
+	struct strv ids = { 0 };
+	struct sum *sum = arena_calloc(arena, 1, sizeof(*sum));
+	int r = sum ? list_ids(sb, arena, &ids) : -ENOMEM;
+
 	if (r < 0)
-		return r;
-	if (!stats.cgroup_stats)
-		return err_set(err, EPROTO, "the guest sent no counters");
-	r = host_has_cgroup2() ? pack_v2(&stats, call->arena, &resp->stats)
-			       : pack_v1(&stats, call->arena, &resp->stats);
-	return r < 0 ? err_set_errno(err, r, "pack counters") : 0;
+		return err_set_errno(err, r, "metrics of the sandbox");
+	sum->cpu = (struct agent_cpu_stats){ &sum->usage, &sum->throttling };
+	sum->memory.usage = &sum->memory_usage;
+	sum->memory.swap_usage = &sum->swap_usage;
+	sum->memory.kernel_usage = &sum->kernel_usage;
+	sum->cgroup.cpu_stats = &sum->cpu;
+	sum->cgroup.memory_stats = &sum->memory;
+	sum->cgroup.pids_stats = &sum->pids;
+	total.cgroup_stats = &sum->cgroup;
+	for (size_t i = 0; i < ids.nr; i++) {
+		struct agent_stats_container_response stats = { 0 };
+
+		r = ask(sb, ids.v[i], arena, &stats, err);
+		if (r == -ENOENT) {
+			*err = ERR_NULL; /* it has ended while others were asked */
+			continue;
+		}
+		if (r >= 0)
+			r = add(sum, stats.cgroup_stats, arena);
+		if (r < 0)
+			return err->code ? r : err_set_errno(err, r, "metrics of the sandbox");
+		total.network_stats = stats.network_stats;
+		total.nr_network_stats = stats.nr_network_stats;
+	}
+	return pack(&total, arena, ret, err);
 }
