@@ -1,0 +1,48 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# The real shim behind a containerd that is played by tests/shim: every method, bad clients, dead guests.
+
+load helpers
+bats_require_minimum_version 1.5.0
+
+shim() {
+	cd "$BATS_TEST_TMPDIR"
+	timeout 400 env KATA_BUILD="$BUILD" python3 -B "$REPO/tests/shim/cases.py" "$@"
+}
+
+teardown() {
+	if [ -n "$NETNS" ]; then
+		ip netns del "$NETNS" || true
+		ip netns del "$NETNS-peer" || true
+	fi
+	KATA_TEST_SCOPE="$BUILD/|/run/kata/ns/kata-test-shim" no_leaks
+	[ -z "$(ls /run/kata/ns/kata-test-shim 2>/dev/null)" ]
+}
+
+@test "garbage, half frames, unknown methods, too long messages" { shim garbage; }
+
+@test "a client that does not read stalls only itself" { shim slow_reader; }
+
+@test "clients and the event service come and go" { shim reconnects; }
+
+@test "a guest that never comes up: deadlines hold, others are answered, Shutdown ends the wait" { shim silent_guest; }
+
+@test "a guest that answers no more: every call ends by its deadline" { shim stopped_guest; }
+
+@test "Task v2: every method once" { shim task_v2; }
+
+@test "Task v3: every method once" { shim task_v3; }
+
+@test "the Sandbox API: a pod without a pause container, its metrics, its network, out of memory" {
+	NETNS=kata-shim-$$
+	ip netns add "$NETNS"
+	ip netns add "$NETNS-peer"
+	ip -n "$NETNS-peer" link add peer type veth peer name eth0 netns "$NETNS"
+	ip -n "$NETNS" addr add 198.51.100.2/24 dev eth0
+	ip -n "$NETNS" link set eth0 up
+	ip -n "$NETNS-peer" addr add 198.51.100.1/24 dev peer
+	ip -n "$NETNS-peer" link set peer up
+	shim sandbox_api "/run/netns/$NETNS"
+}
+
+@test "execs leave the shim's descriptors and threads as they were" { shim flat; }
