@@ -211,8 +211,8 @@ int sandbox_start(struct sandbox *sb, const struct sandbox_params *params, struc
 		r = sandbox_boot(sb, loop_deadline_ms(sb->config->start_timeout_ms), err);
 	sb->starter = NULL;
 	if (r < 0) {
-		bool masked = fiber_mask_cancel(
-			true); /* what follows must wait, whoever is tired of it */
+		/* The clean-up may wait although the start was given up. */
+		bool masked = fiber_mask_cancel(true);
 
 		if (sb->agent && (r == -ECONNRESET || r == -EPIPE))
 			sandbox_await_death(sb);
