@@ -316,8 +316,12 @@ int sb_process_signal(struct sb_process *process, int signo, bool all, struct er
 		.exec_id = process->exec_id,
 		.signal = (uint32_t)signo,
 	};
-	return rpc_call(sb->agent, &agent_signal_process, &req, NULL, NULL,
-			sandbox_request_deadline(sb), err);
+	int r = rpc_call(sb->agent, &agent_signal_process, &req, NULL, NULL,
+			 sandbox_request_deadline(sb), err);
+	/* Before the start nobody follows it, and SIGKILL leaves no doubt. */
+	if (r >= 0 && signo == SIGKILL && process->state == SB_PROCESS_STATE_CREATED)
+		sb_process_exited(process, 128 + SIGKILL);
+	return r;
 }
 
 /**

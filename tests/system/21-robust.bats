@@ -121,6 +121,22 @@ ended_with() {
 	no_leaks
 }
 
+@test "a container that was only created is killed: it has stopped" {
+	make_bundle sleep 1000
+	new_id
+	kata create --bundle "$BUNDLE" "$ID" < /dev/null > /dev/null 2>&1
+	kata kill "$ID" KILL
+	wait_for 20 status_is stopped
+	run kata start "$ID"
+	[ "$status" -eq 1 ]
+	kata delete "$ID"
+	kata create --bundle "$BUNDLE" "$ID" < /dev/null > /dev/null 2>&1
+	run kata delete --force "$ID"
+	[ "$status" -eq 0 ]
+	[ -z "$output" ]
+	no_leaks
+}
+
 @test "the guest kernel panics" {
 	make_bundle sh -c 'sleep 2; echo c > /proc/sysrq-trigger; sleep 1000'
 	edit_config '.linux.readonlyPaths = [] | .linux.maskedPaths = []'

@@ -316,6 +316,36 @@ static void a_container_lives_and_ends_once(void **state)
 	assert_int_equal(fiber_run_main(life_main, NULL), 0);
 }
 
+static int killed_early_main(void *arg)
+{
+	struct world w;
+	struct err err = ERR_NULL;
+	struct sb_container *ctr;
+
+	(void)arg;
+	set_up(&w);
+	if (create(&w, -1, &ctr, &err) < 0)
+		fail_msg("%s", err.text);
+	fiber_unlock(&ctr->lock);
+	assert_int_equal(sb_process_signal(ctr->init, SIGTERM, false, &err), 0);
+	assert_int_equal(seen.exited, 0);
+	assert_int_equal(sb_process_signal(ctr->init, SIGKILL, false, &err), 0);
+	assert_int_equal(agent.signal, SIGKILL);
+	assert_int_equal(sb_process_wait(ctr->init, loop_deadline_ms(5000)), 0);
+	assert_int_equal(seen.exited, 1);
+	assert_int_equal(seen.status, 137);
+	assert_int_equal(sb_container_start(ctr, &err), -EBUSY);
+	assert_int_equal(sb_container_delete(ctr, &err), 0);
+	tear_down(&w);
+	return 0;
+}
+
+static void a_container_killed_before_its_start_has_stopped(void **state)
+{
+	(void)state;
+	assert_int_equal(fiber_run_main(killed_early_main, NULL), 0);
+}
+
 static int refused_main(void *arg)
 {
 	struct world w;
@@ -657,6 +687,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_container_lives_and_ends_once),
+		cmocka_unit_test(a_container_killed_before_its_start_has_stopped),
 		cmocka_unit_test(a_refused_create_keeps_the_words_and_leaves_nothing),
 		cmocka_unit_test(poststop_hooks_run_after_a_refused_create),
 		cmocka_unit_test(a_create_whose_stand_in_ends_fails_and_leaves_nothing),
