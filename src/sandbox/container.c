@@ -48,6 +48,28 @@ struct sb_container *sb_container_find(struct sandbox *sb, const char *id)
 }
 
 /**
+ * sb_container_add_storage() - note what the agent is to mount for a container
+ * @ctr: container that is being made
+ * @storage: copied; its strings must live as long as the container
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int sb_container_add_storage(struct sb_container *ctr, const struct agent_storage *storage)
+{
+	struct agent_storage *grown =
+		arena_calloc(ctr->arena, ctr->nr_storages + 1, sizeof(*grown));
+
+	if (!grown)
+		return -ENOMEM;
+	if (ctr->nr_storages)
+		memcpy(grown, ctr->storages, ctr->nr_storages * sizeof(*grown));
+	grown[ctr->nr_storages] = *storage;
+	ctr->storages = grown;
+	ctr->nr_storages++;
+	return 0;
+}
+
+/**
  * sb_container_find_process() - look a process up
  * @ctr: container
  * @exec_id: "" or NULL for the first process

@@ -36,17 +36,20 @@ struct sb_container {
 	struct list execs; /* struct sb_process */
 	struct fiber_mutex
 		lock; /* one life-cycle call at a time; never held while waiting for an exit */
-	struct strv shares; /* names below the shared tree */
-	struct strv disks;  /* VM ids of disks plugged for it */
+	struct strv shares;		/* names below the shared tree */
+	struct strv disks;		/* VM ids of disks plugged for it */
 	struct agent_storage *storages; /* what the agent is to mount for it */
 	size_t nr_storages;
 	char *rootfs_mount; /* mounted by us, absolute; NULL: none */
+	char *guest_rootfs; /* on a disk of its own: the guest's path; NULL: it is shared */
 	bool in_guest;	    /* the agent knows it */
 	bool paused, oom_killed, deleted;
 	struct timespec created_at;
 };
 
 struct sb_container *sb_container_find(struct sandbox *sb, const char *id);
+int sb_container_add_storage(struct sb_container *ctr,
+			     const struct agent_storage *storage) must_check;
 struct sb_process *sb_container_find_process(struct sb_container *ctr, const char *exec_id);
 
 /* All in fibers. Create returns with the new container's lock held. */

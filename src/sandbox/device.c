@@ -95,28 +95,51 @@ static int open_disk(const struct oci_device *device, bool read_only, struct err
 	return TAKE_FD(fd);
 }
 
-static int plug_disk(struct sb_container *ctr, const struct oci_device *device, bool read_only,
-		     struct agent_device *ret, struct err *err)
+/**
+ * device_plug_disk() - plug a disk into the container's VM
+ * @ctr: container; its VM runs
+ * @fd: block device or file with its content, opened for writing unless @read_only
+ * @read_only: the guest cannot write to it
+ * @ret_guest_path: receives its PCI path as the agent reads it, in the container's arena
+ * @err: says what failed
+ *
+ * Return: 0 or -errno.
+ */
+int device_plug_disk(struct sb_container *ctr, int fd, bool read_only, const char **ret_guest_path,
+		     struct err *err)
 {
 	struct sandbox *sb = ctr->sandbox;
-	struct vm_device disk = { .type = VM_DEVICE_BLOCK, .block = { .read_only = read_only } };
+	const struct config_hypervisor *hc = &sb->config->hypervisor;
+	struct vm_device disk = {
+		.type = VM_DEVICE_BLOCK,
+		.block = { .fd = fd,
+			   .read_only = read_only,
+			   .direct = hc->block_device_cache_set && hc->block_device_cache_direct,
+			   .no_flush = hc->block_device_cache_set &&
+				       hc->block_device_cache_noflush },
+	};
+
+	(void)snprintf(disk.id, sizeof(disk.id), "disk%u", sb->nr_disks++);
+	int r = hypervisor_attach(sb->hv, &disk, loop_deadline_ms(DEVICE_PLUG_MS), err);
+	if (r < 0)
+		return r;
+	const char *path = arena_strdup(ctr->arena, disk.guest_path);
+	if (!path || arena_strv_add(ctr->arena, &ctr->disks, disk.id) < 0)
+		return err_set(err, ENOMEM, "out of memory");
+	*ret_guest_path = path;
+	return 0;
+}
+
+static int plug_listed(struct sb_container *ctr, const struct oci_device *device, bool read_only,
+		       struct agent_device *ret, struct err *err)
+{
 	cleanup_close int fd = open_disk(device, read_only, err);
 
 	if (fd < 0)
 		return fd;
-	disk.block.fd = fd;
-	(void)snprintf(disk.id, sizeof(disk.id), "disk%u", sb->nr_disks++);
-	int r = hypervisor_attach(sb->hv, &disk, loop_deadline_ms(DEVICE_PLUG_MS), err);
-	if (r < 0)
-		return err_wrap(err, "device %s", device->path);
-	*ret = (struct agent_device){
-		.id = arena_strdup(ctr->arena, disk.guest_path),
-		.type = "blk",
-		.container_path = device->path,
-	};
-	if (!ret->id || arena_strv_add(ctr->arena, &ctr->disks, disk.id) < 0)
-		return err_set(err, ENOMEM, "out of memory");
-	return 0;
+	*ret = (struct agent_device){ .type = "blk", .container_path = device->path };
+	int r = device_plug_disk(ctr, fd, read_only, &ret->id, err);
+	return r < 0 ? err_wrap(err, "device %s", device->path) : 0;
 }
 
 /**
@@ -152,8 +175,8 @@ int device_plug_all(struct sb_container *ctr, struct oci_spec *spec, struct agen
 		kept[nr_kept++] = *device;
 		if (!is_block(device))
 			continue;
-		int r = plug_disk(ctr, device, !may_write(linux_->resources, device),
-				  &plugged[nr_plugged], err);
+		int r = plug_listed(ctr, device, !may_write(linux_->resources, device),
+				    &plugged[nr_plugged], err);
 		if (r < 0)
 			return r;
 		nr_plugged++;

@@ -268,6 +268,11 @@ static int convert_root(struct sb_container *ctr, struct oci_spec *spec, struct 
 
 	if (!root)
 		return err_set(err, ENOMEM, "out of memory");
+	if (ctr->guest_rootfs) {
+		root->path = ctr->guest_rootfs;
+		spec->root = root;
+		return 0;
+	}
 	cleanup_close int fd = open_source(ctr, root->path, ctr->rootfs_mount);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_set_errno(err, fd < 0 ? fd : -errno, "rootfs %s", root->path);

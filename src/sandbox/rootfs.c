@@ -1,18 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Mounts what containerd's snapshotter prepared at <bundle>/rootfs, in the shim's own mount
- * namespace.
+ * What containerd's snapshotter prepared. Usually it is mounted at <bundle>/rootfs, in the shim's
+ * own mount namespace, and shared. A file system on a block device (devmapper) or in an image file
+ * (blockfile) can instead be plugged into the VM, where the guest mounts it: with
+ * disable_block_device_use = false that is done.
  */
 #include "sandbox/rootfs.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "common/fd.h"
 #include "common/log.h"
 #include "common/str.h"
+#include "kata_protocol.h"
+#include "rpc/agent_msg.h"
 #include "sandbox/container.h"
+#include "sandbox/device.h"
+#include "sandbox/sandbox.h"
 
 /* Options that are flags of mount(2); all others are handed to the file system. */
 static const struct {
@@ -79,8 +88,57 @@ static int mount_one(const struct containerd_mount *m, const char *target)
 	return 0;
 }
 
+static bool has_option(const struct strv *options, const char *word)
+{
+	for (size_t i = 0; i < options->nr; i++)
+		if (str_eq(options->v[i], word))
+			return true;
+	return false;
+}
+
+/* A file system on a disk, or in a file, that the guest's kernel knows. */
+static bool is_disk(const struct containerd_mount *m)
+{
+	static const char *const types[] = { "ext4", "ext3", "ext2", "xfs", "erofs" };
+	struct stat st;
+
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++)
+		if (str_eq(m->type, types[i]))
+			return stat(m->source, &st) == 0 &&
+			       (S_ISBLK(st.st_mode) || S_ISREG(st.st_mode));
+	return false;
+}
+
+static int plug(struct sb_container *ctr, const struct containerd_mount *m, struct err *err)
+{
+	bool read_only = has_option(&m->options, "ro") || str_eq(m->type, "erofs");
+	struct agent_storage storage = {
+		.driver = "blk",
+		.fstype = m->type,
+		.mount_point = arena_printf(ctr->arena, KATA_GUEST_BASE "/%s/rootfs", ctr->id),
+	};
+	cleanup_close int fd = neg_errno(
+		open(m->source, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK));
+
+	if (fd < 0)
+		return err_set_errno(err, fd, "rootfs %s", m->source);
+	storage.fstype = arena_strdup(ctr->arena, m->type);
+	for (size_t i = 0; i < m->options.nr; i++)
+		/* That is how a host mounts an image file; here it is a disk already. */
+		if (!str_eq(m->options.v[i], "loop") &&
+		    arena_strv_add(ctr->arena, &storage.options, m->options.v[i]) < 0)
+			return err_set(err, ENOMEM, "out of memory");
+	int r = device_plug_disk(ctr, fd, read_only, &storage.source, err);
+	if (r < 0)
+		return err_wrap(err, "rootfs %s", m->source);
+	if (!storage.mount_point || !storage.fstype || sb_container_add_storage(ctr, &storage) < 0)
+		return err_set(err, ENOMEM, "out of memory");
+	ctr->guest_rootfs = arena_strdup(ctr->arena, storage.mount_point);
+	return ctr->guest_rootfs ? 0 : err_set(err, ENOMEM, "out of memory");
+}
+
 /**
- * rootfs_mount() - mount the root file system of a container
+ * rootfs_mount() - mount the root file system of a container, or plug it into its VM
  * @ctr: container
  * @mounts: in order, each over the last; their targets (containerd 2) are directories below the
  *	root file system
@@ -98,6 +156,9 @@ int rootfs_mount(struct sb_container *ctr, const struct containerd_mount *mounts
 		return err_set(err, ENOMEM, "out of memory");
 	if (!nr_mounts)
 		return 0;
+	if (nr_mounts == 1 && is_disk(&mounts[0]) &&
+	    !ctr->sandbox->config->hypervisor.disable_block_device_use)
+		return plug(ctr, &mounts[0], err);
 	if (mkdir(target, 0711) < 0 && errno != EEXIST)
 		return err_set_errno(err, -errno, "create %s", target);
 	ctr->rootfs_mount = target;
@@ -111,6 +172,12 @@ int rootfs_mount(struct sb_container *ctr, const struct containerd_mount *mounts
 					       mounts[i].target);
 			at = arena_printf(ctr->arena, "%s/%s", target, mounts[i].target);
 		}
+		if (has_option(&mounts[i].options, "loop"))
+			return err_set(
+				err, ENOTSUP,
+				"rootfs %s: image files are plugged into the VM, which needs "
+				"disable_block_device_use = false",
+				mounts[i].source);
 		int r = at ? mount_one(&mounts[i], at) : -ENOMEM;
 		if (r < 0)
 			return err_set_errno(err, r, "mount %s (%s) on %s", mounts[i].source,

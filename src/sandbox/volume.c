@@ -62,21 +62,6 @@ static bool is_plugin(const struct volume *volume, const char *plugin)
 	return rest && *rest == '/';
 }
 
-static int add_storage(struct sb_container *ctr, const struct agent_storage *storage)
-{
-	struct agent_storage *grown =
-		arena_calloc(ctr->arena, ctr->nr_storages + 1, sizeof(*grown));
-
-	if (!grown)
-		return -ENOMEM;
-	if (ctr->nr_storages)
-		memcpy(grown, ctr->storages, ctr->nr_storages * sizeof(*grown));
-	grown[ctr->nr_storages] = *storage;
-	ctr->storages = grown;
-	ctr->nr_storages++;
-	return 0;
-}
-
 static bool has_destination(const struct sb_container *ctr, const char *mount_point)
 {
 	for (size_t i = 0; i < ctr->nr_storages; i++)
@@ -89,8 +74,8 @@ static bool has_destination(const struct sb_container *ctr, const char *mount_po
 static int use_storage(struct sb_container *ctr, struct oci_mount *mount,
 		       const struct agent_storage *storage, struct err *err)
 {
-	if (!storage->mount_point ||
-	    (!has_destination(ctr, storage->mount_point) && add_storage(ctr, storage) < 0))
+	if (!storage->mount_point || (!has_destination(ctr, storage->mount_point) &&
+				      sb_container_add_storage(ctr, storage) < 0))
 		return err_set(err, ENOMEM, "out of memory");
 	mount->source = arena_strdup(ctr->arena, storage->mount_point);
 	return mount->source ? 1 : err_set(err, ENOMEM, "out of memory");

@@ -233,3 +233,9 @@ holds_disk() {
 	run -125 run_container d true "$(mounts "$host/tty" /dev/x)"
 	[[ "$output" == *"(/dev/x): $host/tty is a character device of the host, which a VM cannot use"* ]]
 }
+
+@test "rootfs on a disk or in an image file: mounted on the host and shared, or plugged into the VM" {
+	cd "$BATS_TEST_TMPDIR"
+	env KATA_BUILD="$BUILD" python3 -B "$REPO/tests/shim/rootfs.py" "$BATS_TEST_TMPDIR" shared
+	env KATA_BUILD="$BUILD" python3 -B "$REPO/tests/shim/rootfs.py" "$BATS_TEST_TMPDIR" plugged
+}
