@@ -21,6 +21,7 @@
 #include "common/str.h"
 
 #define MOUNTINFO_MAX (16UL << 20)
+#define DEVICE_LEN 32 /* "major:minor" */
 #define HOST_CGROUP_REMOVE_MS 2000
 #define HOST_CGROUP_RETRY_MS 5
 #define HOST_CGROUP_EXHAUST_BYTES (16ULL << 20)
@@ -70,20 +71,24 @@ static int plan_hierarchy(struct host_cgroup *cg, struct arena *arena, const cha
 	return 0;
 }
 
-/* One line of mountinfo: "... root mount_point options [tags] - fstype source super_options". */
+/*
+ * One line of mountinfo: "id parent device root mount_point options [tags] - fstype source
+ * super_options". A hierarchy is one device, however often it is mounted: the first one counts.
+ */
 static int plan_line(struct host_cgroup *cg, struct arena *arena, char *line, const char *path,
-		     bool *ret_v2, bool want_v2)
+		     char devices[][DEVICE_LEN], bool want_v2)
 {
-	char mount_point[256], root[256], fstype[32], super[256];
+	char mount_point[256], root[256], fstype[32], super[256], *device = devices[cg->nr];
 	char *tail = strstr(line, " - ");
 
-	if (!tail || sscanf(line, "%*s %*s %*s %255s %255s", root, mount_point) != 2 ||
+	if (!tail || sscanf(line, "%*s %*s %31s %255s %255s", device, root, mount_point) != 3 ||
 	    sscanf(tail, " - %31s %*s %255s", fstype, super) != 2)
 		return 0;
-	if (str_eq(fstype, "cgroup2")) {
-		*ret_v2 = true;
+	for (size_t i = 0; i < cg->nr; i++)
+		if (str_eq(devices[i], device))
+			return 0;
+	if (str_eq(fstype, "cgroup2"))
 		return want_v2 ? plan_hierarchy(cg, arena, mount_point, "", path) : 0;
-	}
 	if (!str_eq(fstype, "cgroup") || want_v2)
 		return 0;
 	/* Super options: "rw,cpu,cpuacct" or "rw,name=systemd". */
@@ -95,13 +100,13 @@ static int plan_all(struct host_cgroup *cg, struct arena *arena, const char *mou
 		    const char *path, bool want_v2)
 {
 	cleanup_free char *copy = strdup(mountinfo);
-	bool v2 = false;
+	char devices[HOST_CGROUP_MAX + 1][DEVICE_LEN];
 	char *save = NULL;
 
 	if (!copy)
 		return -ENOMEM;
 	for (char *line = strtok_r(copy, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-		int r = plan_line(cg, arena, line, path, &v2, want_v2);
+		int r = plan_line(cg, arena, line, path, devices, want_v2);
 		if (r < 0)
 			return r;
 	}

@@ -33,3 +33,13 @@ load_of_work='dd if=/dev/zero of=/big bs=1M count=200 2>/dev/null && cat /big | 
 	[ "$status" -ne 0 ]
 	[[ $output == *"127 MiB is too small for a VM: it needs at least 128 MiB"* ]]
 }
+
+@test "cgroups that are mounted twice are one" {
+	make_bundle true
+	limit_memory 256
+	mkdir "$BATS_TEST_TMPDIR/sys"
+	run unshare --mount sh -c 'mount --rbind /sys "$0" && exec "$@"' "$BATS_TEST_TMPDIR/sys" \
+		"${KATA[@]}" run --bundle "$BUNDLE" "twice-$$"
+	echo "$output"
+	[ "$status" -eq 0 ]
+}
