@@ -97,6 +97,22 @@ static int check_seccomp(const struct oci_seccomp *seccomp, struct err *err)
 	return 0;
 }
 
+/* The guest has one tree of its own; what the host's trees are called says nothing about it. */
+static int check_cgroup_mounts(const struct oci_spec *spec, struct err *err)
+{
+	for (size_t i = 0; i < spec->nr_mounts; i++) {
+		const char *source = spec->mounts[i].source;
+
+		if (!str_empty(source) && str_skip_prefix(source, "/sys/fs/cgroup/"))
+			return err_set(
+				err, EOPNOTSUPP,
+				"mounts[%zu]: %s is a cgroup tree of the host; a VM has one of its "
+				"own, of version 2, at /sys/fs/cgroup",
+				i, source);
+	}
+	return 0;
+}
+
 /**
  * oci_spec_validate_vm() - can a container in a VM be what this specification says?
  * @spec: specification that oci_spec_validate() has passed
@@ -120,6 +136,8 @@ int oci_spec_validate_vm(const struct oci_spec *spec, const struct oci_vm_policy
 		r = check_network(spec, err);
 	if (r == 0)
 		r = check_seccomp(lin->seccomp, err);
+	if (r == 0)
+		r = check_cgroup_mounts(spec, err);
 	if (r < 0)
 		return r;
 	if (user && !str_empty(user->path))

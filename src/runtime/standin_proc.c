@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -13,8 +14,26 @@
 
 #include "common/fd.h"
 #include "common/fiber.h"
+#include "common/io.h"
 #include "common/proc.h"
 #include "runtime/standin_child.h"
+
+#define ROOTLESS                                                                           \
+	"rootless use is not supported: a container's namespaces, mounts and tap devices " \
+	"need root"
+
+/*
+ * What rootless managers make looks like root and has all capabilities, over nothing of the host's.
+ */
+static bool in_user_namespace(void)
+{
+	cleanup_free char *map = NULL;
+	unsigned long inside, outside, len;
+
+	return io_read_file_at(AT_FDCWD, "/proc/self/uid_map", 4096, &map) > 0 &&
+	       (sscanf(map, "%lu %lu %lu", &inside, &outside, &len) != 3 || outside ||
+		len != UINT32_MAX);
+}
 
 /**
  * standin_fork() - fork a stand-in that waits to be set up
@@ -30,6 +49,8 @@ int standin_fork(bool isolated, struct standin_proc *ret, struct err *err)
 {
 	int pair[2];
 
+	if (isolated && in_user_namespace())
+		return err_set(err, EPERM, ROOTLESS " of the host, not that of a user namespace");
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return err_set_errno(err, -errno, "socketpair");
 	/* As fork(2); glibc has no call of its own that also makes namespaces. */
@@ -40,10 +61,7 @@ int standin_fork(bool isolated, struct standin_proc *ret, struct err *err)
 	(void)close(pair[1]);
 	cleanup_close int control = pair[0];
 	if (pid < 0 && errno == EPERM)
-		return err_set(
-			err, EPERM,
-			"rootless use is not supported: a container's namespaces, mounts and tap "
-			"devices need root");
+		return err_set(err, EPERM, ROOTLESS);
 	if (pid < 0)
 		return err_set_errno(err, -errno, "fork");
 	struct standin_proc standin = { .pid = pid,
