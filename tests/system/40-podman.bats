@@ -1,13 +1,29 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# podman with our runtime: what its users do every day, and pods in one VM.
+# podman with our runtime: what its users do every day, pods in one VM, and both of Debian's network stacks.
+#
+# A test that shows how a flag or verb behaves says so for docs/parity-podman.md, see tests/parity.sh:
+#	# parity: FLAG | as runc, or differs: WHY, or refused: WHY
 
 load helpers
+bats_require_minimum_version 1.5.0
 
 setup_file() {
 	BUILD=${KATA_BUILD:-$(cd "$BATS_TEST_DIRNAME/../.." && pwd)/build}
 	export STORE=$BATS_FILE_TMPDIR/store
 	mkdir -p "$STORE"
+	cat > "$STORE/seccomp.json" <<-JSON
+	{ "defaultAction": "SCMP_ACT_ALLOW",
+	  "syscalls": [ { "names": [ "mkdir", "mkdirat" ], "action": "SCMP_ACT_ERRNO" } ] }
+	JSON
+	for backend in netavark cni; do
+		cat > "$STORE/$backend.conf" <<-TOML
+		[network]
+		network_backend = "$backend"
+		network_config_dir = "$STORE/$backend"
+		TOML
+	done
+	export CONTAINERS_CONF=$STORE/netavark.conf
 	printf '#!/bin/sh\nexec "%s/kata-runtime" --config "%s/configuration.toml" --root "%s" "$@"\n' \
 		"$BUILD" "$BUILD" "${KATA_ROOT:-/run/kata}" > "$STORE/kata"
 	chmod +x "$STORE/kata"
@@ -25,13 +41,40 @@ pod() {
 		--runtime "$STORE/kata" "$@"
 }
 
+# Where an ordinary user works.
+ROOTLESS=
+
+# The same, in a terminal.
+pod_tty() {
+	script -qec "podman --root '$STORE/root' --runroot '$STORE/run' --tmpdir '$STORE/tmp' --cgroup-manager cgroupfs \
+		--runtime '$STORE/kata' $*" /dev/null
+}
+
+status_is() {
+	[ "$(pod inspect "$1" --format '{{.State.Status}}')" = "$2" ]
+}
+
+logs_have() {
+	pod logs "$1" | grep -q "$2"
+}
+
 teardown() {
+	local network
+	[ -z "$ROOTLESS" ] || rm -rf "$ROOTLESS"
 	pod pod rm -fa > /dev/null 2>&1 || true
 	pod rm -fa -t 0 > /dev/null 2>&1 || true
+	for network in knet knet2; do
+		pod network rm -f "$network" > /dev/null 2>&1 || true
+	done
 	no_leaks
 }
 
 @test "run: output, status, environment, user, directory, hostname" {
+	# parity: run --rm | as runc
+	# parity: run -e | as runc
+	# parity: run -w | as runc
+	# parity: run -u | as runc
+	# parity: run --hostname | as runc
 	run pod run --rm -e A=b -w /tmp -u 65534:65534 --hostname inside busybox sh -c 'echo "$A $(pwd) $(id -u) $(hostname)"; exit 3'
 	echo "$output"
 	[ "$status" -eq 3 ]
@@ -39,13 +82,18 @@ teardown() {
 }
 
 @test "run: a program that is missing is 127, one that may not run is 126" {
-	run pod run --rm busybox /no/such/program
-	[ "$status" -eq 127 ]
+	# parity: run with a missing program | as runc
+	run -127 pod run --rm busybox /no/such/program
 	run pod run --rm busybox /etc/passwd
 	[ "$status" -eq 126 ]
 }
 
 @test "run: volumes, read-only volumes, tmpfs, read-only root" {
+	# parity: run -v DIR | as runc
+	# parity: run -v ...:ro | as runc
+	# parity: run -v NAME | as runc
+	# parity: run --tmpfs | as runc
+	# parity: run --read-only | as runc
 	mkdir -p "$BATS_TEST_TMPDIR/v"
 	echo host > "$BATS_TEST_TMPDIR/v/f"
 	run pod run --rm --read-only -v "$BATS_TEST_TMPDIR/v:/v" -v "$BATS_TEST_TMPDIR/v:/ro:ro" -v named:/n \
@@ -60,6 +108,17 @@ teardown() {
 }
 
 @test "the life of a detached container: exec, top, logs, stats, pause, cp, commit, stop" {
+	# parity: run -d | as runc
+	# parity: run --name | as runc
+	# parity: exec | as runc
+	# parity: top | as runc
+	# parity: logs | as runc
+	# parity: stats | differs: counts the whole VM, its emulator included
+	# parity: pause, unpause | as runc
+	# parity: inspect | as runc
+	# parity: cp | as runc
+	# parity: commit | as runc
+	# parity: stop | as runc
 	pod run -d --name a busybox sh -c 'trap "exit 4" TERM; echo started; while :; do sleep 0.1; done'
 	[ "$(pod exec a echo hello)" = hello ]
 	run pod exec a sh -c 'exit 6'
@@ -85,6 +144,11 @@ teardown() {
 }
 
 @test "kill, restart, wait, rm -f" {
+	# parity: kill | as runc
+	# parity: wait | as runc
+	# parity: start | as runc
+	# parity: restart | as runc
+	# parity: rm -f | as runc
 	pod run -d --name b busybox sleep 1000
 	pod kill -s KILL b
 	[ "$(pod wait b)" = 137 ]
@@ -96,6 +160,7 @@ teardown() {
 }
 
 @test "health checks are execs" {
+	# parity: run --health-cmd, healthcheck run | as runc
 	pod run -d --name h --health-cmd 'test -e /tmp/ok' --health-interval disable busybox sleep 1000
 	run pod healthcheck run h
 	[ "$status" -ne 0 ]
@@ -104,6 +169,7 @@ teardown() {
 }
 
 @test "a pod: two members and the infra container share one VM, its network and its names" {
+	# parity: pod create, run --pod | differs: the pod is one VM, with a kernel of its own
 	pod pod create --name p > /dev/null
 	pod run -d --pod p --name m1 busybox sh -c 'while :; do nc -l -p 8080 -e echo hello; done'
 	wait_for 10 pod exec m1 sh -c 'netstat -ltn | grep -q 8080'
@@ -115,6 +181,8 @@ teardown() {
 }
 
 @test "play kube makes a pod that kube generate describes" {
+	# parity: play kube | as runc
+	# parity: generate kube | as runc
 	cat > "$BATS_TEST_TMPDIR/pod.yaml" <<-YAML
 	apiVersion: v1
 	kind: Pod
@@ -133,28 +201,205 @@ teardown() {
 	pod pod rm -f played
 }
 
-@test "network: an address, the host is reached, none means none" {
-	pod network create --subnet 10.97.53.0/24 knet
-	run pod run --rm --network knet --cap-add NET_RAW busybox sh -c 'ip -4 -o addr show eth0 | wc -l; ip route | grep -c default; ping -c 1 -W 5 $(ip route | sed -n "s/default via \([^ ]*\).*/\1/p") > /dev/null && echo reached'
+# What a network stack is for, whichever it is. Its test sets CONTAINERS_CONF.
+networks_work() {
+	[ "$(pod info --format '{{.Host.NetworkBackend}}')" = "$1" ]
+	pod network create --subnet 10.97.53.0/24 --ipv6 --subnet fd97:53::/64 knet
+	pod network create --subnet 10.97.54.0/24 knet2
+	pod run -d --name web --network knet --mac-address 02:00:00:97:53:07 --ip 10.97.53.7 -p 127.0.0.1:18097:80 busybox \
+		sh -c 'mkdir /w; echo page > /w/index.html; httpd -p 80 -h /w; exec sleep 1000'
+	# As the stack made it.
+	run pod exec web sh -c 'cat /sys/class/net/eth0/address; ip -o addr show eth0; ip route; ip -6 route'
 	echo "$output"
-	[[ "$output" == *"1
-1
-reached" ]]
-	pod network rm knet
+	[[ "$output" == *"02:00:00:97:53:07"* && "$output" == *"10.97.53.7/24"* && "$output" == *"fd97:53::"*"/64"* ]]
+	[[ "$output" == *"default via 10.97.53.1"* && "$output" == *"default via fd97:53::1"* ]]
+	# The published port, the host, another container, by both protocols.
+	wait_for 10 curl_page 127.0.0.1:18097
+	pod run --rm --network knet --cap-add NET_RAW busybox sh -c 'ping -c 1 -W 5 10.97.53.1 && ping6 -c 1 -W 5 fd97:53::1 &&
+		[ "$(wget -qO- http://10.97.53.7/)" = page ]'
+	# A network that comes and goes while the container runs.
+	pod network connect knet2 web
+	wait_for 10 has_address web 10.97.54
+	pod network disconnect knet2 web
+	wait_for 10 lacks_address web 10.97.54
+	curl_page 127.0.0.1:18097
+}
+
+curl_page() {
+	exec 4<> "/dev/tcp/${1/:/\/}" || return 1
+	printf 'GET / HTTP/1.0\r\n\r\n' >&4
+	grep -q page <&4
+}
+
+has_address() {
+	pod exec "$1" ip -o -4 addr | grep -qF "$2"
+}
+
+lacks_address() {
+	! has_address "$@"
+}
+
+@test "network: netavark" {
+	# parity: run --network NAME (netavark) | as runc
+	# parity: run --ip, --mac-address (netavark) | as runc
+	# parity: run -p (netavark) | as runc
+	# parity: network connect, disconnect (netavark) | as runc
+	# parity: names of containers (netavark) | as runc
+	networks_work netavark
+	[ "$(pod run --rm --network knet busybox wget -qO- http://web/)" = page ]
+}
+
+@test "network: CNI" {
+	# parity: run --network NAME (CNI) | as runc
+	# parity: run --ip, --mac-address (CNI) | as runc
+	# parity: run -p (CNI) | as runc
+	# parity: network connect, disconnect (CNI) | as runc
+	[ -x /usr/lib/cni/bridge ] || skip "no CNI plugins"
+	CONTAINERS_CONF=$STORE/cni.conf
+	networks_work cni
+}
+
+@test "network: none means none" {
+	# parity: run --network none | as runc
 	run pod run --rm --network none busybox ls /sys/class/net
 	[ "$output" = lo ]
 }
 
-@test "the host's network, pid and ipc namespaces are refused with a clear line" {
+@test "run: init, limits, capabilities, seccomp, sysctls, names, devices" {
+	# parity: run --init | as runc
+	# parity: run --memory | differs: guest RAM and the VM's own needs are within the limit; too small for a VM is refused
+	# parity: run --cpus | as runc
+	# parity: run --pids-limit | as runc
+	# parity: run --ulimit | as runc
+	# parity: run --shm-size | as runc
+	# parity: run --sysctl | as runc
+	# parity: run --cap-add, --cap-drop | as runc
+	# parity: run --security-opt no-new-privileges | as runc
+	# parity: run --security-opt seccomp=FILE | as runc
+	# parity: run --add-host | as runc
+	# parity: run --dns | as runc
+	# parity: run --group-add | as runc
+	# parity: run --device (character) | differs: the device is the guest kernel's; one it does not have is an error
+	pod run -d --name f --init --memory 400m --cpus 1.5 --pids-limit 40 --ulimit nofile=77:88 --shm-size 32m \
+		--sysctl kernel.msgmax=9000 --cap-add NET_ADMIN --cap-drop CHOWN --security-opt no-new-privileges \
+		--security-opt "seccomp=$STORE/seccomp.json" --add-host db:192.0.2.7 --dns 192.0.2.53 --group-add 42 \
+		--device /dev/zero:/dev/nought busybox sleep 1000
+	run pod exec f sh -c 'cat /proc/1/comm; cd /sys/fs/cgroup; cat memory.max cpu.max pids.max; ulimit -n; ulimit -Hn
+		df -m /dev/shm | awk "END { print \$2 }"; cat /proc/sys/kernel/msgmax; id -G
+		caps=0x$(awk "/CapEff/ { print \$2 }" /proc/self/status); echo $((caps >> 12 & 1)) $((caps & 1))
+		awk "/NoNewPrivs|Seccomp:/ { print \$2 }" /proc/self/status; mkdir /x 2> /dev/null || echo no mkdir
+		head -c 2 /dev/nought | od -An -tx1; grep -c "192.0.2.7.*db" /etc/hosts; cat /etc/resolv.conf'
+	echo "$output"
+	[ "$(xargs <<< "$output")" = "podman-init 419430400 150000 100000 40 77 88 32 9000 0 42 1 0 1 2 no mkdir 00 00 1 \
+nameserver 192.0.2.53" ]
+	[ "$(cat /proc/sys/kernel/msgmax)" != 9000 ]
+	# Outside: the stand-in is the container's process, in a cgroup with the limit.
+	pid=$(pod inspect f --format '{{.State.Pid}}')
+	[ -d "/proc/$pid" ]
+	[[ "$(pod stats --no-stream --format '{{.MemUsage}}' f)" == *"/ 419.4MB" ]]
+	run -126 pod run --rm --memory 60m busybox true
+	[[ "$output" == *"a memory limit of 60 MiB is too small for a VM"* ]]
+	mknod "$BATS_TEST_TMPDIR/kvm" c 10 232
+	run -126 pod run --rm --device "$BATS_TEST_TMPDIR/kvm:/dev/kvm" busybox true
+	[[ "$output" == *"/dev/kvm: the guest's kernel has no character device"* ]]
+}
+
+@test "logs -f and attach follow the output, attach carries the input" {
+	# parity: logs -f | as runc
+	# parity: attach | as runc
+	# parity: run -i | as runc
+	[ "$(echo ping | pod run --rm -i busybox cat)" = ping ]
+	pod run -d -i --name l busybox sh -c 'echo ready; while read -r line; do echo "got $line"; done; echo over; exit 5'
+	pod logs -f l > "$BATS_TEST_TMPDIR/log" 3>&- &
+	follower=$!
+	run pod attach l <<< word
+	echo "$output"
+	[[ "$output" == *"got word"*over* ]]
+	wait "$follower"
+	[ "$(xargs < "$BATS_TEST_TMPDIR/log")" = "ready got word over" ]
+	[ "$(pod inspect l --format '{{.State.ExitCode}}')" = 5 ]
+}
+
+@test "terminals: run -it, exec -it" {
+	# parity: run -it | as runc
+	# parity: exec -it | as runc
+	run pod_tty run --rm -it busybox sh -c "'test -t 0 && tty; exit 5'"
+	echo "$output"
+	[ "$status" -eq 5 ]
+	[[ "$output" == */dev/pts/0* || "$output" == */dev/console* ]]
+	pod run -d --name t busybox sleep 1000
+	run pod_tty exec -it t sh -c "'test -t 0 && test -t 1 && echo terminal'"
+	[[ "$output" == *terminal* ]]
+	[ "$(pod exec -i t cat <<< plain)" = plain ]
+}
+
+@test "what belongs to the host is refused with a clear line" {
+	# parity: run --network host | refused: a VM has a network of its own
+	# parity: run --pid host | refused: a VM has processes of its own
+	# parity: run --ipc host | refused: a VM has IPC objects of its own
+	# parity: run --uts host | refused: a VM has a name of its own
+	# parity: run --systemd=always | refused where the host has cgroup version 1: podman then passes in a tree of the host
+	# parity: container checkpoint | refused: a VM's processes cannot be taken out of it
 	run pod run --rm --network host busybox true
 	[ "$status" -ne 0 ]
-	[[ "$output" == *"host"* ]]
-	run pod run --rm --pid host busybox true
+	[[ "$output" == *"host network is not supported: the container runs in a VM"* ]]
+	for kind in pid ipc uts; do
+		run pod run --rm "--$kind" host busybox true
+		echo "$output"
+		[ "$status" -ne 0 ]
+		[[ "$output" == *"linux.namespaces: no $kind namespace; a container in a VM cannot"* ]]
+	done
+	run pod run --rm --systemd=always busybox true
+	echo "$output"
+	if [ "$(stat -f -c %T /sys/fs/cgroup)" = cgroup2fs ]; then
+		[ "$status" -eq 0 ]
+	else
+		[ "$status" -ne 0 ]
+		[[ "$output" == *"/sys/fs/cgroup/systemd is a cgroup tree of the host; a VM has one of its own"* ]]
+	fi
+	pod run -d --name c busybox sleep 1000
+	run pod container checkpoint c
+	echo "$output"
 	[ "$status" -ne 0 ]
-	[[ "$output" == *"pid"* ]]
+	[[ "$output" == *heckpoint* ]]
+	status_is c running
+	run kata checkpoint c
+	[ "$status" -ne 0 ]
+	[[ "$output" == *"checkpoint is not supported"* ]]
+}
+
+@test "rootless podman and an ordinary user are refused with one line that says why" {
+	# parity: rootless | refused: tap devices, mounts and namespaces need root of the host
+	user=$(mktemp -d /tmp/kata-rootless.XXXXXX)
+	ROOTLESS=$user
+	mkdir "$user/home" "$user/run" "$user/bin"
+	cp "$BUILD/kata-runtime" "$user/bin/"
+	tar -C "$STORE/image/rootfs" -cf "$user/image.tar" .
+	chown -R 54321:54321 "$user"
+	chmod 755 "$user"
+	chmod 700 "$user/run"
+	cd "$user"
+	as_user() {
+		setpriv --reuid 54321 --regid 54321 --clear-groups env -i HOME="$user/home" XDG_RUNTIME_DIR="$user/run" \
+			PATH="$PATH" "$@"
+	}
+	as_user podman --cgroup-manager cgroupfs import image.tar busybox > /dev/null
+	run as_user podman --cgroup-manager cgroupfs --runtime "$user/bin/kata-runtime" run --rm --network none busybox true
+	echo "$output"
+	[ "$status" -ne 0 ]
+	[ "$(grep -c 'rootless use is not supported: .* need root of the host' <<< "$output")" = 1 ]
+	mkdir bundle
+	"$REPO/tests/lib/make-bundle.sh" bundle true
+	chown -R 54321:54321 bundle
+	run as_user bin/kata-runtime --root "$user/run/kata" run --bundle bundle x
+	echo "$output"
+	[ "$status" -ne 0 ]
+	[ "${#lines[@]}" -eq 1 ]
+	[[ "$output" == *"rootless use is not supported: "*"need root"* ]]
 }
 
 @test "a stand-in killed by hand ends its container with 137" {
+	# parity: kill -9 of the container's process from the host | as runc
 	pod run -d --name k busybox sleep 1000
 	kill -9 "$(pod inspect k --format '{{.State.Pid}}')"
 	wait_for 10 sh -c "[ \"\$(podman --root $STORE/root --runroot $STORE/run --tmpdir $STORE/tmp inspect k --format '{{.State.Status}}')\" = exited ]"
