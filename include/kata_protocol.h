@@ -27,6 +27,12 @@
 #define KATA_GUEST_SANDBOX_DIR "/run/kata-containers/sandbox"
 #define KATA_GUEST_SHM_DIR KATA_GUEST_SANDBOX_DIR "/shm" /* a pod's /dev/shm */
 
+/*
+ * Path of a "pid" namespace in a spec for the agent: that of the container whose id follows. Without
+ * it the namespace is the container's own, or the pod's with sandbox_pidns.
+ */
+#define KATA_PIDNS_OF "container:"
+
 /* Guest CIDs below this one are reserved (VMADDR_CID_HOST is 2). */
 #define KATA_CID_MIN 3
 

@@ -32,6 +32,7 @@
 #include "common/str.h"
 #include "kata_protocol.h"
 #include "oci/spec.h"
+#include "oci/validate.h"
 
 #define CGROUP_ROOT "/sys/fs/cgroup"
 #define TERMINATION_PATH_KEY "io.kubernetes.container.terminationMessagePath"
@@ -103,6 +104,31 @@ static int write_config(const char *bundle, const struct oci_spec *spec, struct 
 	return r < 0 ? err_set_errno(err, r, "write %s", path) : 0;
 }
 
+/*
+ * The namespace of the container whose processes this one is to see. Return: a descriptor, -ENOENT
+ * without @err when it names none, or -errno.
+ */
+static int open_target_pidns(struct agent *agent, const struct oci_spec *spec, struct err *err)
+{
+	const struct oci_namespace *ns = oci_namespace_find(spec, "pid");
+	const char *id = ns && ns->path ? str_skip_prefix(ns->path, KATA_PIDNS_OF) : NULL;
+	cleanup_container struct guest_container *target = NULL;
+	char path[48];
+
+	if (!id)
+		return -ENOENT;
+	int r = guest_container_get(agent, id, EINVAL, &target, err);
+	if (r < 0)
+		return r;
+	if (!target->c || target->c->init->exited)
+		return err_set(err, EINVAL,
+			       "container %s, whose processes it is to see, does not run", id);
+	(void)snprintf(path, sizeof(path), "/proc/%d/ns/pid", (int)target->c->init->pid);
+	int fd = neg_errno(open(path, O_RDONLY | O_CLOEXEC));
+	return fd < 0 ? err_set(err, EINVAL, "PID namespace of container %s: %s", id, strerror(-fd))
+		      : fd;
+}
+
 static int make_container(struct guest_container *gc,
 			  const struct agent_create_container_request *req, const char *bundle,
 			  struct rpc_request *call, struct err *err)
@@ -112,6 +138,9 @@ static int make_container(struct guest_container *gc,
 	struct stat root;
 
 	container_create_args_init(&args);
+	cleanup_close int pidns = open_target_pidns(gc->agent, req->oci, err);
+	if (pidns < 0 && pidns != -ENOENT)
+		return pidns;
 	int r = spec_adapt(sandbox, gc->id, req->sandbox_pidns, req->oci, call->arena, &args, err);
 	if (r < 0)
 		return r;
@@ -119,6 +148,8 @@ static int make_container(struct guest_container *gc,
 		r = write_config(bundle, req->oci, err);
 	if (r < 0)
 		return r;
+	if (pidns >= 0)
+		args.ns[CONTAINER_NS_PID] = pidns;
 	args.id = gc->id;
 	args.spec = req->oci;
 	args.rootfs = req->oci->root->path;

@@ -25,6 +25,7 @@
 #include "sandbox/guest_spec.h"
 #include "sandbox/hooks.h"
 #include "sandbox/network/dns.h"
+#include "sandbox/pid_holder.h"
 #include "sandbox/rootfs.h"
 #include "sandbox/sandbox.h"
 #include "sandbox/sandbox_resize.h"
@@ -70,6 +71,33 @@ int sb_container_add_storage(struct sb_container *ctr, const struct agent_storag
 }
 
 /**
+ * sb_container_pid_target() - whose processes a container asks to see
+ * @ctr: container with its spec
+ *
+ * Return: the member of the pod whose number is in the path of the PID namespace, or NULL: it has
+ * its own namespace or the pod's.
+ */
+const struct sb_container *sb_container_pid_target(const struct sb_container *ctr)
+{
+	const struct oci_namespace *ns = oci_namespace_find(ctr->spec, "pid");
+	const struct sandbox *sb = ctr->sandbox;
+	unsigned pid;
+	int len = 0;
+
+	if (!ns || str_empty(ns->path) ||
+	    sscanf(ns->path, "/proc/%10u/ns/pid%n", &pid, &len) != 1 || !len || ns->path[len])
+		return NULL;
+	list_for_each(node, &sb->containers) {
+		const struct sb_container *other = list_entry(node, struct sb_container, node);
+
+		if (other != ctr && other->init->host_pid == pid && (pid_t)pid != sb->vmm_pid &&
+		    !str_eq(other->id, sb->id))
+			return other;
+	}
+	return NULL;
+}
+
+/**
  * sb_container_find_process() - look a process up
  * @ctr: container
  * @exec_id: "" or NULL for the first process
@@ -102,6 +130,7 @@ static void sb_container_free(struct sb_container *ctr)
 	if (ctr->init)
 		ctr->init->container = NULL;
 	(void)sb_process_unref(ctr->init);
+	ctr->pid_holder = pid_holder_free(ctr->pid_holder);
 	fiber_cond_broadcast(
 		&ctr->lock.cond); /* who waits for the lock looks the container up again */
 	(void)arena_free(ctr->arena);
@@ -155,7 +184,22 @@ static bool shares_processes(const struct sb_container *ctr)
 {
 	const struct oci_namespace *ns = oci_namespace_find(ctr->spec, "pid");
 
-	return ctr->sandbox->pod && ns && !str_empty(ns->path);
+	return ctr->sandbox->pod && ns && !str_empty(ns->path) && !sb_container_pid_target(ctr);
+}
+
+/* A member of a pod has a number of its own, so that other members can name it. */
+static void choose_pid(struct sb_container *ctr, uint32_t standin_pid)
+{
+	struct sandbox *sb = ctr->sandbox;
+
+	ctr->init->host_pid = standin_pid ? standin_pid : (uint32_t)sb->vmm_pid;
+	if (standin_pid || !sb->pod || str_eq(ctr->id, sb->id))
+		return;
+	int r = pid_holder_new(sb->netns_fd, &ctr->pid_holder);
+	if (r < 0)
+		log_warn_errno(r, "container %s has no process number of its own", ctr->id);
+	else
+		ctr->init->host_pid = (uint32_t)pid_holder_pid(ctr->pid_holder);
 }
 
 static int tell_agent(struct sb_container *ctr, struct oci_spec *guest_spec,
@@ -279,7 +323,7 @@ int sb_container_create(struct sandbox *sb, const struct sb_container_params *pa
 	}
 	ctr->init->io = io;
 	ctr->init->user = params->user;
-	ctr->init->host_pid = params->host_pid ? params->host_pid : (uint32_t)sb->vmm_pid;
+	choose_pid(ctr, params->host_pid);
 	list_add_tail(&sb->containers, &ctr->node);
 	r = fiber_lock(&ctr->lock, LOOP_FOREVER); /* nobody has seen it yet */
 	if (r >= 0)

@@ -14,6 +14,7 @@
 struct sandbox;
 struct containerd_mount;
 struct agent_storage;
+struct pid_holder;
 
 /* How a container comes into being; everything is borrowed for the call. */
 struct sb_container_params {
@@ -33,7 +34,8 @@ struct sb_container {
 	const char *id, *bundle;
 	struct oci_spec *spec; /* as the manager wrote it */
 	struct sb_process *init;
-	struct list execs; /* struct sb_process */
+	struct pid_holder *pid_holder; /* NULL: its number is another process's */
+	struct list execs;	       /* struct sb_process */
 	struct fiber_mutex
 		lock; /* one life-cycle call at a time; never held while waiting for an exit */
 	struct strv shares;		/* names below the shared tree */
@@ -48,6 +50,7 @@ struct sb_container {
 };
 
 struct sb_container *sb_container_find(struct sandbox *sb, const char *id);
+const struct sb_container *sb_container_pid_target(const struct sb_container *ctr);
 int sb_container_add_storage(struct sb_container *ctr,
 			     const struct agent_storage *storage) must_check;
 struct sb_process *sb_container_find_process(struct sb_container *ctr, const char *exec_id);

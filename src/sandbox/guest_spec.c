@@ -211,6 +211,9 @@ static int convert_bind(struct sb_container *ctr, struct oci_spec *spec, size_t 
 		return turn_into_device(ctr, spec->linux_, mount, &st, err);
 	if (of_kernel)
 		return 0;
+	/* Without a sandbox container nobody has made the pod's on the host. */
+	if (fd == -ENOENT && ctr->sandbox->pod && str_eq(mount->destination, "/dev/shm"))
+		return use_pod_shm(ctr, mount, err);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_set_errno(err, fd < 0 ? fd : -errno, "mounts[%zu] (%s): source %s",
 				     index, mount->destination, mount->source);
@@ -289,17 +292,25 @@ static int convert_namespaces(struct sb_container *ctr, struct oci_linux *linux_
 {
 	struct oci_namespace *from = linux_->namespaces;
 	struct oci_namespace *to = arena_calloc(ctr->arena, linux_->nr_namespaces, sizeof(*to));
+	const struct sb_container *target = sb_container_pid_target(ctr);
 	size_t nr = 0;
 
 	if (!to)
 		return err_set(err, ENOMEM, "out of memory");
-	for (size_t i = 0; i < linux_->nr_namespaces; i++)
+	for (size_t i = 0; i < linux_->nr_namespaces; i++) {
 		/*
 		 * The guest has one network; a path means nothing there, joining is decided by the
 		 * sandbox.
 		 */
-		if (!str_eq(from[i].type, "network"))
-			to[nr++].type = from[i].type;
+		if (str_eq(from[i].type, "network"))
+			continue;
+		if (target && str_eq(from[i].type, "pid")) {
+			to[nr].path = arena_printf(ctr->arena, KATA_PIDNS_OF "%s", target->id);
+			if (!to[nr].path)
+				return err_set(err, ENOMEM, "out of memory");
+		}
+		to[nr++].type = from[i].type;
+	}
 	linux_->namespaces = to;
 	linux_->nr_namespaces = nr;
 	return 0;

@@ -132,6 +132,20 @@ func status(ctx context.Context, args []string) error {
 	return err
 }
 
+// The number containerd was told, from its verbose status.
+func pid(ctx context.Context, args []string) error {
+	r, err := runtime.ContainerStatus(ctx, &cri.ContainerStatusRequest{ContainerId: args[0], Verbose: true})
+	if err != nil {
+		return err
+	}
+	var info struct{ Pid int }
+	if err := json.Unmarshal([]byte(r.Info["info"]), &info); err != nil {
+		return err
+	}
+	fmt.Println(info.Pid)
+	return nil
+}
+
 func stats(ctx context.Context, args []string) error {
 	r, err := runtime.ContainerStats(ctx, &cri.ContainerStatsRequest{ContainerId: args[0]})
 	if err != nil {
@@ -263,6 +277,7 @@ var verbs = map[string]verb{
 	"stop":     {"CONTAINER SECONDS", 2, stop},
 	"rm":       {"CONTAINER", 1, remove},
 	"status":   {"CONTAINER", 1, status},
+	"pid":      {"CONTAINER", 1, pid},
 	"stats":    {"CONTAINER", 1, stats},
 	"update":   {"CONTAINER MEMORY", 2, update},
 	"execsync": {"CONTAINER COMMAND [ARG ...]", 2, execSync},

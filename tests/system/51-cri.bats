@@ -38,6 +38,30 @@ load ../lib/cri
 	[[ "$output" == *"sleep 1234"* ]]
 }
 
+@test "an ephemeral container sees its target's processes, no other's" {
+	run_pod
+	run_container one 'sleep 1111' '.linux.security_context.namespace_options.pid = 1'
+	local one=$CONTAINER
+	run_container two 'sleep 2222' '.linux.security_context.namespace_options.pid = 1'
+	[ "$(cri pid "$one")" != "$(cri pid "$CONTAINER")" ]
+	# Numbers of this host, in the pod's network.
+	[ "$(readlink "/proc/$(cri pid "$one")/ns/net")" = "$(readlink "/proc/$(pgrep -f "qemu-system.*$POD")/ns/net")" ]
+	local debug=".linux.security_context.namespace_options = { pid: 3, target_id: \"$one\" }"
+	run_container debug 'ps; kill -TERM 1; sleep 1000' "$debug"
+	debug=$CONTAINER
+	wait_for 30 grep -q 'sleep 1000' "$BATS_TEST_TMPDIR/debug.log"
+	cat "$BATS_TEST_TMPDIR/debug.log"
+	grep -q ' 1 .*sleep 1111' "$BATS_TEST_TMPDIR/debug.log"
+	run ! grep 2222 "$BATS_TEST_TMPDIR/debug.log"
+	run cri execsync "$one" ps
+	[[ "$output" == *"sleep 1000"* ]]
+	cri stop "$debug" 0
+	is "$one" RUNNING
+	cri stop "$one" 0
+	run -125 run_container late 'ps' "$(jq -c '.linux' "$BATS_TEST_TMPDIR/debug.json" | sed 's/^/.linux = /')"
+	[[ "$output" == *"not running"* ]]
+}
+
 @test "hostNetwork is refused in words" {
 	run run_pod '.linux.security_context.namespace_options.network = 2'
 	echo "$output"
@@ -83,4 +107,9 @@ load ../lib/cri
 	local exec=$!
 	cri rmp "$POD"
 	wait "$exec" || true
+}
+
+@test "a pod without a sandbox container: shared memory, a target's processes" {
+	cd "$BATS_TEST_TMPDIR"
+	env KATA_BUILD="$BUILD" python3 -B "$REPO/tests/shim/members.py" "$BATS_TEST_TMPDIR"
 }
