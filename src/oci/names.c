@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "common/str.h"
+#include "oci/validate.h"
 
 oci_names oci_names_capabilities = {
 	"CAP_AUDIT_CONTROL",   "CAP_AUDIT_READ",   "CAP_AUDIT_WRITE",
@@ -154,6 +155,27 @@ bool oci_path_climbs(const char *path)
 		if (!*path++)
 			return false;
 	}
+}
+
+/**
+ * oci_words() - the words that the validators know
+ * @which: of which field
+ *
+ * Return: static list that ends with NULL.
+ */
+const char *const *oci_words(enum oci_words which)
+{
+	switch (which) {
+	case OCI_WORDS_NAMESPACES:
+		return oci_names_namespaces;
+	case OCI_WORDS_CAPABILITIES:
+		return oci_names_capabilities;
+	case OCI_WORDS_SECCOMP_ACTIONS:
+		return oci_names_seccomp_actions;
+	case OCI_WORDS_SECCOMP_OPERATORS:
+		break;
+	}
+	return oci_names_seccomp_operators;
 }
 
 /**

@@ -26,3 +26,13 @@ int oci_spec_validate_vm(const struct oci_spec *spec, const struct oci_vm_policy
 			 struct err *err) must_check;
 
 const struct oci_namespace *oci_namespace_find(const struct oci_spec *spec, const char *type);
+
+/* The words a field may hold, as lists that end with NULL. */
+enum oci_words {
+	OCI_WORDS_NAMESPACES,
+	OCI_WORDS_CAPABILITIES,
+	OCI_WORDS_SECCOMP_ACTIONS,
+	OCI_WORDS_SECCOMP_OPERATORS,
+};
+
+const char *const *oci_words(enum oci_words which);

@@ -7,8 +7,8 @@
 
 #include "common/json.h"
 #include "common/str.h"
-#include "oci/names.h"
 #include "oci/spec.h"
+#include "oci/validate.h"
 
 static const char *const hooks[] = {
 	"prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop",
@@ -110,11 +110,11 @@ static void put_seccomp(struct json_writer *w)
 	json_member_object(w, "seccomp");
 	json_member_bool(w, "enabled", true);
 	json_member_array(w, "actions");
-	for (const char *const *name = oci_names_seccomp_actions; *name; name++)
+	for (const char *const *name = oci_words(OCI_WORDS_SECCOMP_ACTIONS); *name; name++)
 		if (!str_eq(*name, "SCMP_ACT_NOTIFY")) /* its listener would be a host process */
 			json_put_str(w, *name);
 	json_array_end(w);
-	put_list(w, "operators", oci_names_seccomp_operators);
+	put_list(w, "operators", oci_words(OCI_WORDS_SECCOMP_OPERATORS));
 	put_list(w, "archs", seccomp_archs);
 	put_list(w, "knownFlags", seccomp_flags);
 	put_list(w, "supportedFlags", seccomp_flags);
@@ -124,8 +124,8 @@ static void put_seccomp(struct json_writer *w)
 static void put_linux(struct json_writer *w)
 {
 	json_member_object(w, "linux");
-	put_list(w, "namespaces", oci_names_namespaces);
-	put_list(w, "capabilities", oci_names_capabilities);
+	put_list(w, "namespaces", oci_words(OCI_WORDS_NAMESPACES));
+	put_list(w, "capabilities", oci_words(OCI_WORDS_CAPABILITIES));
 	json_member_object(w, "cgroup");
 	json_member_bool(w, "v1", true);
 	json_member_bool(w, "v2", true);

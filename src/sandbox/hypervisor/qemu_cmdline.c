@@ -11,8 +11,7 @@
  * Devices are JSON objects (qemu_device.c), the rest is QEMU's own "key=value" text in which a
  * comma is written twice.
  *
- * The builder collects the first failure in @r and turns into a no-op after it, so that the command
- * line can be read here from top to bottom.
+ * The command line can be read here from top to bottom: see common/argv.h.
  */
 #include "sandbox/hypervisor/qemu_cmdline.h"
 
@@ -21,6 +20,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/argv.h"
 #include "common/json.h"
 #include "common/str.h"
 #include "sandbox/hypervisor/qemu_device.h"
@@ -31,41 +31,10 @@
 
 struct builder {
 	const struct vm_config *config;
-	struct arena *arena;
 	struct qemu_cmdline *cmd;
 	struct qemu_pci *pci;
-	int r;
+	struct argv args;
 };
-
-static void add(struct builder *b, const char *s)
-{
-	if (b->r >= 0)
-		b->r = arena_strv_add(b->arena, &b->cmd->argv, s);
-}
-
-static void addf(struct builder *b, const char *fmt, ...) printf_format(2, 3);
-static void addf(struct builder *b, const char *fmt, ...)
-{
-	cleanup_free char *s = NULL;
-	va_list ap;
-	int n;
-
-	va_start(ap, fmt);
-	n = vasprintf(&s, fmt, ap);
-	va_end(ap);
-	if (n < 0) {
-		s = NULL; /* its content is undefined then */
-		b->r = b->r < 0 ? b->r : -ENOMEM;
-		return;
-	}
-	add(b, s);
-}
-
-static void add2(struct builder *b, const char *option, const char *value)
-{
-	add(b, option);
-	add(b, value);
-}
 
 /* @s with its commas doubled, as QEMU's key=value syntax wants them. */
 static const char *escape(struct builder *b, const char *s)
@@ -75,9 +44,9 @@ static const char *escape(struct builder *b, const char *s)
 
 	for (const char *q = s; *q; q++)
 		commas += *q == ',';
-	out = p = arena_alloc(b->arena, strlen(s) + commas + 1);
+	out = p = arena_alloc(b->args.arena, strlen(s) + commas + 1);
 	if (!out) {
-		b->r = b->r < 0 ? b->r : -ENOMEM;
+		argv_fail(&b->args, -ENOMEM);
 		return "";
 	}
 	for (; *s; s++) {
@@ -94,11 +63,11 @@ static int inherit(struct builder *b, int fd)
 	int target = QEMU_FIRST_FD + (int)b->cmd->nr_fds;
 
 	if (b->cmd->nr_fds == QEMU_FDS_MAX) {
-		b->r = b->r < 0 ? b->r : -E2BIG;
+		argv_fail(&b->args, -E2BIG);
 		return -1;
 	}
 	if (fd < 0) {
-		b->r = b->r < 0 ? b->r : -EBADF;
+		argv_fail(&b->args, -EBADF);
 		return -1;
 	}
 	b->cmd->fds[b->cmd->nr_fds++] = (struct proc_fd){ .fd = fd, .target = target };
@@ -107,8 +76,8 @@ static int inherit(struct builder *b, int fd)
 
 static void take_slot(struct builder *b, struct qemu_slot *ret)
 {
-	if (b->r >= 0)
-		b->r = qemu_pci_take(b->pci, false, ret);
+	if (b->args.r >= 0)
+		b->args.r = qemu_pci_take(b->pci, false, ret);
 }
 
 /* A device without options worth a struct: @extra is the rest of its JSON object. */
@@ -120,9 +89,9 @@ static void add_simple_device(struct builder *b, const char *driver, const char 
 
 	take_slot(b, &slot);
 	qemu_pci_bus_name(b->pci, &slot, bus, sizeof(bus));
-	add(b, "-device");
-	addf(b, "{\"driver\":\"%s\",\"id\":\"%s\",\"bus\":\"%s\",\"addr\":\"%02x\"%s}", driver, id,
-	     bus, slot.slot, extra);
+	argv_add(&b->args, "-device");
+	argv_addf(&b->args, "{\"driver\":\"%s\",\"id\":\"%s\",\"bus\":\"%s\",\"addr\":\"%02x\"%s}",
+		  driver, id, bus, slot.slot, extra);
 }
 
 static void add_machine(struct builder *b)
@@ -133,30 +102,31 @@ static void add_machine(struct builder *b)
 	bool express = qemu_machine_is_express(config);
 	bool kvm = config->accel == VM_ACCEL_KVM;
 
-	add(b, "-machine");
+	argv_add(&b->args, "-machine");
 	/* i8254 and i8259 stay: a kernel without KVM clock calibrates its timers with them. */
-	addf(b,
-	     "%s,memory-backend=ram,usb=off,vmport=off,smm=off,hpet=off,dump-guest-core=off%s%s%s",
-	     escape(b, type), express ? ",sata=off,smbus=off" : "",
-	     str_empty(config->machine_accelerators) ? "" : ",",
-	     str_empty(config->machine_accelerators) ? "" : config->machine_accelerators);
-	add(b, "-accel");
+	argv_addf(
+		&b->args,
+		"%s,memory-backend=ram,usb=off,vmport=off,smm=off,hpet=off,dump-guest-core=off%s%s%s",
+		escape(b, type), express ? ",sata=off,smbus=off" : "",
+		str_empty(config->machine_accelerators) ? "" : ",",
+		str_empty(config->machine_accelerators) ? "" : config->machine_accelerators);
+	argv_add(&b->args, "-accel");
 	/* Without a bound, translated code may grow to 1 GiB, which no memory limit foresees. */
 	if (kvm)
-		add(b, "kvm");
+		argv_add(&b->args, "kvm");
 	else
-		addf(b, "tcg,tb-size=%u",
-		     config->tcg_cache_mib ? config->tcg_cache_mib : TCG_CACHE_DEFAULT_MIB);
-	add(b, "-cpu");
-	addf(b, "%s%s%s",
-	     config->cpu_model ? escape(b, config->cpu_model)
-	     : kvm	       ? "host"
-			       : "max",
-	     str_empty(config->cpu_features) ? "" : ",",
-	     str_empty(config->cpu_features) ? "" : config->cpu_features);
-	add(b, "-smp");
-	addf(b, "cpus=%u,sockets=%u,cores=1,threads=1,maxcpus=%u", kvm ? config->vcpus : max_vcpus,
-	     max_vcpus, max_vcpus);
+		argv_addf(&b->args, "tcg,tb-size=%u",
+			  config->tcg_cache_mib ? config->tcg_cache_mib : TCG_CACHE_DEFAULT_MIB);
+	argv_add(&b->args, "-cpu");
+	argv_addf(&b->args, "%s%s%s",
+		  config->cpu_model ? escape(b, config->cpu_model)
+		  : kvm		    ? "host"
+				    : "max",
+		  str_empty(config->cpu_features) ? "" : ",",
+		  str_empty(config->cpu_features) ? "" : config->cpu_features);
+	argv_add(&b->args, "-smp");
+	argv_addf(&b->args, "cpus=%u,sockets=%u,cores=1,threads=1,maxcpus=%u",
+		  kvm ? config->vcpus : max_vcpus, max_vcpus, max_vcpus);
 }
 
 static void add_memory(struct builder *b)
@@ -164,32 +134,32 @@ static void add_memory(struct builder *b)
 	const struct vm_memory *memory = &b->config->memory;
 	bool grows = memory->max_mib > memory->mib && (memory->slots || memory->virtio_mem);
 
-	add(b, "-m");
+	argv_add(&b->args, "-m");
 	if (grows)
-		addf(b, "size=%" PRIu64 "M,slots=%u,maxmem=%" PRIu64 "M", memory->mib,
-		     memory->slots, memory->max_mib);
+		argv_addf(&b->args, "size=%" PRIu64 "M,slots=%u,maxmem=%" PRIu64 "M", memory->mib,
+			  memory->slots, memory->max_mib);
 	else
-		addf(b, "size=%" PRIu64 "M", memory->mib);
-	add(b, "-object");
+		argv_addf(&b->args, "size=%" PRIu64 "M", memory->mib);
+	argv_add(&b->args, "-object");
 	if (memory->fd >= 0)
-		addf(b,
-		     "{\"qom-type\":\"memory-backend-file\",\"id\":\"ram\",\"size\":%" PRIu64
-		     ",\"mem-path\":\"/proc/self/fd/%d\",\"share\":true%s}",
-		     memory->mib << 20, inherit(b, memory->fd),
-		     memory->prealloc ? ",\"prealloc\":true" : "");
+		argv_addf(&b->args,
+			  "{\"qom-type\":\"memory-backend-file\",\"id\":\"ram\",\"size\":%" PRIu64
+			  ",\"mem-path\":\"/proc/self/fd/%d\",\"share\":true%s}",
+			  memory->mib << 20, inherit(b, memory->fd),
+			  memory->prealloc ? ",\"prealloc\":true" : "");
 	else
-		addf(b,
-		     "{\"qom-type\":\"memory-backend-memfd\",\"id\":\"ram\",\"size\":%" PRIu64
-		     ",\"share\":true%s%s}",
-		     memory->mib << 20, memory->hugepages ? ",\"hugetlb\":true" : "",
-		     memory->prealloc ? ",\"prealloc\":true" : "");
+		argv_addf(&b->args,
+			  "{\"qom-type\":\"memory-backend-memfd\",\"id\":\"ram\",\"size\":%" PRIu64
+			  ",\"share\":true%s%s}",
+			  memory->mib << 20, memory->hugepages ? ",\"hugetlb\":true" : "",
+			  memory->prealloc ? ",\"prealloc\":true" : "");
 	if (grows && memory->virtio_mem) {
-		add(b, "-object");
-		addf(b,
-		     "{\"qom-type\":\"memory-backend-memfd\",\"id\":\"vmem\",\"size\":%" PRIu64
-		     ",\"share\":true,\"reserve\":false%s}",
-		     (memory->max_mib - memory->mib) << 20,
-		     memory->hugepages ? ",\"hugetlb\":true" : "");
+		argv_add(&b->args, "-object");
+		argv_addf(&b->args,
+			  "{\"qom-type\":\"memory-backend-memfd\",\"id\":\"vmem\",\"size\":%" PRIu64
+			  ",\"share\":true,\"reserve\":false%s}",
+			  (memory->max_mib - memory->mib) << 20,
+			  memory->hugepages ? ",\"hugetlb\":true" : "");
 		add_simple_device(b, "virtio-mem-pci", "vmem0",
 				  ",\"memdev\":\"vmem\",\"requested-size\":0");
 	}
@@ -212,12 +182,12 @@ static void add_params(struct builder *b)
 
 	if (tcg && config->max_vcpus > config->vcpus)
 		(void)snprintf(maxcpus, sizeof(maxcpus), " maxcpus=%u", config->vcpus);
-	add(b, "-append");
-	addf(b, "console=%s panic=-1%s dummy.numdummies=0 swiotlb=noforce%s%s%s%s",
-	     config->legacy_serial ? "ttyS0" : "hvc0", config->debug ? "" : " quiet",
-	     tcg ? " no_timer_check noreplace-smp" : "", maxcpus,
-	     str_empty(config->kernel_params) ? "" : " ",
-	     str_empty(config->kernel_params) ? "" : config->kernel_params);
+	argv_add(&b->args, "-append");
+	argv_addf(&b->args, "console=%s panic=-1%s dummy.numdummies=0 swiotlb=noforce%s%s%s%s",
+		  config->legacy_serial ? "ttyS0" : "hvc0", config->debug ? "" : " quiet",
+		  tcg ? " no_timer_check noreplace-smp" : "", maxcpus,
+		  str_empty(config->kernel_params) ? "" : " ",
+		  str_empty(config->kernel_params) ? "" : config->kernel_params);
 }
 
 static void add_kernel(struct builder *b, const char *default_firmware)
@@ -226,30 +196,32 @@ static void add_kernel(struct builder *b, const char *default_firmware)
 	const char *firmware = str_empty(config->firmware) ? default_firmware : config->firmware;
 
 	if (firmware)
-		add2(b, "-bios", firmware);
-	add2(b, "-kernel", config->kernel);
+		argv_add2(&b->args, "-bios", firmware);
+	argv_add2(&b->args, "-kernel", config->kernel);
 	if (!str_empty(config->initrd))
-		add2(b, "-initrd", config->initrd);
+		argv_add2(&b->args, "-initrd", config->initrd);
 	add_params(b);
 }
 
 static void add_links(struct builder *b, const struct qemu_links *links)
 {
-	add(b, "-chardev");
-	addf(b, "socket,id=qmp,fd=%d", inherit(b, links->qmp_fd));
-	add2(b, "-mon", "chardev=qmp,mode=control");
-	add(b, "-chardev");
-	addf(b, "socket,id=console,fd=%d", inherit(b, links->console_fd));
+	argv_add(&b->args, "-chardev");
+	argv_addf(&b->args, "socket,id=qmp,fd=%d", inherit(b, links->qmp_fd));
+	argv_add2(&b->args, "-mon", "chardev=qmp,mode=control");
+	argv_add(&b->args, "-chardev");
+	argv_addf(&b->args, "socket,id=console,fd=%d", inherit(b, links->console_fd));
 	if (b->config->legacy_serial) {
-		add2(b, "-device",
-		     "{\"driver\":\"isa-serial\",\"id\":\"console0\",\"chardev\":\"console\"}");
+		argv_add2(
+			&b->args, "-device",
+			"{\"driver\":\"isa-serial\",\"id\":\"console0\",\"chardev\":\"console\"}");
 		return;
 	}
 	add_simple_device(b, "virtio-serial-pci", "serial",
 			  ",\"disable-legacy\":\"on\",\"max_ports\":2");
-	add2(b, "-device",
-	     "{\"driver\":\"virtconsole\",\"id\":\"console0\",\"bus\":\"serial.0\",\"chardev\":"
-	     "\"console\"}");
+	argv_add2(
+		&b->args, "-device",
+		"{\"driver\":\"virtconsole\",\"id\":\"console0\",\"bus\":\"serial.0\",\"chardev\":"
+		"\"console\"}");
 }
 
 static void add_bridges(struct builder *b)
@@ -257,21 +229,22 @@ static void add_bridges(struct builder *b)
 	for (unsigned bus = 1; bus < b->pci->nr_buses; bus++) {
 		const struct qemu_bridge *bridge = &b->pci->bridges[bus];
 
-		add(b, "-device");
+		argv_add(&b->args, "-device");
 		if (b->pci->express)
-			addf(b,
-			     "{\"driver\":\"pcie-root-port\",\"id\":\"bus%u\",\"bus\":\"pcie.0\","
-			     "\"addr\":\"%02x.%u\","
-			     "\"chassis\":%u,\"slot\":%u%s}",
-			     bus, bridge->slot, bridge->function, bus, bus,
-			     bridge->function ? "" : ",\"multifunction\":true");
+			argv_addf(
+				&b->args,
+				"{\"driver\":\"pcie-root-port\",\"id\":\"bus%u\",\"bus\":\"pcie.0\","
+				"\"addr\":\"%02x.%u\","
+				"\"chassis\":%u,\"slot\":%u%s}",
+				bus, bridge->slot, bridge->function, bus, bus,
+				bridge->function ? "" : ",\"multifunction\":true");
 		/* hot-plug behind it goes through ACPI, the standard controller is not needed */
 		else
-			addf(b,
-			     "{\"driver\":\"pci-bridge\",\"id\":\"bus%u\",\"bus\":\"pci.0\","
-			     "\"addr\":\"%02x\","
-			     "\"chassis_nr\":%u,\"shpc\":false}",
-			     bus, bridge->slot, bus);
+			argv_addf(&b->args,
+				  "{\"driver\":\"pci-bridge\",\"id\":\"bus%u\",\"bus\":\"pci.0\","
+				  "\"addr\":\"%02x\","
+				  "\"chassis_nr\":%u,\"shpc\":false}",
+				  bus, bridge->slot, bus);
 	}
 }
 
@@ -280,8 +253,8 @@ static void add_rng(struct builder *b)
 	const char *source = str_empty(b->config->entropy_source) ? "/dev/urandom"
 								  : b->config->entropy_source;
 
-	add(b, "-object");
-	addf(b, "rng-random,id=rng,filename=%s", escape(b, source));
+	argv_add(&b->args, "-object");
+	argv_addf(&b->args, "rng-random,id=rng,filename=%s", escape(b, source));
 	add_simple_device(b, "virtio-rng-pci", "rng0",
 			  ",\"disable-legacy\":\"on\",\"rng\":\"rng\"");
 }
@@ -326,27 +299,27 @@ static void add_backend(struct builder *b, const struct vm_device *dev,
 	cleanup_strbuf struct strbuf json = STRBUF_NULL;
 	char name[QEMU_NAME_MAX];
 
-	if (b->r < 0)
+	if (b->args.r < 0)
 		return;
 	if (dev->type == VM_DEVICE_NET) {
-		b->r = qemu_netdev_json(dev, text, &json);
-		add2(b, "-netdev", json.data);
+		b->args.r = qemu_netdev_json(dev, text, &json);
+		argv_add2(&b->args, "-netdev", json.data);
 	} else if (dev->type == VM_DEVICE_BLOCK) {
 		unsigned set = ++b->cmd->nr_fdsets;
 
-		add(b, "-add-fd");
-		addf(b, "fd=%s,set=%u", text->fds, set);
-		b->r = b->r < 0 ? b->r : qemu_blockdev_json(dev, set, &json, err);
-		add2(b, "-blockdev", json.data);
+		argv_add(&b->args, "-add-fd");
+		argv_addf(&b->args, "fd=%s,set=%u", text->fds, set);
+		b->args.r = b->args.r < 0 ? b->args.r : qemu_blockdev_json(dev, set, &json, err);
+		argv_add2(&b->args, "-blockdev", json.data);
 	} else if (dev->type == VM_DEVICE_9P) {
 		qemu_device_name("fsd", dev->id, name);
-		add(b, "-fsdev");
-		addf(b, "local,id=%s,path=%s,security_model=none,multidevs=remap%s", name,
-		     escape(b, dev->p9.path), dev->p9.read_only ? ",readonly=on" : "");
+		argv_add(&b->args, "-fsdev");
+		argv_addf(&b->args, "local,id=%s,path=%s,security_model=none,multidevs=remap%s",
+			  name, escape(b, dev->p9.path), dev->p9.read_only ? ",readonly=on" : "");
 	} else if (qemu_device_has_chardev(dev)) {
 		qemu_device_name("chr", dev->id, name);
-		add(b, "-chardev");
-		addf(b, "socket,id=%s,fd=%s", name, text->fds);
+		argv_add(&b->args, "-chardev");
+		argv_addf(&b->args, "socket,id=%s,fd=%s", name, text->fds);
 	}
 }
 
@@ -356,20 +329,21 @@ static void add_device(struct builder *b, struct vm_device *dev, struct qemu_slo
 	cleanup_strbuf struct strbuf json = STRBUF_NULL;
 	struct qemu_fd_text text = { 0 };
 
-	if (b->r >= 0)
-		b->r = qemu_device_check(dev, err);
-	if (b->r < 0)
+	if (b->args.r >= 0)
+		b->args.r = qemu_device_check(dev, err);
+	if (b->args.r < 0)
 		return;
 	inherit_device(b, dev, &text);
 	add_backend(b, dev, &text, err);
 	/*
 	 * An interface may be taken away again, which a root bus without hot-plug would not allow.
 	 */
-	if (dev->type != VM_DEVICE_NET || b->r < 0 || qemu_pci_take(b->pci, true, ret_slot) < 0)
+	if (dev->type != VM_DEVICE_NET || b->args.r < 0 ||
+	    qemu_pci_take(b->pci, true, ret_slot) < 0)
 		take_slot(b, ret_slot);
-	if (b->r >= 0)
-		b->r = qemu_device_json(dev, b->pci, ret_slot, &text, &json);
-	add2(b, "-device", json.data);
+	if (b->args.r >= 0)
+		b->args.r = qemu_device_json(dev, b->pci, ret_slot, &text, &json);
+	argv_add2(&b->args, "-device", json.data);
 	qemu_pci_guest_path(b->pci, ret_slot, dev->guest_path, sizeof(dev->guest_path));
 }
 
@@ -415,23 +389,26 @@ int qemu_cmdline_build(const struct vm_config *config, const struct qemu_links *
 		       struct qemu_cmdline *ret, struct err *err)
 {
 	struct qemu_cmdline cmd = { 0 };
-	struct builder b = { .config = config, .arena = arena, .cmd = &cmd, .pci = pci };
+	struct builder b = { .config = config,
+			     .cmd = &cmd,
+			     .pci = pci,
+			     .args = { .arena = arena, .words = &cmd.argv } };
 	const char *sandbox = config->seccomp_sandbox ? config->seccomp_sandbox : SECCOMP_DEFAULT;
 	int r = check_config(config, err);
 
 	if (r < 0)
 		return r;
 	*err = ERR_NULL;
-	add(&b, config->path);
-	add(&b, "-name");
-	addf(&b, "guest=sandbox-%s,debug-threads=on", escape(&b, config->name));
-	add(&b, "-nodefaults");
-	add(&b, "-no-user-config");
+	argv_add(&b.args, config->path);
+	argv_add(&b.args, "-name");
+	argv_addf(&b.args, "guest=sandbox-%s,debug-threads=on", escape(&b, config->name));
+	argv_add(&b.args, "-nodefaults");
+	argv_add(&b.args, "-no-user-config");
 	if (*sandbox && !str_eq(sandbox, "off"))
-		add2(&b, "-sandbox", sandbox);
-	add2(&b, "-display", "none");
-	add(&b, "-no-reboot");
-	add2(&b, "-msg", "timestamp=off");
+		argv_add2(&b.args, "-sandbox", sandbox);
+	argv_add2(&b.args, "-display", "none");
+	argv_add(&b.args, "-no-reboot");
+	argv_add2(&b.args, "-msg", "timestamp=off");
 	add_machine(&b);
 	add_memory(&b);
 	add_kernel(&b, links->firmware);
@@ -443,8 +420,8 @@ int qemu_cmdline_build(const struct vm_config *config, const struct qemu_links *
 				  ",\"disable-legacy\":\"on\",\"free-page-reporting\":true");
 	for (size_t i = 0; i < config->nr_devices; i++)
 		add_device(&b, &config->devices[i], &slots[i], err);
-	if (b.r < 0)
-		return err->code ? b.r : err_set_errno(err, b.r, "QEMU's command line");
+	if (b.args.r < 0)
+		return err->code ? b.args.r : err_set_errno(err, b.args.r, "QEMU's command line");
 	/* Not by inherit(): its number is fixed and no argument names it. */
 	cmd.fds[cmd.nr_fds++] = (struct proc_fd){ .fd = links->stderr_fd, .target = 2 };
 	*ret = cmd;

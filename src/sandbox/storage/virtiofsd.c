@@ -24,6 +24,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "common/argv.h"
 #include "common/fd.h"
 #include "common/fiber.h"
 #include "common/log.h"
@@ -80,38 +81,8 @@ int virtiofsd_probe(const char *path, enum virtiofsd_kind *ret_kind, char *ret_v
 	return 0;
 }
 
-struct builder {
-	struct arena *arena;
-	struct strv *argv;
-	int r;
-};
-
-static void add(struct builder *b, const char *s)
-{
-	if (b->r >= 0)
-		b->r = arena_strv_add(b->arena, b->argv, s);
-}
-
-static void addf(struct builder *b, const char *fmt, ...) printf_format(2, 3);
-static void addf(struct builder *b, const char *fmt, ...)
-{
-	cleanup_free char *s = NULL;
-	va_list ap;
-	int n;
-
-	va_start(ap, fmt);
-	n = vasprintf(&s, fmt, ap);
-	va_end(ap);
-	if (n < 0) {
-		s = NULL; /* its content is undefined then */
-		b->r = b->r < 0 ? b->r : -ENOMEM;
-		return;
-	}
-	add(b, s);
-}
-
 /* FUSE-style options end at a comma; one that belongs to the path is written with a backslash. */
-static void add_c_source(struct builder *b, const char *path)
+static void add_c_source(struct argv *args, const char *path)
 {
 	cleanup_strbuf struct strbuf text = STRBUF_NULL;
 	int r = strbuf_puts(&text, "source=");
@@ -122,49 +93,48 @@ static void add_c_source(struct builder *b, const char *path)
 		if (r >= 0)
 			r = strbuf_add(&text, path, 1);
 	}
-	b->r = b->r < 0 ? b->r : r;
-	add(b, "-o");
-	add(b, text.data);
+	argv_fail(args, r);
+	argv_add2(args, "-o", text.data);
 }
 
-static void build_c(struct builder *b, const struct virtiofsd_config *config, size_t cache,
+static void build_c(struct argv *args, const struct virtiofsd_config *config, size_t cache,
 		    int listen_fd)
 {
-	addf(b, "--fd=%d", listen_fd);
-	add(b, "-f");
-	add_c_source(b, config->source);
-	add(b, "-o");
-	addf(b,
-	     "sandbox=namespace,cache=%s,%s,%s,no_writeback,no_posix_lock,no_flock,announce_"
-	     "submounts,log_level=%s",
-	     cache_modes[cache].c, config->no_xattr ? "no_xattr" : "xattr",
-	     config->posix_acl && !config->no_xattr ? "posix_acl" : "no_posix_acl",
-	     config->debug ? "info" : "err");
-	add(b, "--thread-pool-size=1");
+	argv_addf(args, "--fd=%d", listen_fd);
+	argv_add(args, "-f");
+	add_c_source(args, config->source);
+	argv_add(args, "-o");
+	argv_addf(args,
+		  "sandbox=namespace,cache=%s,%s,%s,no_writeback,no_posix_lock,no_flock,announce_"
+		  "submounts,log_level=%s",
+		  cache_modes[cache].c, config->no_xattr ? "no_xattr" : "xattr",
+		  config->posix_acl && !config->no_xattr ? "posix_acl" : "no_posix_acl",
+		  config->debug ? "info" : "err");
+	argv_add(args, "--thread-pool-size=1");
 }
 
-static void build_rust(struct builder *b, const struct virtiofsd_config *config, size_t cache,
+static void build_rust(struct argv *args, const struct virtiofsd_config *config, size_t cache,
 		       int listen_fd)
 {
-	addf(b, "--fd=%d", listen_fd);
-	add(b, "--shared-dir");
-	add(b, config->source);
-	addf(b, "--cache=%s", cache_modes[cache].rust);
-	add(b, "--sandbox=namespace");
-	add(b, "--announce-submounts");
-	add(b, "--thread-pool-size=1");
+	argv_addf(args, "--fd=%d", listen_fd);
+	argv_add(args, "--shared-dir");
+	argv_add(args, config->source);
+	argv_addf(args, "--cache=%s", cache_modes[cache].rust);
+	argv_add(args, "--sandbox=namespace");
+	argv_add(args, "--announce-submounts");
+	argv_add(args, "--thread-pool-size=1");
 	if (!config->no_xattr)
-		add(b, "--xattr");
+		argv_add(args, "--xattr");
 	if (config->posix_acl && !config->no_xattr)
-		add(b, "--posix-acl");
-	addf(b, "--log-level=%s", config->debug ? "info" : "error");
+		argv_add(args, "--posix-acl");
+	argv_addf(args, "--log-level=%s", config->debug ? "info" : "error");
 }
 
 /*
  * --thread-pool-size and --announce-submounts of the configuration's default mean the same to both
  * programs.
  */
-static void add_extra(struct builder *b, const struct virtiofsd_config *config,
+static void add_extra(struct argv *args, const struct virtiofsd_config *config,
 		      enum virtiofsd_kind kind)
 {
 	for (size_t i = 0; i < config->nr_extra_args; i++) {
@@ -177,7 +147,7 @@ static void add_extra(struct builder *b, const struct virtiofsd_config *config,
 			i++;
 			continue;
 		}
-		add(b, arg);
+		argv_add(args, arg);
 	}
 }
 
@@ -195,7 +165,7 @@ static void add_extra(struct builder *b, const struct virtiofsd_config *config,
 int virtiofsd_argv(const struct virtiofsd_config *config, enum virtiofsd_kind kind, int listen_fd,
 		   struct arena *arena, struct strv *argv, struct err *err)
 {
-	struct builder b = { .arena = arena, .argv = argv };
+	struct argv args = { .arena = arena, .words = argv };
 	const char *mode = config->cache ? config->cache : "auto";
 	size_t cache = 0;
 
@@ -205,13 +175,13 @@ int virtiofsd_argv(const struct virtiofsd_config *config, enum virtiofsd_kind ki
 		return err_set(err, EINVAL,
 			       "virtio_fs_cache \"%s\" is not one of never, metadata, auto, always",
 			       mode);
-	add(&b, config->path);
+	argv_add(&args, config->path);
 	if (kind == VIRTIOFSD_C)
-		build_c(&b, config, cache, listen_fd);
+		build_c(&args, config, cache, listen_fd);
 	else
-		build_rust(&b, config, cache, listen_fd);
-	add_extra(&b, config, kind);
-	return b.r < 0 ? err_set_errno(err, b.r, "virtiofsd's command line") : 0;
+		build_rust(&args, config, cache, listen_fd);
+	add_extra(&args, config, kind);
+	return args.r < 0 ? err_set_errno(err, args.r, "virtiofsd's command line") : 0;
 }
 
 /* A listening socket without a path, and a connection to it. */
