@@ -30,6 +30,9 @@ while IFS= read -r line; do
 	complain "only common/loop.c may include libevent: $line"
 done < <(grep -rn '#include <event2/' src | grep -v '^src/common/loop.c')
 while IFS= read -r line; do
+	complain "oci/names.h is private to src/oci: $line"
+done < <(grep -rn '#include "oci/names.h"' src tests | grep -v '^src/oci/')
+while IFS= read -r line; do
 	complain "only rpc/pb_*.c may include generated code: $line"
 done < <(grep -rn 'pb-c\.h' src | grep -v '^src/rpc/pb_')
 
@@ -54,7 +57,7 @@ if command -v shellcheck > /dev/null; then
 	git ls-files '*.sh' '.ci/run' | xargs shellcheck || complain "shellcheck"
 fi
 for cc in gcc clang; do
-	make -s -j"$(nproc)" B="build/lint-$cc" CC=$cc WERROR=-Werror OPT=-O1 all > /dev/null ||
+	make -s -j"$(nproc)" B="${B:-build}/lint-$cc" CC=$cc WERROR=-Werror all > /dev/null ||
 		complain "$cc does not build without warnings"
 done
 [ "$bad" -eq 0 ] && echo "lint: ok"

@@ -147,7 +147,7 @@ static int check_usage(int fd, const struct oci_memory *memory, struct err *err)
 
 static int apply_swap(int fd, const struct oci_memory *memory, bool is_update, struct err *err)
 {
-	int64_t limit = memory->limit ? *memory->limit : 0, swap;
+	int64_t limit = memory->limit ? *memory->limit : 0, swap = 0;
 	uint64_t current;
 
 	if (!memory->swap || *memory->swap == 0)

@@ -274,7 +274,7 @@ static int build_tree(const struct launch *launch, const struct mount_plan *plan
 		      mode_t mode, int *ret_fd, struct err *err)
 {
 	struct mount_plan copy = *plan;
-	char option[16];
+	char option[sizeof("mode=") + 3 * sizeof(mode)]; /* octal: less than 3 digits a byte */
 	cleanup_close int fd = -1;
 
 	if (mode) {
