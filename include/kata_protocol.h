@@ -12,6 +12,7 @@
 #define KATA_PORT_DEBUG_CONSOLE 1026
 #define KATA_PORT_DNS 1028    /* struct kata_dns_frame and DNS messages, both ways */
 #define KATA_PORT_STREAM 1027 /* one connection per container stream, found by the dialler's port */
+#define KATA_PORT_FORWARD 1029 /* begins with a struct kata_forward */
 
 /*
  * In stdin_port, stdout_port and stderr_port of CreateContainer and ExecProcess: no such stream,
@@ -74,6 +75,16 @@ struct kata_dns_frame {
 	uint16_t tcp; /* 1: asked by TCP, so are the server and the asker; otherwise 0 */
 };
 
+/*
+ * Which port of the guest's loopback a connection to KATA_PORT_FORWARD is for; numbers are big
+ * endian. The guest answers with one byte, 0 when somebody listens there; then the two are one
+ * connection.
+ */
+struct kata_forward {
+	uint16_t port;
+	uint16_t ipv6; /* 1: ::1 is tried before 127.0.0.1 */
+};
+
 /* Metadata of a Create or Exec that the command line sends. */
 #define KATA_META_CLI "kata-cli"		 /* "1": no containerd behind this call */
 #define KATA_META_ROOT "kata-root"		 /* the state root, an absolute path */
@@ -89,7 +100,7 @@ struct kata_dns_frame {
  * its descriptors (in this order: stdin, stdout, stderr, network namespace), then waits. The stdio
  * URIs of the Task call are then "standin:" followed by the key. The connection is the lifeline in
  * both directions: when the stand-in goes, its process is killed; when the shim goes without an
- * EXIT, the stand-in exits with 255.
+ * EXIT, its VM has been killed, and the stand-in exits as a killed process does, with 137.
  */
 #define STANDIN_KEY_MAX 160
 #define STANDIN_URI_PREFIX "standin:"

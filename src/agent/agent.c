@@ -16,6 +16,7 @@
 
 #include "agent/debug_console.h"
 #include "agent/dns_port.h"
+#include "agent/forward_port.h"
 #include "agent/log_port.h"
 #include "agent/oom.h"
 #include "agent/ready.h"
@@ -128,6 +129,8 @@ static int listen_all(struct agent *agent, struct err *err)
 		r = listen_streams(agent, config->passfd_port, err);
 	if (r >= 0 && vsock)
 		r = dns_port_open(agent, err);
+	if (r >= 0 && vsock)
+		r = forward_port_open(agent, err);
 	if (r >= 0 && vsock && config->log_vport)
 		r = log_port_open(agent, err);
 	return r;

@@ -23,7 +23,7 @@
 #define AGENT_PROCESSES_MAX 4096
 #define AGENT_OOM_EVENTS_MAX 256
 /* RPC, two for streams, log, debug console. */
-#define AGENT_LISTENERS_MAX 6
+#define AGENT_LISTENERS_MAX 7
 
 struct container;
 

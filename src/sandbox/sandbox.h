@@ -32,6 +32,7 @@ struct sb_process;
 struct rpc_client;
 struct sandbox;
 struct network;
+struct loopback;
 
 enum sandbox_state {
 	SANDBOX_STATE_NEW,	/* nothing runs; sandbox_start() is legal */
@@ -88,12 +89,14 @@ struct sandbox {
 	struct hypervisor *hv;
 	enum vm_accel accel;
 	unsigned max_vcpus; /* of the VM as it was started */
+	struct vm_size boot_size, size; /* as it was started, and now */
 	pid_t vmm_pid;
 	struct vsock_addr vsock;
 	int vsock_dir_fd; /* what vsock.path goes through */
 	struct rpc_client *agent;
 	struct network *network;
-	struct dns_relay *dns; /* NULL: none is needed */
+	struct dns_relay *dns;	   /* NULL: none is needed */
+	struct loopback *loopback; /* NULL: none is needed, or this host cannot */
 	struct list containers;
 	unsigned nr_disks; /* names hot-plugged disks */
 	bool hooks_begun;  /* of the first container, whose poststop's must run then, too */
@@ -130,12 +133,14 @@ void sandbox_step(struct sandbox *sb, const char *step);
 #define SANDBOX_OVERHEAD_MIB 48
 #define SANDBOX_TCG_CACHE_MIN_MIB 32ULL
 #define SANDBOX_TCG_CACHE_MAX_MIB 256ULL
+#define SANDBOX_POD_TCG_CACHE_MIB 64U
 #define SANDBOX_TCG_SLOTS 2U
 /* The smallest guest in which the kernel, the agent and a shell work. */
 #define SANDBOX_GUEST_MIN_MIB 48
 struct vm_config;
 int sandbox_ram_for_limit(enum vm_accel accel, int64_t limit_bytes, uint64_t *ret_mib,
 			  struct err *err) must_check;
+uint64_t sandbox_ram_for_members(uint64_t bytes);
 int sandbox_size_vm(struct sandbox *sb, enum vm_accel accel, struct vm_config *ret,
 		    struct err *err) must_check;
 void sandbox_vm_config(struct sandbox *sb, struct vm_config *ret);

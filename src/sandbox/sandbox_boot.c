@@ -26,6 +26,7 @@
 #include "sandbox/container.h"
 #include "sandbox/hooks.h"
 #include "sandbox/network/dns.h"
+#include "sandbox/network/loopback.h"
 #include "sandbox/network/network.h"
 #include "sandbox/sandbox_record.h"
 #include "sandbox/sandbox.h"
@@ -444,6 +445,15 @@ static int prepare_cgroup(struct sandbox *sb, struct err *err)
 	return r;
 }
 
+/* Only PortForward misses it, and says so. */
+static void serve_loopback(struct sandbox *sb)
+{
+	struct err err = ERR_NULL;
+
+	if (loopback_serve(sb, &err) < 0)
+		log_info("ports of the guest's loopback cannot be forwarded: %s", err.text);
+}
+
 static int boot_steps(struct boot *boot, struct err *err)
 {
 	struct sandbox *sb = boot->sb;
@@ -482,6 +492,7 @@ static int boot_steps(struct boot *boot, struct err *err)
 		r = network_watch(sb->network, sb->hv, sb->agent, err);
 	if (r < 0)
 		return r;
+	serve_loopback(sb);
 	r = agent_client_watch_oom(sb);
 	return r < 0 ? err_set_errno(err, r, "watch memory of the guest") : 0;
 }
@@ -584,6 +595,7 @@ void sandbox_shut_down(struct sandbox *sb, bool politely)
 		log_debug("stop VM: %s", err.text);
 	end_processes(sb);
 	dns_relay_stop(sb);
+	loopback_stop(sb);
 	sb->network = network_free(sb->network);
 	sb->agent = rpc_client_free(sb->agent);
 	sb->hv = hypervisor_destroy(sb->hv);

@@ -90,12 +90,15 @@ class Shim:
         os.makedirs(self.bundle)
         if args is not None:
             make_bundle(self.bundle, args, edit=edit)
+        # containerd makes a fifo; a file keeps what is said for whoever looks why a test failed.
+        self.log = os.path.join(self.bundle, "log")
+        os.close(os.open(self.log, os.O_CREAT | os.O_WRONLY, 0o600))
         self.config = config or os.path.join(BUILD, "configuration.toml")
         self.service = "containerd.task.v%d.Task" % version
         self.ttrpc_address = os.path.join(folder, ident + ".ttrpc")
         self.events = EventService(self.ttrpc_address, **events)
         self.command = [os.path.join(BUILD, "containerd-shim-kata-v2"), "-namespace", NAMESPACE, "-address",
-                        os.path.join(folder, "containerd.sock"), "-publish-binary", "/bin/false", "-id", ident]
+                        os.path.join(folder, "containerd.sock"), "-publish-binary", "/bin/false", "-debug", "-id", ident]
         self.address = self.start()
         self.conn = Connection(self.address)
         self.pid = first(self.ok("Connect", msg((1, ident))), 1)
@@ -112,8 +115,11 @@ class Shim:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, kind, *_):
         self.conn.close()
+        if kind:
+            with open(self.log, encoding="utf-8") as f:
+                print(f.read()[-4000:])
         subprocess.run(self.command + ["-bundle", self.bundle, "delete"], cwd=self.bundle, stdout=subprocess.DEVNULL,
                        timeout=PATIENCE, check=True)
         wait_until(lambda: not os.path.exists("/proc/%d" % self.pid), "the end of the shim")

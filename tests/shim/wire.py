@@ -7,7 +7,7 @@ import time
 REQUEST, RESPONSE, DATA = 1, 2, 3
 OK, CANCELLED, INVALID_ARGUMENT, DEADLINE_EXCEEDED, NOT_FOUND, ALREADY_EXISTS = 0, 1, 3, 4, 5, 6
 RESOURCE_EXHAUSTED, FAILED_PRECONDITION, UNIMPLEMENTED, UNAVAILABLE = 8, 9, 12, 14
-PATIENCE = 120  # seconds; reached only when a test fails
+PATIENCE = 60  # seconds; reached only when a test fails
 
 
 def varint(n):

@@ -40,6 +40,7 @@ teardown() {
 	ip -n "$NETNS-peer" link add peer type veth peer name eth0 netns "$NETNS"
 	ip -n "$NETNS" addr add 198.51.100.2/24 dev eth0
 	ip -n "$NETNS" link set eth0 up
+	ip -n "$NETNS" link set lo up
 	ip -n "$NETNS-peer" addr add 198.51.100.1/24 dev peer
 	ip -n "$NETNS-peer" link set peer up
 	shim sandbox_api "/run/netns/$NETNS"
