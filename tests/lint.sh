@@ -36,6 +36,13 @@ while IFS= read -r line; do
 	complain "only rpc/pb_*.c may include generated code: $line"
 done < <(grep -rn 'pb-c\.h' src | grep -v '^src/rpc/pb_')
 
+# A key of the configuration is read by somebody; what has no effect is listed as such. Those that guard the others are
+# the configuration's own.
+while IFS= read -r field; do
+	grep -rqE "(->|\.)$field\b" src/sandbox src/shim src/runtime || complain "nobody reads the configuration's $field"
+done < <(grep -oE '\b(hypervisor|agent|runtime)\.[a-z0-9_]+' src/config/keys.c | sed 's/.*\.//' | sort -u |
+	grep -vE '^(valid_.*|enable_annotations)$')
+
 # Sizes.
 while read -r lines file; do
 	[ "$file" = total ] || [ "$lines" -le 800 ] || complain "$file has $lines lines: split it"

@@ -50,7 +50,7 @@ struct config_hypervisor {
 	enum config_shared_fs shared_fs;
 	const char *virtio_fs_daemon; /* "": none was found */
 	enum config_fs_cache virtio_fs_cache;
-	uint32_t virtio_fs_cache_size, virtio_fs_queue_size;
+	uint32_t virtio_fs_queue_size;
 	struct strv virtio_fs_extra_args;
 	uint32_t msize_9p; /* bytes */
 	bool disable_block_device_use;
@@ -74,13 +74,6 @@ struct config_hypervisor {
 	struct strv valid_kernel_paths, valid_initrd_paths, valid_firmware_paths; /* ours */
 };
 
-/* [factory]. */
-struct config_factory {
-	bool enable_template;
-	const char *template_path;
-	uint32_t vm_cache_number;
-};
-
 /* [agent.kata]. */
 struct config_agent {
 	bool enable_debug;
@@ -99,17 +92,13 @@ struct config_runtime {
 	enum config_net_model internetworking_model;
 	bool disable_guest_seccomp;
 	bool disable_new_netns;
-	bool sandbox_cgroup_only;
-	bool static_sandbox_resource_mgmt;
 	bool disable_guest_empty_dir;
-	struct strv sandbox_bind_mounts;
 	/* ours: the same for [runtime] and [agent.kata], nothing by default */
 	struct strv enable_annotations;
 };
 
 struct config {
 	struct config_hypervisor hypervisor;
-	struct config_factory factory;
 	struct config_agent agent;
 	struct config_runtime runtime;
 	/* [runtime] start_timeout, ours: from exec of the VMM to a ready agent */

@@ -66,7 +66,6 @@ _Static_assert(ARRAY_SIZE(net_model_words) == CONFIG_NET_NONE + 2, "one word per
 #define ONLY_FALSE(sec, key) { .name = key, .section = sec, .kind = CONFIG_ONLY_FALSE }
 
 #define HV CONFIG_HYPERVISOR
-#define FA CONFIG_FACTORY
 #define AG CONFIG_AGENT
 #define RT CONFIG_RUNTIME
 #define MIB_MAX (UINT64_C(1) << 24) /* 16 TiB */
@@ -101,7 +100,6 @@ const struct config_key config_keys[] = {
 	PATH(HV, "virtio_fs_daemon", hypervisor.virtio_fs_daemon, NULL, CONFIG_LISTED,
 	     hypervisor.valid_virtio_fs_daemon_paths),
 	ENUM(HV, "virtio_fs_cache", hypervisor.virtio_fs_cache, config_fs_cache, fs_cache_words, CONFIG_LISTED),
-	U32(HV, "virtio_fs_cache_size", hypervisor.virtio_fs_cache_size, "0", 0, MIB_MAX, CONFIG_LISTED, .words = NULL),
 	U32(HV, "virtio_fs_queue_size", hypervisor.virtio_fs_queue_size, "1024", 2, 1024, CONFIG_ADMIN,
 	    .flags = CONFIG_POWER_OF_TWO),
 	STRV(HV, "virtio_fs_extra_args", hypervisor.virtio_fs_extra_args, CONFIG_LISTED),
@@ -137,11 +135,6 @@ const struct config_key config_keys[] = {
 	ONLY_FALSE(HV, "sev_snp_guest"),
 	ONLY_FALSE(HV, "rootless"),
 
-	BOOL(FA, "enable_template", factory.enable_template, "false", CONFIG_ADMIN),
-	STRING(FA, "template_path", CONFIG_PATH, factory.template_path, "/run/vc/vm/template", CONFIG_ADMIN,
-	       .words = NULL),
-	U32(FA, "vm_cache_number", factory.vm_cache_number, "0", 0, 1024, CONFIG_ADMIN, .words = NULL),
-
 	BOOL(AG, "enable_debug", agent.enable_debug, "false", CONFIG_ADMIN),
 	BOOL(AG, "debug_console_enabled", agent.debug_console_enabled, "false", CONFIG_ADMIN),
 	STRV(AG, "kernel_modules", agent.kernel_modules, CONFIG_LISTED),
@@ -155,10 +148,7 @@ const struct config_key config_keys[] = {
 	     CONFIG_LISTED),
 	BOOL(RT, "disable_guest_seccomp", runtime.disable_guest_seccomp, "false", CONFIG_LISTED),
 	BOOL(RT, "disable_new_netns", runtime.disable_new_netns, "false", CONFIG_LISTED),
-	BOOL(RT, "sandbox_cgroup_only", runtime.sandbox_cgroup_only, "false", CONFIG_LISTED),
-	BOOL(RT, "static_sandbox_resource_mgmt", runtime.static_sandbox_resource_mgmt, "false", CONFIG_ADMIN),
 	BOOL(RT, "disable_guest_empty_dir", runtime.disable_guest_empty_dir, "true", CONFIG_ADMIN),
-	STRV(RT, "sandbox_bind_mounts", runtime.sandbox_bind_mounts, CONFIG_ADMIN),
 	STRV(RT, "enable_annotations", runtime.enable_annotations, CONFIG_ADMIN), /* ours */
 	SECONDS(RT, "start_timeout", start_timeout_ms, "60", CONFIG_ADMIN), /* ours */
 	SECONDS(RT, "create_container_timeout", agent.create_container_timeout_ms, "60", CONFIG_FREE),
@@ -172,7 +162,7 @@ const size_t config_nr_keys = ARRAY_SIZE(config_keys);
 /* What Kata Containers knows, in either of its runtimes, and what nothing here depends on. */
 static const char *const no_effect[CONFIG_NR_SECTIONS][96] = {
 	[CONFIG_HYPERVISOR] = {
-		"image", "rootfs_type", "vm_rootfs_driver", "firmware_volume", "seccomp_sandbox", "overhead_vcpus",
+		"virtio_fs_cache_size", "image", "rootfs_type", "vm_rootfs_driver", "firmware_volume", "seccomp_sandbox", "overhead_vcpus",
 		"overhead_memory", "memory_offset", "block_device_driver", "enable_iothreads", "indep_iothreads",
 		"num_queues", "hugepage_type", "enable_vhost_user_store", "vhost_user_store_path",
 		"valid_vhost_user_store_paths", "vhost_user_reconnect_timeout_sec", "enable_iommu",
@@ -193,13 +183,14 @@ static const char *const no_effect[CONFIG_NR_SECTIONS][96] = {
 		"prefetch_list_path", "initdata", "selinux_label", "rootless_user", "boot_to_be_template",
 		"boot_from_template", "memory_path", "device_state_path", "disable_nested_virtualization",
 	},
-	[CONFIG_FACTORY] = { "vm_cache_endpoint" },
+	[CONFIG_FACTORY] = { "enable_template", "template_path", "vm_cache_number", "vm_cache_endpoint" },
 	[CONFIG_AGENT] = {
 		"enable_tracing", "cdh_api_timeout", "cdh_api_timeout_ms", "launch_process_timeout",
 		"visible_cdi_devices", "dial_timeout_ms", "reconnect_timeout_ms", "server_port", "log_port",
 		"passfd_listener_port", "health_check_request_timeout_ms", "log_level", "policy", "mem_agent",
 	},
 	[CONFIG_RUNTIME] = {
+		"sandbox_cgroup_only", "static_sandbox_resource_mgmt", "sandbox_bind_mounts",
 		"enable_vcpus_pinning", "guest_selinux_label", "enable_tracing", "jaeger_endpoint", "jaeger_user",
 		"jaeger_password", "vfio_mode", "emptydir_mode", "experimental", "enable_pprof", "dan_conf",
 		"kubelet_root_dir", "pod_resource_api_sock", "experimental_force_guest_pull", "shared_mounts",

@@ -32,6 +32,7 @@
  */
 int agent_client_connect(struct sandbox *sb, uint64_t deadline_ns, struct err *err)
 {
+	deadline_ns = MIN(deadline_ns, loop_deadline_ms(sb->config->agent.dial_timeout_ms));
 	for (;;) {
 		int fd = vsock_dial_wait(&sb->vsock, KATA_PORT_AGENT, deadline_ns, NULL, err);
 
@@ -61,6 +62,31 @@ static uint64_t shm_bytes(const struct sandbox *sb)
 			return (uint64_t)fs.f_blocks * (uint64_t)fs.f_bsize;
 	}
 	return SHM_DEFAULT;
+}
+
+/* "name parameter=value ..." of the configuration, taken apart. */
+static int kernel_modules(struct sandbox *sb, struct agent_create_sandbox_request *req)
+{
+	const struct strv *lines = &sb->config->agent.kernel_modules;
+
+	req->kernel_modules = arena_calloc(sb->arena, lines->nr, sizeof(*req->kernel_modules));
+	if (lines->nr > 0 && !req->kernel_modules)
+		return -ENOMEM;
+	for (size_t i = 0; i < lines->nr; i++) {
+		struct agent_kernel_module *module = &req->kernel_modules[req->nr_kernel_modules];
+		char *line = arena_strdup(sb->arena, lines->v[i]), *save = NULL;
+		char *word = line ? strtok_r(line, " ", &save) : NULL;
+		int r = line ? 0 : -ENOMEM;
+
+		module->name = word;
+		while (r == 0 && word && (word = strtok_r(NULL, " ", &save)))
+			r = arena_strv_add(sb->arena, &module->parameters, word);
+		if (r < 0)
+			return r;
+		if (module->name)
+			req->nr_kernel_modules++;
+	}
+	return 0;
 }
 
 /**
@@ -107,6 +133,10 @@ int agent_client_create_sandbox(struct sandbox *sb, uint64_t deadline_ns, struct
 		.guest_hook_path = sb->config->hypervisor.guest_hook_path,
 	};
 
+	int r = kernel_modules(sb, &req);
+
+	if (r < 0)
+		return err_set_errno(err, r, "kernel modules");
 	return rpc_call(sb->agent, &agent_create_sandbox, &req, NULL, NULL, deadline_ns, err);
 }
 

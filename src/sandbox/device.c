@@ -15,9 +15,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/io_uring.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -95,6 +97,21 @@ static int open_disk(const struct oci_device *device, bool read_only, struct err
 	return TAKE_FD(fd);
 }
 
+/* A host may forbid io_uring (kernel.io_uring_disabled, a container's filter): then threads do. */
+static enum vm_aio find_aio(enum config_aio wanted)
+{
+	struct io_uring_params params = { 0 };
+
+	if (wanted == CONFIG_AIO_NATIVE)
+		return VM_AIO_NATIVE;
+	if (wanted == CONFIG_AIO_THREADS)
+		return VM_AIO_THREADS;
+	cleanup_close int ring = neg_errno((int)syscall(SYS_io_uring_setup, 1, &params));
+	if (ring < 0)
+		log_debug("io_uring cannot be used: %s", strerror(-ring));
+	return ring < 0 ? VM_AIO_THREADS : VM_AIO_IO_URING;
+}
+
 /**
  * device_plug_disk() - plug a disk into the container's VM
  * @ctr: container; its VM runs
@@ -115,8 +132,11 @@ int device_plug_disk(struct sb_container *ctr, int fd, bool read_only, const cha
 		.block = { .fd = fd,
 			   .read_only = read_only,
 			   .direct = hc->block_device_cache_set && hc->block_device_cache_direct,
-			   .no_flush = hc->block_device_cache_set &&
-				       hc->block_device_cache_noflush },
+			   .no_flush = hc->block_device_cache_set && hc->block_device_cache_noflush,
+			   .aio = find_aio(hc->block_device_aio),
+			   .logical_sector_size = hc->block_device_logical_sector_size,
+			   .physical_sector_size = hc->block_device_physical_sector_size,
+			   .queue_size = hc->queue_size },
 	};
 
 	(void)snprintf(disk.id, sizeof(disk.id), "disk%u", sb->nr_disks++);

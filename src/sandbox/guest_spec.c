@@ -371,6 +371,8 @@ static int convert_process(struct sb_container *ctr, struct oci_spec *spec, stru
 	guest_spec_drop_labels(ctr->id, process, LOG_LEVEL_INFO);
 	spec->process = process;
 	spec->linux_->mount_label = NULL;
+	if (ctr->sandbox->config->runtime.disable_guest_seccomp)
+		spec->linux_->seccomp = NULL;
 	return 0;
 }
 

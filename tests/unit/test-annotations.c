@@ -181,7 +181,7 @@ static void what_guards_the_rules_cannot_be_changed_by_a_pod(void **state)
 		"annotation " HV "enable_annotations: can be set in the configuration only");
 	assert_int_equal(apply(HV "valid_kernel_paths", "/tmp/*"), -EPERM);
 	assert_int_equal(apply(HV "seccompsandbox", "off"), -EPERM);
-	assert_int_equal(apply(RT "sandbox_bind_mounts", "/etc"), -EPERM);
+	assert_int_equal(apply(RT "disable_guest_empty_dir", "false"), -EPERM);
 	assert_int_equal(apply(RT "enable_annotations", ".*"), -EPERM);
 	assert_int_equal(apply(HV "confidential_guest", "true"), -EPERM);
 }

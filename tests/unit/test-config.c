@@ -147,7 +147,7 @@ static void keys_are_read_into_their_fields(void **state)
 		"seccompsandbox=''\nblock_device_logical_sector_size=4096\n"
 		"[agent.kata]\nenable_debug=true\nkernel_modules=['e1000e a=1']\ndial_timeout=7\n"
 		"[runtime]\ninternetworking_model='macvtap'\ncreate_container_timeout=5\n"
-		"hypervisor_name='qemu'\n[factory]\nenable_template=true\n");
+		"hypervisor_name='qemu'\n");
 
 	(void)state;
 	assert_int_equal(c->hypervisor.accel, CONFIG_ACCEL_TCG);
@@ -164,7 +164,6 @@ static void keys_are_read_into_their_fields(void **state)
 	assert_int_equal(c->agent.dial_timeout_ms, 7000);
 	assert_int_equal(c->agent.create_container_timeout_ms, 5000);
 	assert_int_equal(c->runtime.internetworking_model, CONFIG_NET_MACVTAP);
-	assert_true(c->factory.enable_template);
 	assert_int_equal(c->warnings.nr + c->notes.nr, 0);
 }
 
@@ -190,18 +189,19 @@ static void unknown_keys_warn_and_known_ones_without_effect_are_noted(void **sta
 		"[hypervisor.qemu.factory]\nvm_cache_number=3\nfoo=1\n");
 
 	(void)state;
-	assert_int_equal(c->factory.vm_cache_number, 3);
 	assert_int_equal(c->warnings.nr, 3);
 	assert_string_equal(c->warnings.v[0],
 			    "c.toml:3: hypervisor.qemu.default_memry: unknown key, ignored");
 	assert_string_equal(c->warnings.v[1],
 			    "c.toml:12: hypervisor.qemu.factory.foo: unknown key, ignored");
 	assert_string_equal(c->warnings.v[2], "c.toml:8: runtme: unknown key, ignored");
-	assert_int_equal(c->notes.nr, 4);
+	assert_int_equal(c->notes.nr, 5);
 	assert_string_equal(c->notes.v[0], "c.toml:2: hypervisor.qemu.enable_iommu has no effect");
-	assert_string_equal(c->notes.v[1], "c.toml:4: [hypervisor.clh] has no effect");
-	assert_string_equal(c->notes.v[2], "c.toml:7: agent.kata.mem_agent has no effect");
-	assert_string_equal(c->notes.v[3], "c.toml:9: proxy has no effect");
+	assert_string_equal(c->notes.v[1],
+			    "c.toml:11: hypervisor.qemu.factory.vm_cache_number has no effect");
+	assert_string_equal(c->notes.v[2], "c.toml:4: [hypervisor.clh] has no effect");
+	assert_string_equal(c->notes.v[3], "c.toml:7: agent.kata.mem_agent has no effect");
+	assert_string_equal(c->notes.v[4], "c.toml:9: proxy has no effect");
 }
 
 static void wrong_types_name_file_line_and_key(void **state)

@@ -84,6 +84,7 @@ struct fixture {
 	struct arena *arena;
 	struct sandbox sandbox;
 	struct sb_container ctr;
+	struct config config;
 };
 
 static void set_up(struct fixture *f)
@@ -92,6 +93,8 @@ static void set_up(struct fixture *f)
 	assert_int_equal(arena_new(&f->arena), 0);
 	f->sandbox.arena = f->arena;
 	f->sandbox.id = "ctr";
+	f->sandbox.config = &f->config;
+	f->config.runtime.disable_guest_empty_dir = true;
 	f->ctr.arena = f->arena;
 	f->ctr.sandbox = &f->sandbox;
 	f->ctr.id = "ctr";
@@ -246,6 +249,24 @@ static void what_kubelet_rewrites_is_watched_when_it_is_read_only(void **state)
 	tear_down(&f);
 }
 
+static void seccomp_filters_stay_or_go_as_configured(void **state)
+{
+	struct err err = ERR_NULL;
+	struct fixture f;
+
+	(void)state;
+	set_up(&f);
+	struct oci_spec *spec = NULL;
+	load(&f, "docker-run.config.json");
+	assert_int_equal(guest_spec_make(&f.ctr, &spec, &err), 0);
+	assert_non_null(spec->linux_->seccomp);
+	f.config.runtime.disable_guest_seccomp = true;
+	load(&f, "docker-run.config.json");
+	assert_int_equal(guest_spec_make(&f.ctr, &spec, &err), 0);
+	assert_null(spec->linux_->seccomp);
+	tear_down(&f);
+}
+
 static void an_empty_dir_is_local_when_the_configuration_says_so(void **state)
 {
 	static const char mount[] =
@@ -340,6 +361,7 @@ int main(void)
 		cmocka_unit_test(kernel_file_systems_are_the_guests_own),
 		cmocka_unit_test(host_policy_stays_on_the_host),
 		cmocka_unit_test(what_kubelet_rewrites_is_watched_when_it_is_read_only),
+		cmocka_unit_test(seccomp_filters_stay_or_go_as_configured),
 		cmocka_unit_test(an_empty_dir_is_local_when_the_configuration_says_so),
 		cmocka_unit_test(a_pod_cannot_propagate_mounts_to_the_host),
 		cmocka_unit_test(a_missing_source_names_the_mount),

@@ -1,0 +1,58 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# Keys of configuration.toml whose effect can only be seen in a guest, and what helps to find out why something fails.
+
+load helpers
+bats_require_minimum_version 1.5.0
+
+# configure SED_SCRIPT: a configuration that differs from the built one is used by kata from here on.
+configure() {
+	sed "$1" "$BUILD/configuration.toml" > "$BATS_TEST_TMPDIR/c.toml"
+	KATA=("$BUILD/kata-runtime" --config "$BATS_TEST_TMPDIR/c.toml" --root "$ROOT")
+}
+
+@test "the size of pipes, seccomp and kernel parameters" {
+	configure 's|^container_pipe_size = .*|container_pipe_size = 8192|
+		s|^disable_guest_seccomp = .*|disable_guest_seccomp = true|
+		s|^kernel_params = .*|kernel_params = "kata.test=1"|'
+	make_bundle sh -c 'cat /proc/cmdline; mkdir /d && echo made'
+	edit_config '.linux.seccomp = { defaultAction: "SCMP_ACT_ALLOW",
+		syscalls: [ { names: [ "mkdir", "mkdirat" ], action: "SCMP_ACT_ERRNO" } ] }'
+	run --separate-stderr kata run --bundle "$BUNDLE" "settings-$$"
+	echo "$output $stderr"
+	[[ "$output" == *" kata.test=1"* ]]
+	[[ "$output" == *" agent.container_pipe_size=8192"* ]]
+	[[ "$output" == *made ]]
+}
+
+@test "modules that the guest has not are an error with their name" {
+	configure 's|^kernel_modules = .*|kernel_modules = ["nosuch option=1"]|'
+	make_bundle true
+	run kata run --bundle "$BUNDLE" "settings-$$"
+	echo "$output"
+	[ "$status" -eq 1 ]
+	[[ "$output" == *nosuch* ]]
+}
+
+@test "disks: each way of I/O, sector sizes" {
+	local device aio
+	truncate -s 16M "$BATS_TEST_TMPDIR/disk"
+	device=$(losetup --find --show "$BATS_TEST_TMPDIR/disk") || skip "there are no loop devices"
+	echo content | dd of="$device" conv=fsync 2> /dev/null
+	for aio in io_uring native threads; do
+		configure "s|^block_device_aio = .*|block_device_aio = \"$aio\"|
+			s|^block_device_logical_sector_size = .*|block_device_logical_sector_size = 4096|
+			s|^block_device_physical_sector_size = .*|block_device_physical_sector_size = 4096|"
+		make_bundle sh -c 'head -c 8 /dev/disk; cat /sys/class/block/vd*/queue/logical_block_size'
+		edit_config '.linux.devices = [ { path: "/dev/disk", type: "b", major: ($major | tonumber),
+			minor: ($minor | tonumber) } ] | .linux.resources.devices += [ { allow: true, type: "b",
+			major: ($major | tonumber), minor: ($minor | tonumber), access: "rwm" } ]' \
+			--arg major "$((0x$(stat -c %t "$device")))" --arg minor "$((0x$(stat -c %T "$device")))"
+		run kata run --bundle "$BUNDLE" "disk-$aio-$$"
+		echo "$aio: $output"
+		[ "$status" -eq 0 ] || break
+		[ "$output" = $'content\n4096' ] || break
+	done
+	losetup --detach "$device"
+	[ "$output" = $'content\n4096' ]
+}
