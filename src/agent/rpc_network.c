@@ -189,9 +189,12 @@ static int update(struct agent *agent, struct net *net, const struct agent_inter
 		r = add_addresses(net, link, itf, err);
 	if (r < 0)
 		return r;
-	r = net_link_set_flags(net->sock, link->index, IFF_UP | (itf->raw_flags & IFF_NOARP),
-			       IFF_UP | (itf->raw_flags & IFF_NOARP));
-	return r < 0 ? err_set_errno(err, r, "interface %.16s: up", itf->name) : 0;
+	/* Kata's own shim says nothing about this. */
+	unsigned up = itf->exact ? itf->raw_flags & IFF_UP : IFF_UP,
+		 noarp = itf->raw_flags & IFF_NOARP;
+	r = net_link_set_flags(net->sock, link->index, up | noarp, IFF_UP | noarp);
+	return r < 0 ? err_set_errno(err, r, "interface %.16s: %s", itf->name, up ? "up" : "down")
+		     : 0;
 }
 
 /**

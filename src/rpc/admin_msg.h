@@ -94,6 +94,10 @@ struct admin_wait_event_response {
 	struct pb_timestamp time;
 };
 
+struct admin_remove_interface_request {
+	const char *name;
+};
+
 /*
  * The rest reuses the agent's messages: ListInterfaces -> agent_interfaces, UpdateInterface
  * agent_update_interface_request -> agent_interface, ListRoutes -> agent_routes, UpdateRoutes
@@ -110,6 +114,7 @@ extern const struct rpc_method admin_metrics;
 extern const struct rpc_method admin_wait_event;
 extern const struct rpc_method admin_list_interfaces;
 extern const struct rpc_method admin_update_interface;
+extern const struct rpc_method admin_remove_interface;
 extern const struct rpc_method admin_list_routes;
 extern const struct rpc_method admin_update_routes;
 extern const struct rpc_method admin_get_iptables;

@@ -53,7 +53,7 @@ struct agent_interface {
 	size_t nr_ip_addresses;
 	uint64_t mtu;
 	const char *hw_addr, *device_path, *type;
-	uint32_t raw_flags;
+	uint32_t raw_flags;	       /* IFF_NOARP, and IFF_UP where it is exact */
 	bool exact;		       /* link-local addresses are in the list */
 	struct agent_ip_address *gone; /* addresses to remove */
 	size_t nr_gone;

@@ -84,6 +84,9 @@ PB_STATIC(admin_wait_event_response, kata__admin__v1__wait_event_response__descr
 	PB_FIELD(admin_wait_event_response, exit_status, 6),
 	PB_EMBED(admin_wait_event_response, time, 7, pb_timestamp_type));
 
+PB_STATIC(admin_remove_interface_request, kata__admin__v1__remove_interface_request__descriptor,
+	PB_FIELD(admin_remove_interface_request, name, 1));
+
 #define METHOD(var, name_, request_, response_) \
 	const struct rpc_method var = { "kata.admin.v1.Admin", name_, request_, response_ }
 METHOD(admin_ping, "Ping", NULL, &t_admin_ping_response);
@@ -96,6 +99,7 @@ METHOD(admin_metrics, "Metrics", NULL, &t_admin_metrics_response);
 METHOD(admin_wait_event, "WaitEvent", &t_admin_wait_event_request, &t_admin_wait_event_response);
 METHOD(admin_list_interfaces, "ListInterfaces", NULL, &pb_agent_interfaces_type);
 METHOD(admin_update_interface, "UpdateInterface", &pb_agent_update_interface_request_type, &pb_agent_interface_type);
+METHOD(admin_remove_interface, "RemoveInterface", &t_admin_remove_interface_request, NULL);
 METHOD(admin_list_routes, "ListRoutes", NULL, &pb_agent_routes_type);
 METHOD(admin_update_routes, "UpdateRoutes", &pb_agent_update_routes_request_type, &pb_agent_routes_type);
 METHOD(admin_get_iptables, "GetIPTables", &pb_agent_get_iptables_request_type,

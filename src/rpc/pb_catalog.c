@@ -111,6 +111,7 @@ const struct rpc_method *const pb_catalog_methods[] = {
 	&admin_wait_event,
 	&admin_list_interfaces,
 	&admin_update_interface,
+	&admin_remove_interface,
 	&admin_list_routes,
 	&admin_update_routes,
 	&admin_get_iptables,

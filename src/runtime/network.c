@@ -135,6 +135,14 @@ static int add_interface(struct admin_query *q, struct err *err)
 	return finish(q, &w, err);
 }
 
+static int remove_interface(struct admin_query *q, struct err *err)
+{
+	struct network *net = q->arg;
+	const struct admin_remove_interface_request req = { .name = net->interface.name };
+
+	return admin_query_call(q, &admin_remove_interface, &req, NULL, err);
+}
+
 static int read_input(struct network *net, enum json_type type, const struct json **ret,
 		      struct err *err)
 {
@@ -272,19 +280,14 @@ static int parse_routes(struct network *net, struct err *err)
 	return 0;
 }
 
-/*
- * What the input names is to go. The interface itself goes when it leaves the sandbox's namespace.
- */
-static int take_addresses(struct network *net, struct err *err)
+/* The addresses in the input are to go; the interface itself, where it names none. */
+static int prepare_del(struct network *net, struct admin_query *q, struct err *err)
 {
 	struct agent_interface *nic = &net->interface;
 
-	if (!nic->nr_ip_addresses)
-		return err_set(
-			err, EINVAL,
-			"network del: no IPAddresses to remove from interface \"%s\"; the "
-			"interface itself goes when it leaves the sandbox's network namespace",
-			nic->name ? nic->name : "");
+	if (str_empty(nic->name))
+		return err_set(err, EINVAL, "network del: the interface has no name");
+	q->fn = nic->nr_ip_addresses ? add_interface : remove_interface;
 	nic->gone = nic->ip_addresses;
 	nic->nr_gone = nic->nr_ip_addresses;
 	nic->ip_addresses = NULL;
@@ -305,10 +308,9 @@ static int run(struct network *net, const char *action, struct admin_query *q, s
 		q->fn = add_interface;
 		r = parse_interface(net, err);
 	} else if (str_eq(action, "del")) {
-		q->fn = add_interface;
 		r = parse_interface(net, err);
 		if (r == 0)
-			r = take_addresses(net, err);
+			r = prepare_del(net, q, err);
 	} else {
 		return err_set(err, EINVAL,
 			       "network takes \"list\", \"add\", \"del\" or \"routes\", not \"%s\"",

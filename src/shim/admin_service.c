@@ -8,6 +8,7 @@
 
 #include "common/str.h"
 #include "rpc/admin_msg.h"
+#include "sandbox/network/network.h"
 #include "shim/journal.h"
 #include "shim/shim.h"
 
@@ -177,10 +178,38 @@ static int handle_metrics(void *ctx, struct rpc_request *call, const void *reque
 	}
 PASS_THROUGH(list_interfaces, agent_list_interfaces)
 PASS_THROUGH(list_routes, agent_list_routes)
-PASS_THROUGH(update_interface, agent_update_interface)
 PASS_THROUGH(update_routes, agent_update_routes)
 PASS_THROUGH(get_iptables, agent_get_iptables)
 PASS_THROUGH(set_iptables, agent_set_iptables)
+
+/* One that was taken out comes back; of others the guest knows whether it has them. */
+static int handle_update_interface(void *ctx, struct rpc_request *call, const void *request,
+				   void *response, struct err *err)
+{
+	const struct agent_update_interface_request *req = request;
+	struct shim *shim = ctx;
+	struct err unknown = ERR_NULL;
+	int r = req->interface && shim->sandbox
+			? network_take_out(shim->sandbox->network, req->interface->name, false,
+					   &unknown)
+			: 0;
+
+	if (r < 0 && r != -ENODEV)
+		return err_set(err, -r, "%s", unknown.text);
+	return call_agent(ctx, &agent_update_interface, call, request, response, err);
+}
+
+static int handle_remove_interface(void *ctx, struct rpc_request *call, const void *request,
+				   void *response, struct err *err)
+{
+	const struct admin_remove_interface_request *req = request;
+	struct shim *shim = ctx;
+
+	(void)call;
+	(void)response;
+	return network_take_out(shim->sandbox ? shim->sandbox->network : NULL, req->name, true,
+				err);
+}
 
 const struct rpc_handler admin_handlers[] = {
 	{ &admin_ping, handle_ping, 0 },
@@ -194,6 +223,7 @@ const struct rpc_handler admin_handlers[] = {
 	{ &admin_list_interfaces, handle_list_interfaces, 0 },
 	{ &admin_list_routes, handle_list_routes, 0 },
 	{ &admin_update_interface, handle_update_interface, 0 },
+	{ &admin_remove_interface, handle_remove_interface, 0 },
 	{ &admin_update_routes, handle_update_routes, 0 },
 	{ &admin_get_iptables, handle_get_iptables, 0 },
 	{ &admin_set_iptables, handle_set_iptables, 0 },

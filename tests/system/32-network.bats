@@ -87,6 +87,13 @@ lacks() {
 	! shows "$@"
 }
 
+# took COMMAND ...: whole seconds, rounded down
+took() {
+	local start=$EPOCHREALTIME
+	"$@"
+	echo $(((${EPOCHREALTIME/./} - ${start/./}) / 1000000))
+}
+
 routes() {
 	kata network routes "$ID" | jq -c '.[]'
 }
@@ -338,7 +345,15 @@ look_at() {
 	echo "$output"
 	[[ "$output" == *"dev tap0_kata root"*"rate 8Mbit"* ]]
 	[[ "$output" == *"dev eth0 root"*"rate 4Mbit"* ]]
-	inside ping -c 1 -w 10 10.9.0.1
+	# 4 MiB at 8 Mbit/s, 2 MiB at 4, less what a burst may take: it cannot be faster than that.
+	ip netns exec "$PEER" socat -u OPEN:/dev/zero,readbytes=4194304 TCP-LISTEN:7000,bind=10.9.0.1 3>&- &
+	wait_for 10 shows :7000 ip netns exec "$PEER" ss -ltn
+	[ "$(took inside sh -c 'nc 10.9.0.1 7000 < /dev/null > /dev/null')" -ge 3 ]
+	ip netns exec "$PEER" socat -u TCP-LISTEN:7001,bind=10.9.0.1 OPEN:"$BATS_TEST_TMPDIR/got",creat 3>&- &
+	wait_for 10 shows :7001 ip netns exec "$PEER" ss -ltn
+	[ "$(took inside sh -c 'head -c 2097152 /dev/zero | nc 10.9.0.1 7001')" -ge 3 ]
+	wait $!
+	[ "$(stat -c %s "$BATS_TEST_TMPDIR/got")" = 2097152 ]
 	stop
 	diff "$BATS_TEST_TMPDIR/before" <(look_at "$NS")
 }
@@ -402,9 +417,12 @@ look_at() {
 	echo "$output"
 	[ "$status" -ne 0 ]
 	[[ "$output" == *"Link not found"*eth7* ]]
-	run kata network del "$ID" <<< '{"name": "eth0"}'
+	run kata network del "$ID" <<< '{"name": "eth7"}'
 	[ "$status" -ne 0 ]
-	[[ "$output" == *"no IPAddresses"* ]]
+	[[ "$output" == *"no interface eth7"* ]]
+	run kata network del "$ID" <<< '{"IPAddresses": [{"address": "10.9.4.4", "mask": "24"}]}'
+	[ "$status" -ne 0 ]
+	[[ "$output" == *"the interface has no name"* ]]
 	run kata network add "$ID" <<< '{"name": "eth0", "IPAddresses": [{"address": "10.9.4.400", "mask": "24"}]}'
 	echo "$output"
 	[ "$status" -ne 0 ]
@@ -413,6 +431,55 @@ look_at() {
 	[ "$status" -ne 0 ]
 	run kata network frobnicate "$ID"
 	[ "$status" -ne 0 ]
+}
+
+@test "network del unplugs an interface and network add plugs it again, as often as wanted" {
+	n link add eth1 type veth peer name p1
+	n link set p1 netns "$PEER"
+	p address add 10.10.0.1/24 dev p1
+	p link set p1 up
+	n address add 10.10.0.2/24 dev eth1
+	n link set eth1 up
+	n route add 10.11.0.0/16 via 10.10.0.1
+	n neighbor add 10.10.0.9 lladdr 02:00:00:00:00:99 dev eth1
+	look='ip address show dev eth1; ip route show dev eth1; tc qdisc show dev eth1; tc filter show dev eth1 ingress'
+	wait_for 10 lacks tentative n address show dev eth1
+	ip netns exec "$NS" sh -c "$look" > "$BATS_TEST_TMPDIR/before"
+	start
+	for i in 1 2; do
+		kata network del "$ID" <<< '{"name": "eth1"}'
+		wait_for 20 lacks eth1 inside ip link
+		kata network del "$ID" <<< '{"name": "eth1"}'
+		# Nothing of ours is left on it, and its changes are no reason to plug it.
+		diff "$BATS_TEST_TMPDIR/before" <(ip netns exec "$NS" sh -c "$look")
+		n link set eth1 mtu $((1400 + i))
+		n link set eth1 mtu 1500
+		inside ping -c 1 -w 10 10.9.0.1
+		[[ "$(routes)" != *10.11.0.0/16* ]]
+		kata network list "$ID" | jq -e 'all(.[]; .name != "eth1")'
+
+		kata network add "$ID" <<< '{"name": "eth1", "IPAddresses": [{"address": "10.10.0.3", "mask": "24"}]}'
+		inside ping -c 1 -w 10 10.10.0.1
+		inside ip address show dev eth1 | grep -q 10.10.0.3/24
+		inside ip neigh | grep -q '10.10.0.9 .*PERMANENT'
+		routes | grep -q 10.11.0.0/16
+	done
+}
+
+@test "an interface that goes down and up does so in the guest" {
+	start
+	inside ip link show dev eth0 | grep -q '[<,]UP[,>]'
+	n link set eth0 down
+	wait_for 20 lacks '[<,]UP[,>]' inside ip link show dev eth0
+	n link set eth0 up
+	n address add fd09::2/64 dev eth0 nodad
+	n route add default via 10.9.0.1
+	n route add default via fd09::1
+	wait_for 20 shows '[<,]UP[,>]' inside ip link show dev eth0
+	wait_for 20 shows 'default via fd09::1' inside ip -6 route
+	inside ping -c 1 -w 10 10.9.0.1
+	inside ping6 -c 1 -w 10 fd09::1
+	[ "$(routes | grep '"0.0.0.0/0"' | jq -r .gateway)" = 10.9.0.1 ]
 }
 
 # there_and_back FAMILY HOST_ADDRESS GUEST_ADDRESS

@@ -49,8 +49,8 @@ static const struct agent_ip_address *find_address(const struct net_link *link,
 bool net_link_equal(const struct net_link *a, const struct net_link *b)
 {
 	if (!str_eq(a->name, b->name) || a->mtu != b->mtu ||
-	    memcmp(a->mac, b->mac, sizeof(a->mac)) != 0 || ((a->flags ^ b->flags) & IFF_NOARP) ||
-	    a->nr_addresses != b->nr_addresses)
+	    memcmp(a->mac, b->mac, sizeof(a->mac)) != 0 ||
+	    ((a->flags ^ b->flags) & (IFF_NOARP | IFF_UP)) || a->nr_addresses != b->nr_addresses)
 		return false;
 	for (size_t i = 0; i < a->nr_addresses; i++)
 		if (!address_equal(&a->addresses[i], &b->addresses[i]))

@@ -43,6 +43,8 @@ struct network {
 	struct nl_sock *sock, *monitor;
 	struct loop_source *monitor_source;
 	struct list endpoints;
+	int out[NETWORK_ENDPOINTS_MAX]; /* indices of interfaces the guest is not to have */
+	size_t nr_out;
 	struct arena *arena; /* of the last snapshot */
 	struct net_snapshot snap;
 	struct arena *told_arena;
@@ -51,6 +53,7 @@ struct network {
 	struct hypervisor *hv;
 	struct rpc_client *agent;
 	struct fiber *syncer;
+	struct fiber_mutex syncing;
 	struct fiber_cond changed;
 	bool dirty, ending;
 };
@@ -84,6 +87,29 @@ static int free_number(struct network *net)
 	return used == UINT32_MAX ? -E2BIG : __builtin_ctz(~used);
 }
 
+/* Return: its place in net->out, net->nr_out when it is not there. */
+static size_t find_out(const struct network *net, int ifindex)
+{
+	size_t i = 0;
+
+	while (i < net->nr_out && net->out[i] != ifindex)
+		i++;
+	return i;
+}
+
+static void forget_out(struct network *net, size_t i)
+{
+	net->out[i] = net->out[--net->nr_out];
+}
+
+/* An index may be used again once its interface has gone. */
+static void forget_what_went(struct network *net)
+{
+	for (size_t i = net->nr_out; i-- > 0;)
+		if (!net_snapshot_find(&net->snap, net->out[i]))
+			forget_out(net, i);
+}
+
 static int take_snapshot(struct network *net, struct err *err)
 {
 	struct arena *arena;
@@ -107,6 +133,7 @@ static int add_endpoints(void *arg, struct err *err)
 {
 	struct network *net = arg;
 
+	forget_what_went(net);
 	list_for_each(node, &net->endpoints)
 		list_entry(node, struct endpoint, node)->present = false;
 	for (size_t i = 0; i < net->snap.nr_links; i++) {
@@ -114,7 +141,8 @@ static int add_endpoints(void *arg, struct err *err)
 		struct endpoint *ep = find_endpoint(net, link->ifindex);
 
 		/* A link that is down is still being prepared: its own event will come. */
-		if (is_our_tap(link) || (!ep && !(link->flags & IFF_UP)))
+		if (is_our_tap(link) || find_out(net, link->ifindex) < net->nr_out ||
+		    (!ep && !(link->flags & IFF_UP)))
 			continue;
 		if (!ep) {
 			int r = free_number(net);
@@ -216,6 +244,7 @@ int network_new(struct loop *loop, const struct network_params *params, struct n
 	net->params = *params;
 	list_init(&net->endpoints);
 	fiber_cond_init(&net->changed);
+	fiber_mutex_init(&net->syncing);
 	net->netns_fd = neg_errno(fcntl(params->netns_fd, F_DUPFD_CLOEXEC, 3));
 	if (net->netns_fd < 0)
 		r = err_set_errno(err, net->netns_fd, "network namespace");
@@ -358,7 +387,7 @@ static int tell_interface(struct network *net, struct rpc_client *agent, const s
 		.mtu = link->mtu,
 		.hw_addr = mac,
 		.device_path = ep->guest_path,
-		.raw_flags = link->flags & IFF_NOARP,
+		.raw_flags = link->flags & (IFF_NOARP | IFF_UP),
 		.exact = true,
 	};
 	if (old &&
@@ -369,29 +398,36 @@ static int tell_interface(struct network *net, struct rpc_client *agent, const s
 	return r < 0 ? err_wrap(err, "interface %s", link->name) : 0;
 }
 
-/*
- * Routes by interfaces the guest does not have, ours or ones that are down, are none of its
- * business.
- */
-static void drop_other_routes(struct network *net)
+static bool guest_has(struct network *net, const char *name)
 {
+	list_for_each(node, &net->endpoints) {
+		const struct endpoint *ep = list_entry(node, struct endpoint, node);
+		const struct net_link *link = net_snapshot_find(&net->snap, ep->link.ifindex);
+
+		if (ep->plugged && link && str_eq(link->name, name))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Routes and neighbours by interfaces the guest does not have, ours or ones that are down, are none
+ * of its business.
+ */
+static void drop_what_is_others(struct network *net)
+{
+	struct net_snapshot *snap = &net->snap;
 	size_t nr = 0;
 
-	for (size_t i = 0; i < net->snap.nr_routes; i++) {
-		const struct agent_route *route = &net->snap.routes[i];
-		bool keep = route->type != 0;
-
-		list_for_each(node, &net->endpoints) {
-			const struct endpoint *ep = list_entry(node, struct endpoint, node);
-			const struct net_link *link =
-				net_snapshot_find(&net->snap, ep->link.ifindex);
-
-			keep |= ep->plugged && link && str_eq(link->name, route->device);
-		}
-		if (keep)
-			net->snap.routes[nr++] = *route;
-	}
-	net->snap.nr_routes = nr;
+	for (size_t i = 0; i < snap->nr_routes; i++)
+		if (snap->routes[i].type != 0 || guest_has(net, snap->routes[i].device))
+			snap->routes[nr++] = snap->routes[i];
+	snap->nr_routes = nr;
+	nr = 0;
+	for (size_t i = 0; i < snap->nr_neighbors; i++)
+		if (guest_has(net, snap->neighbors[i].device))
+			snap->neighbors[nr++] = snap->neighbors[i];
+	snap->nr_neighbors = nr;
 }
 
 static int tell_routes(struct network *net, struct rpc_client *agent, uint64_t deadline_ns,
@@ -464,7 +500,7 @@ int network_configure_guest(struct network *net, struct rpc_client *agent, uint6
 {
 	if (!net || !net->arena)
 		return 0;
-	drop_other_routes(net);
+	drop_what_is_others(net);
 	int r = tell_everything(net, agent, deadline_ns, err);
 	if (r < 0)
 		return r;
@@ -498,11 +534,12 @@ static void unplug(struct network *net, struct endpoint *ep)
 	if (ep->plugged &&
 	    hypervisor_detach(net->hv, dev.id, loop_deadline_ms(NETWORK_PLUG_MS), &err) < 0)
 		log_warn("unplug interface %s: %s", ep->link.name, err.text);
+	if (net_snapshot_find(&net->snap, ep->link.ifindex))
+		endpoint_let_go(ep, net->sock);
 	(void)endpoint_free(ep);
 }
 
-/* Brings VM and guest to what the namespace holds now. */
-static int sync_guest(struct network *net, struct err *err)
+static int sync_locked(struct network *net, struct err *err)
 {
 	int r = take_snapshot(net, err);
 
@@ -521,6 +558,18 @@ static int sync_guest(struct network *net, struct err *err)
 			return r;
 	}
 	return network_configure_guest(net, net->agent, loop_deadline_ms(NETWORK_PLUG_MS), err);
+}
+
+/* Brings VM and guest to what the namespace holds now. */
+static int sync_guest(struct network *net, struct err *err)
+{
+	int r = fiber_lock(&net->syncing, LOOP_FOREVER);
+
+	if (r < 0)
+		return err_set_errno(err, r, "network");
+	r = sync_locked(net, err);
+	fiber_unlock(&net->syncing);
+	return r;
 }
 
 static void sync_main(void *arg)
@@ -601,4 +650,58 @@ int network_watch(struct network *net, struct hypervisor *hv, struct rpc_client 
 	net->dirty = true;
 	fiber_cond_broadcast(&net->changed);
 	return 0;
+}
+
+static const struct net_link *find_link(struct network *net, const char *name)
+{
+	for (size_t i = 0; i < net->snap.nr_links; i++)
+		if (str_eq(net->snap.links[i].name, name) && !is_our_tap(&net->snap.links[i]))
+			return &net->snap.links[i];
+	return NULL;
+}
+
+/* -ENODEV: there is no such interface. */
+static int set_out(struct network *net, const char *name, bool out, struct err *err)
+{
+	int r = take_snapshot(net, err);
+
+	if (r < 0)
+		return r;
+	const struct net_link *link = find_link(net, name);
+	if (!link)
+		return err_set(err, ENODEV,
+			       "the sandbox's network namespace has no interface %.16s", name);
+	size_t i = find_out(net, link->ifindex);
+	if (out == (i < net->nr_out))
+		return 0;
+	if (out && net->nr_out == NETWORK_ENDPOINTS_MAX)
+		return err_set(err, E2BIG, "more than %d interfaces", NETWORK_ENDPOINTS_MAX);
+	if (out)
+		net->out[net->nr_out++] = link->ifindex;
+	else
+		forget_out(net, i);
+	return sync_locked(net, err);
+}
+
+/**
+ * network_take_out() - unplug an interface from the guest, or plug it again
+ * @net: network, watched; NULL and unwatched ones have no interfaces
+ * @name: of the interface in the namespace, where it stays either way
+ * @out: unplug
+ * @err: filled on failure
+ *
+ * In a fiber. What is so already is left.
+ *
+ * Return: 0 or -errno, -ENODEV when the namespace has no such interface.
+ */
+int network_take_out(struct network *net, const char *name, bool out, struct err *err)
+{
+	if (!net || !net->syncer)
+		return err_set(err, ENODEV, "the sandbox has no network");
+	int r = fiber_lock(&net->syncing, loop_deadline_ms(NETWORK_PLUG_MS));
+	if (r < 0)
+		return err_set_errno(err, r, "network");
+	r = set_out(net, name, out, err);
+	fiber_unlock(&net->syncing);
+	return r;
 }

@@ -52,3 +52,5 @@ int network_configure_guest(struct network *net, struct rpc_client *agent, uint6
 /* Follows the namespace from now on; @hv and @agent must outlive the network. */
 int network_watch(struct network *net, struct hypervisor *hv, struct rpc_client *agent,
 		  struct err *err) must_check;
+/* Unplugs an interface of the namespace from the guest, until it is plugged by this again. */
+int network_take_out(struct network *net, const char *name, bool out, struct err *err) must_check;
