@@ -177,17 +177,7 @@ func execSync(ctx context.Context, args []string) error {
 
 // The first byte of each message says which stream it belongs to: 0 stdin, 1 stdout, 2 stderr, 3 the end.
 func stream(address string, stdin bool) error {
-	u, err := url.Parse(address)
-	if err != nil {
-		return err
-	}
-	u.Scheme = "ws"
-	config, err := websocket.NewConfig(u.String(), "http://localhost/")
-	if err != nil {
-		return err
-	}
-	config.Protocol = []string{"v4.channel.k8s.io"}
-	ws, err := websocket.DialConfig(config)
+	ws, err := dialStream(address)
 	if err != nil {
 		return err
 	}
@@ -259,11 +249,76 @@ func exec(ctx context.Context, args []string) error {
 }
 
 func attach(ctx context.Context, args []string) error {
-	r, err := runtime.Attach(ctx, &cri.AttachRequest{ContainerId: args[0], Stdin: true, Stdout: true, Stderr: true})
+	tty := args[1] == "tty"
+	r, err := runtime.Attach(ctx, &cri.AttachRequest{ContainerId: args[0], Tty: tty, Stdin: true, Stdout: true,
+		Stderr: !tty})
 	if err != nil {
 		return err
 	}
 	return stream(r.Url, true)
+}
+
+func dialStream(address string) (*websocket.Conn, error) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return nil, err
+	}
+	u.Scheme = "ws"
+	config, err := websocket.NewConfig(u.String(), "http://localhost/")
+	if err != nil {
+		return nil, err
+	}
+	config.Protocol = []string{"v4.channel.k8s.io"}
+	return websocket.DialConfig(config)
+}
+
+// One port has two channels, 0 for data and 1 for errors; the first message of each repeats the port.
+func forward(ctx context.Context, args []string) error {
+	port, err := strconv.ParseUint(args[1], 10, 16)
+	if err != nil {
+		return err
+	}
+	r, err := runtime.PortForward(ctx, &cri.PortForwardRequest{PodSandboxId: args[0], Port: []int32{int32(port)}})
+	if err != nil {
+		return err
+	}
+	ws, err := dialStream(r.Url)
+	if err != nil {
+		return err
+	}
+	defer ws.Close()
+	go func() {
+		buf := make([]byte, 4096)
+		for {
+			n, err := os.Stdin.Read(buf)
+			if n > 0 {
+				websocket.Message.Send(ws, append([]byte{0}, buf[:n]...))
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	greeted := [2]bool{}
+	for {
+		var message []byte
+		if err := websocket.Message.Receive(ws, &message); err == io.EOF {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		if len(message) == 0 || message[0] > 1 {
+			return fmt.Errorf("unknown channel: %q", message)
+		}
+		switch channel := message[0]; {
+		case !greeted[channel]:
+			greeted[channel] = true
+		case channel == 0:
+			os.Stdout.Write(message[1:])
+		case len(message) > 1:
+			return fmt.Errorf("%s", message[1:])
+		}
+	}
 }
 
 var verbs = map[string]verb{
@@ -282,7 +337,8 @@ var verbs = map[string]verb{
 	"update":   {"CONTAINER MEMORY", 2, update},
 	"execsync": {"CONTAINER COMMAND [ARG ...]", 2, execSync},
 	"exec":     {"CONTAINER tty|pipes COMMAND [ARG ...]", 3, exec},
-	"attach":   {"CONTAINER", 1, attach},
+	"attach":   {"CONTAINER tty|pipes", 2, attach},
+	"forward":  {"POD PORT", 2, forward},
 }
 
 func usage() {
