@@ -73,7 +73,10 @@ static int storage_new(struct agent *agent, const struct agent_storage *req, str
 		return err_set(err, ENOMEM, "out of memory");
 	}
 	*s = (struct storage){
-		.refs = 1, .mount_point = mount_point, .driver = driver, .shared = req->shared
+		.refs = 1,
+		.mount_point = mount_point,
+		.driver = driver,
+		.shared = req->shared || driver->has_pod_data,
 	};
 	fiber_cond_init(&s->settled);
 	list_add_tail(&agent->sandbox.storages, &s->node);
@@ -183,7 +186,7 @@ int storage_add_all(struct agent *agent, const struct agent_storage *storages, s
 }
 
 /**
- * storage_release() - give one count back; the last one unmounts
+ * storage_release() - give one count back; the last one unmounts what the pod does not keep
  * @agent: agent
  * @mount_point: as recorded by storage_add_all()
  */

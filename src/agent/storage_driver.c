@@ -271,12 +271,17 @@ static int mount_watchable(struct storage_mount *m, struct err *err)
 }
 
 static const struct storage_driver drivers[] = {
-	{ "virtio-fs", mount_tag, false },	 { "9p", mount_tag, false },
-	{ HOTPLUG_BLK, mount_block, false },	 { HOTPLUG_MMIOBLK, mount_block, false },
-	{ HOTPLUG_SCSI, mount_block, false },	 { HOTPLUG_NVDIMM, mount_block, false },
-	{ "ephemeral", mount_ephemeral, false }, { "local", make_local, true },
-	{ "overlayfs", mount_overlay, false },	 { "watchable-bind", mount_watchable, false },
-	{ "bind", mount_bind, false },
+	{ "virtio-fs", mount_tag, false, false },
+	{ "9p", mount_tag, false, false },
+	{ HOTPLUG_BLK, mount_block, false, false },
+	{ HOTPLUG_MMIOBLK, mount_block, false, false },
+	{ HOTPLUG_SCSI, mount_block, false, false },
+	{ HOTPLUG_NVDIMM, mount_block, false, false },
+	{ "ephemeral", mount_ephemeral, false, true },
+	{ "local", make_local, true, true },
+	{ "overlayfs", mount_overlay, false, false },
+	{ "watchable-bind", mount_watchable, false, false },
+	{ "bind", mount_bind, false, false },
 };
 
 const char *const storage_drivers[] = { "virtio-fs",	  "9p",		HOTPLUG_BLK,

@@ -27,6 +27,7 @@ struct storage_driver {
 	/* In a fiber. Makes the mount point and mounts. */
 	int (*mount)(struct storage_mount *m, struct err *err);
 	bool is_directory; /* nothing is mounted: its end is the removal of the directory */
+	bool has_pod_data; /* a pod's, which a container that is restarted finds again */
 };
 
 const struct storage_driver *storage_driver_find(const char *name);
