@@ -284,8 +284,10 @@ static int create_in_guest(struct sb_container *ctr, struct err *err)
 					       err);
 	if (r >= 0) {
 		sandbox_step(sb, "creating the container");
-		r = tell_agent(ctr, guest_spec, &ports, err);
+		r = sandbox_fit_members(sb, err);
 	}
+	if (r >= 0)
+		r = tell_agent(ctr, guest_spec, &ports, err);
 	if (r < 0)
 		return r;
 	timeline_mark(&sb->timeline, KATA_TIMELINE_END);
@@ -328,6 +330,8 @@ int sb_container_create(struct sandbox *sb, const struct sb_container_params *pa
 	r = fiber_lock(&ctr->lock, LOOP_FOREVER); /* nobody has seen it yet */
 	if (r >= 0)
 		r = oci_spec_load(ctr->bundle, ctr->arena, &ctr->spec, err);
+	if (r >= 0)
+		sb_limits_change(ctr, ctr->spec->linux_ ? ctr->spec->linux_->resources : NULL);
 	if (r >= 0)
 		r = rootfs_mount(ctr, params->rootfs, params->nr_rootfs, err);
 	if (r >= 0)
@@ -454,10 +458,15 @@ int sb_container_delete(struct sb_container *ctr, struct err *err)
 	if (ctr->init->state == SB_PROCESS_STATE_RUNNING)
 		return err_set(err, EBUSY,
 			       "cannot delete container %s that is not stopped: running", ctr->id);
+	struct err fit_err = ERR_NULL;
+
 	ctr->deleted = true;
 	remove_from_guest(ctr);
 	device_unplug_all(ctr);
 	sb_process_exited(ctr->init, 128 + SIGKILL); /* created, never started */
+	/* What is not given back now is asked for again when the next one goes. */
+	if (sandbox_fit_members(ctr->sandbox, &fit_err) < 0)
+		log_debug("shrink the VM: %s", fit_err.text);
 	take_apart(ctr);
 	return 0;
 }

@@ -27,6 +27,12 @@ struct sb_container_params {
 	size_t nr_rootfs;
 };
 
+/* What it may use; 0: no limit. */
+struct sb_limits {
+	uint64_t memory; /* bytes */
+	uint64_t cpu;	 /* thousandths of one */
+};
+
 struct sb_container {
 	struct list node; /* in sandbox->containers */
 	struct sandbox *sandbox;
@@ -44,7 +50,8 @@ struct sb_container {
 	size_t nr_storages;
 	char *rootfs_mount; /* mounted by us, absolute; NULL: none */
 	char *guest_rootfs; /* on a disk of its own: the guest's path; NULL: it is shared */
-	bool in_guest;	    /* the agent knows it */
+	struct sb_limits limits;
+	bool in_guest; /* the agent knows it */
 	bool paused, oom_killed, deleted;
 	struct timespec created_at;
 };

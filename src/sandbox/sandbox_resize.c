@@ -7,14 +7,17 @@
  * the opposite way. RAM that a guest has is not taken back, so below its size the container's own
  * cgroup keeps it within what the host's allows.
  *
- * Only a container with a VM of its own resizes it: the VM and host cgroup of a pod belong to the
- * pod's sandbox.
+ * Only a container with a VM of its own resizes it that way: the host cgroup of a pod belongs to
+ * the pod's sandbox. A pod's VM follows what its containers may use together, whatever made them
+ * come, go or change, within what the annotations of the sandbox gave it at the start. Memory that
+ * came as DIMMs stays; virtio-mem and vCPUs are taken back.
  */
 #include "sandbox/sandbox_resize.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
+#include "common/log.h"
 #include "common/str.h"
 #include "hypervisor.h"
 #include "oci/grouping.h"
@@ -64,27 +67,133 @@ static unsigned vcpus_for(const struct sandbox *sb, const struct oci_cpu *cpu)
 	return (unsigned)MIN(vcpus, sb->max_vcpus);
 }
 
+/* Return: 0 or -errno; what was reached is in sb->size. */
+static int resize(struct sandbox *sb, const struct vm_size *want, struct err *err)
+{
+	struct agent_online_cpu_mem_request online = { .wait = true };
+	struct vm_size before = sb->size;
+	uint64_t deadline_ns = sandbox_request_deadline(sb);
+	int r = hypervisor_resize(sb->hv, want, &sb->size, deadline_ns, err);
+
+	if (r < 0 || (sb->size.vcpus <= before.vcpus && sb->size.memory_mib <= before.memory_mib))
+		return r;
+	online.nb_cpus = sb->size.vcpus > before.vcpus ? sb->size.vcpus - before.vcpus : 0;
+	online.cpu_only = sb->size.memory_mib <= before.memory_mib;
+	return rpc_call(sb->agent, &agent_online_cpu_mem, &online, NULL, NULL, deadline_ns, err);
+}
+
 /* Grows only: what a guest has plugged in it may use for ever. */
 static int grow_vm(struct sandbox *sb, const struct vm_size *now, uint64_t want_mib, unsigned vcpus,
 		   struct err *err)
 {
-	struct agent_online_cpu_mem_request online = { .wait = true };
-	struct vm_size want = { 0 }, reached;
-	uint64_t deadline_ns = sandbox_request_deadline(sb);
+	struct vm_size want = { 0 };
 
 	if (want_mib >= now->memory_mib + GROWTH_STEP_MIB)
 		want.memory_mib = now->memory_mib +
 				  (want_mib - now->memory_mib) / GROWTH_STEP_MIB * GROWTH_STEP_MIB;
 	if (vcpus > now->vcpus)
 		want.vcpus = vcpus;
-	if (!want.memory_mib && !want.vcpus)
+	return want.memory_mib || want.vcpus ? resize(sb, &want, err) : 0;
+}
+
+/* What the members that are there need; a sandbox container needs nothing. */
+static struct vm_size needed(const struct sandbox *sb)
+{
+	uint64_t memory = 0, cpu = 0;
+	bool unlimited = false;
+
+	list_for_each(node, &sb->containers) {
+		const struct sb_container *ctr = list_entry(node, struct sb_container, node);
+
+		if (str_eq(ctr->id, sb->id) || ctr->init->state == SB_PROCESS_STATE_STOPPED)
+			continue;
+		memory += MIN(ctr->limits.memory, UINT64_MAX / 2 - memory);
+		cpu += ctr->limits.cpu;
+		unlimited = unlimited || !ctr->limits.memory;
+	}
+	struct vm_size size = { .memory_mib = sandbox_ram_for_members(memory) };
+	if (unlimited)
+		size.memory_mib += sb->config->hypervisor.default_memory;
+	size.memory_mib = MAX(size.memory_mib, sb->boot_size.memory_mib);
+	cpu = (cpu + 999) / 1000;
+	size.vcpus = (unsigned)MAX(MIN(cpu, sb->max_vcpus), sb->boot_size.vcpus);
+	return size;
+}
+
+/* A limit on the host's cgroup of the whole VM is not to be outgrown. */
+static bool may_resize(const struct sandbox *sb)
+{
+	const struct oci_resources *res = sb->spec->linux_ ? sb->spec->linux_->resources : NULL;
+
+	return sb->pod && sb->hv && sb->agent && sb->state == SANDBOX_STATE_RUNNING &&
+	       !(res && res->memory && res->memory->limit && *res->memory->limit > 0);
+}
+
+/**
+ * sandbox_fit_members() - make the VM of a pod as large as its containers need
+ * @sb: sandbox
+ * @err: filled on failure
+ *
+ * A VM that cannot grow that far runs on with what it has: limits may be higher than what a host
+ * has, and the guest's cgroups hold them exactly. That is logged.
+ *
+ * Return: 0 or -errno when the guest does not take what it was given.
+ */
+int sandbox_fit_members(struct sandbox *sb, struct err *err)
+{
+	if (!may_resize(sb))
 		return 0;
-	int r = hypervisor_resize(sb->hv, &want, &reached, deadline_ns, err);
-	if (r < 0)
+	struct vm_size want = needed(sb);
+	bool grows = want.memory_mib > sb->size.memory_mib || want.vcpus > sb->size.vcpus;
+	/* The driver knows what can be taken back. */
+	if (want.memory_mib == sb->size.memory_mib)
+		want.memory_mib = 0;
+	if (want.vcpus == sb->size.vcpus)
+		want.vcpus = 0;
+	if (!grows && !want.vcpus &&
+	    (!want.memory_mib || !sb->config->hypervisor.enable_virtio_mem))
+		return 0;
+	int r = resize(sb, &want, err);
+	if (r != -ENOSPC)
 		return r;
-	online.nb_cpus = want.vcpus ? want.vcpus - now->vcpus : 0;
-	online.cpu_only = !want.memory_mib;
-	return rpc_call(sb->agent, &agent_online_cpu_mem, &online, NULL, NULL, deadline_ns, err);
+	log_warn("the VM stays smaller than its containers' limits: %s", err->text);
+	*err = ERR_NULL;
+	return 0;
+}
+
+/**
+ * sb_limits_change() - note what a container may use from now on
+ * @ctr: container
+ * @resources: new limits; what is absent stays; NULL: none
+ */
+void sb_limits_change(struct sb_container *ctr, const struct oci_resources *resources)
+{
+	const struct oci_memory *memory = resources ? resources->memory : NULL;
+	const struct oci_cpu *cpu = resources ? resources->cpu : NULL;
+	uint64_t period = cpu && cpu->period && *cpu->period ? *cpu->period : 100000;
+
+	if (memory && memory->limit)
+		ctr->limits.memory = *memory->limit > 0 ? (uint64_t)*memory->limit : 0;
+	if (cpu && cpu->quota)
+		ctr->limits.cpu = *cpu->quota > 0 ? (uint64_t)*cpu->quota * 1000 / period : 0;
+}
+
+/* More memory is there before the container may use it, less is taken after it may not. */
+static int update_member(struct sb_container *ctr, const struct oci_resources *resources,
+			 struct err *err)
+{
+	struct sb_limits before = ctr->limits;
+
+	sb_limits_change(ctr, resources);
+	bool more = ctr->limits.memory > before.memory || ctr->limits.cpu > before.cpu;
+	int r = more ? sandbox_fit_members(ctr->sandbox, err) : 0;
+	if (r >= 0)
+		r = tell_agent(ctr, resources, err);
+	if (r < 0)
+		ctr->limits = before;
+	else if (!more)
+		r = sandbox_fit_members(ctr->sandbox, err);
+	return r;
 }
 
 static int lower(struct sb_container *ctr, const struct oci_resources *resources, uint64_t want_mib,
@@ -117,7 +226,7 @@ int sandbox_update_limits(struct sb_container *ctr, const struct oci_resources *
 	uint64_t want_mib = 0;
 
 	if (!owns_vm(ctr) || !sb->hv)
-		return tell_agent(ctr, resources, err);
+		return update_member(ctr, resources, err);
 	cleanup_free struct vm_info *info =
 		calloc(1, sizeof(*info)); /* too large for a fiber's stack */
 	if (!info)

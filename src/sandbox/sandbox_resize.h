@@ -8,8 +8,12 @@
 #include "common/err.h"
 #include "oci_spec.h"
 
+struct sandbox;
 struct sb_container;
 
 /* In a fiber, under the container's lock. */
 int sandbox_update_limits(struct sb_container *ctr, const struct oci_resources *resources,
 			  struct err *err) must_check;
+/* In a fiber. The VM of a pod grows and shrinks with what its containers may use together. */
+int sandbox_fit_members(struct sandbox *sb, struct err *err) must_check;
+void sb_limits_change(struct sb_container *ctr, const struct oci_resources *resources);

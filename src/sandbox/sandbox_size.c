@@ -36,12 +36,13 @@ static const char *kernel_params(struct sandbox *sb)
 
 /*
  * What the pod or the single container may use: its annotations, or its own limits. 0: unlimited.
+ * Return: is the memory what the members of a pod may use, the VM coming on top?
  */
-static void find_limits(struct sandbox *sb, int64_t *ret_memory, unsigned *ret_vcpus)
+static bool find_limits(struct sandbox *sb, int64_t *ret_memory, unsigned *ret_vcpus)
 {
 	const struct oci_resources *res = sb->spec->linux_ ? sb->spec->linux_->resources : NULL;
 	struct oci_sandbox_size size = { 0 };
-	struct oci_grouping grouping;
+	struct oci_grouping grouping = { .type = OCI_CONTAINER_SINGLE };
 	struct err ignored = ERR_NULL;
 
 	/* Annotations that do not parse were refused before the sandbox was started. */
@@ -58,6 +59,7 @@ static void find_limits(struct sandbox *sb, int64_t *ret_memory, unsigned *ret_v
 
 		*ret_vcpus = (unsigned)(((uint64_t)*res->cpu->quota + period - 1) / period);
 	}
+	return grouping.type == OCI_CONTAINER_SANDBOX && size.memory > 0;
 }
 
 /* The emulator's translated code: enough for the boot and a shell, more where there is room. */
@@ -94,16 +96,43 @@ int sandbox_ram_for_limit(enum vm_accel accel, int64_t limit_bytes, uint64_t *re
 	return 0;
 }
 
+static int size_memory(struct sandbox *sb, int64_t limit, bool of_members, struct vm_config *vm,
+		       struct err *err)
+{
+	vm->tcg_cache_mib = tcg_cache_mib(limit);
+	if (!of_members)
+		return sandbox_ram_for_limit(sb->accel, limit, &vm->memory.mib, err);
+	vm->tcg_cache_mib = MIN(vm->tcg_cache_mib, SANDBOX_POD_TCG_CACHE_MIB);
+	vm->memory.mib = sandbox_ram_for_members((uint64_t)limit);
+	return 0;
+}
+
 /**
- * sandbox_size_vm() - fit the VM into the container's limits
- * @sb: sandbox with its spec
+ * sandbox_ram_for_members() - how much RAM a pod's VM needs
+ * @bytes: what its containers may use together
+ *
+ * What the guest's kernel and agent use comes on top, as the VMM's own memory does: both are the
+ * overhead that a RuntimeClass declares.
+ *
+ * Return: MiB.
+ */
+uint64_t sandbox_ram_for_members(uint64_t bytes)
+{
+	return SANDBOX_GUEST_MIN_MIB + (bytes >> 20) + (bytes % (1U << 20) != 0);
+}
+
+/**
+ * sandbox_size_vm() - fit the VM into the limits of its container or pod
+ * @sb: sandbox with its spec and accelerator
  * @accel: the emulator needs more memory than KVM does
  * @ret: its vCPUs and memory are set
  * @err: says how much a VM needs when the limit is too small
  *
- * One rule: guest RAM plus what the VMM itself needs is at most the limit. So the host's cgroup,
- * which has the limit as its own, never kills a VM that keeps to it, and the container sees the
- * memory that it can really use.
+ * One rule for a single container: guest RAM plus what the VMM itself needs is at most the limit.
+ * So the host's cgroup, which has the limit as its own, never kills a VM that keeps to it, and the
+ * container sees the memory that it can really use. A pod's annotations are the sum of what its
+ * containers may use, to which the manager adds the overhead of the RuntimeClass for the pod's
+ * cgroup.
  *
  * Return: 0 or -EINVAL.
  */
@@ -111,21 +140,23 @@ int sandbox_size_vm(struct sandbox *sb, enum vm_accel accel, struct vm_config *r
 {
 	int64_t memory;
 	unsigned vcpus;
+	bool of_members = find_limits(sb, &memory, &vcpus);
+	int r = 0;
 
-	find_limits(sb, &memory, &vcpus);
 	if (vcpus)
 		ret->vcpus = MIN(vcpus, sb->config->hypervisor.default_maxvcpus);
 	/* Under emulation CPUs that might come later cost boot time now, and so do memory slots. */
 	ret->max_vcpus = accel == VM_ACCEL_TCG ? ret->vcpus : MAX(ret->max_vcpus, ret->vcpus);
 	if (accel == VM_ACCEL_TCG)
 		ret->memory.slots = MIN(ret->memory.slots, SANDBOX_TCG_SLOTS);
-	if (memory <= 0)
-		return 0;
-	ret->tcg_cache_mib = tcg_cache_mib(memory);
-	int r = sandbox_ram_for_limit(accel, memory, &ret->memory.mib, err);
-	if (r >= 0)
-		ret->memory.max_mib = MAX(ret->memory.max_mib, ret->memory.mib);
-	return r;
+	if (memory > 0)
+		r = size_memory(sb, memory, of_members, ret, err);
+	if (r < 0)
+		return r;
+	ret->memory.max_mib = MAX(ret->memory.max_mib, ret->memory.mib);
+	sb->size = (struct vm_size){ ret->vcpus, ret->memory.mib };
+	sb->boot_size = sb->size;
+	return 0;
 }
 
 static uint64_t host_memory_mib(void)

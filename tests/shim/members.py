@@ -1,18 +1,21 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""members.py FOLDER: containers of a pod that has no sandbox container share memory and, when asked, processes."""
+"""members.py FOLDER share|shrink: containers of a pod that has no sandbox container share memory and, when asked,
+processes; the pod's VM gives back what they do not need any more."""
 import os
 import sys
 
-from shim import SANDBOX, Shim, make_bundle
-from wire import first, msg
+from shim import BUILD, SANDBOX, Shim, make_bundle
+from wire import first, msg, wait_until
 
 
-def member(shim, ident, args, mount=None, pid=None):
+def member(shim, ident, args, mount=None, pid=None, memory=0):
     """A member, created and started; gives its process number."""
     def edit(spec):
-        spec["mounts"] = [m for m in spec["mounts"] if m["destination"] != "/dev/shm"]
-        spec["mounts"].append(mount)
+        if mount:
+            spec["mounts"] = [m for m in spec["mounts"] if m["destination"] != mount["destination"]] + [mount]
+        if memory:
+            spec["linux"]["resources"]["memory"] = {"limit": memory << 20}
         if pid:
             for namespace in spec["linux"]["namespaces"]:
                 if namespace["type"] == "pid":
@@ -25,7 +28,7 @@ def member(shim, ident, args, mount=None, pid=None):
     return number
 
 
-def main(folder):
+def share(folder):
     # containerd names a tmpfs that it makes for sandboxes of its own only.
     missing = {"destination": "/dev/shm", "type": "bind", "source": os.path.join(folder, "no-such-shm"),
                "options": ["rbind", "rprivate"]}
@@ -45,4 +48,30 @@ def main(folder):
         shim.ok("ShutdownSandbox", msg((1, shim.id)), service=SANDBOX)
 
 
-main(*sys.argv[1:])
+def guest_memory(shim, exec_id):
+    """MiB."""
+    assert shim.run_exec(exec_id, ["grep", "MemTotal", "/proc/meminfo"], "small") == 0
+    return int(shim.output(exec_id).split()[1]) >> 10
+
+
+def shrink(folder):
+    config = os.path.join(folder, "configuration.toml")
+    with open(os.path.join(BUILD, "configuration.toml"), encoding="utf-8") as f:
+        text = f.read()
+    with open(config, "w", encoding="utf-8") as f:
+        f.write(text.replace("enable_virtio_mem = false", "enable_virtio_mem = true")
+                .replace("default_memory = 2048", "default_memory = 128"))
+    with Shim(folder, "shrink", version=3, config=config) as shim:
+        shim.sandbox("CreateSandbox", (2, shim.bundle))
+        shim.sandbox("StartSandbox")
+        member(shim, "small", ["sleep", "1000"], memory=32)
+        before = guest_memory(shim, "before")
+        member(shim, "large", ["sleep", "1000"], memory=512)
+        wait_until(lambda: guest_memory(shim, "grown%d" % len(os.listdir(folder))) > 512, "more memory")
+        shim.finish("large")
+        wait_until(lambda: guest_memory(shim, "shrunk%d" % len(os.listdir(folder))) < before + 64, "less memory")
+        shim.sandbox("StopSandbox")
+        shim.ok("ShutdownSandbox", msg((1, shim.id)), service=SANDBOX)
+
+
+{"share": share, "shrink": shrink}[sys.argv[2]](sys.argv[1])

@@ -62,6 +62,32 @@ load ../lib/cri
 	[[ "$output" == *"not running"* ]]
 }
 
+@test "attach: input and output of a running container, with pipes and with a terminal" {
+	run_pod
+	run_container pipes 'read x; echo "got $x"; read y; echo "and $y" >&2; exit 3' '.stdin = true'
+	run cri attach "$CONTAINER" pipes < <(echo one; echo two)
+	echo "$output"
+	[[ "$output" == *"got one"*"and two"* ]]
+	wait_for 20 is "$CONTAINER" "EXITED 3"
+	run_container tty 'tty; read x; stty size; exit 4' '.stdin = true | .tty = true'
+	run cri attach "$CONTAINER" tty < <(echo go)
+	echo "$output"
+	wait_for 20 is "$CONTAINER" "EXITED 4"
+	grep -q /dev/pts/ "$BATS_TEST_TMPDIR/tty.log"
+}
+
+@test "port-forward: to a listener on the pod's localhost; nobody listening is told" {
+	[ "$(printf '%s\n5.9\n' "$(uname -r)" | sort -V | head -1)" = 5.9 ] || skip "this kernel has no SK_LOOKUP"
+	run_pod
+	run_container web 'cd /etc; echo ready; exec httpd -f -p 127.0.0.1:8080 -h /etc'
+	wait_for 20 grep -q ready "$BATS_TEST_TMPDIR/web.log"
+	forwarded() { run cri forward "$POD" 8080 < <(printf 'GET /passwd HTTP/1.0\r\n\r\n') && [[ "$output" == *root:x:0* ]]; }
+	wait_for 20 forwarded
+	run cri forward "$POD" 8081 < /dev/null
+	echo "$output"
+	[[ "$output" != *root:x:0* ]]
+}
+
 @test "hostNetwork is refused in words" {
 	run run_pod '.linux.security_context.namespace_options.network = 2'
 	echo "$output"
@@ -111,5 +137,38 @@ load ../lib/cri
 
 @test "a pod without a sandbox container: shared memory, a target's processes" {
 	cd "$BATS_TEST_TMPDIR"
-	env KATA_BUILD="$BUILD" python3 -B "$REPO/tests/shim/members.py" "$BATS_TEST_TMPDIR"
+	env KATA_BUILD="$BUILD" python3 -B "$REPO/tests/shim/members.py" "$BATS_TEST_TMPDIR" share
+}
+
+# What a container of the pod sees, MiB.
+guest_memory() {
+	cri execsync "$1" sh -c 'while read -r key kib unit; do [ "$key" != MemTotal: ] || echo $((kib / 1024)); done < /proc/meminfo'
+}
+
+@test "the VM has what the pod asks for, and grows with its containers' limits" {
+	run_pod '.linux.resources = { memory_limit_in_bytes: 67108864, cpu_period: 100000, cpu_quota: 150000 }'
+	run_container small 'sleep 1000' '.linux.resources = { memory_limit_in_bytes: 67108864, cpu_period: 100000, cpu_quota: 50000 }'
+	local small=$CONTAINER mib
+	mib=$(guest_memory "$small")
+	echo "$mib MiB"
+	[ "$mib" -gt 64 ]
+	[ "$mib" -lt 128 ]
+	[ "$(cri execsync "$small" nproc)" -eq 2 ]
+	[ "$(cri execsync "$small" cat /sys/fs/cgroup/cpu.max)" = "50000 100000" ]
+	[ "$(cri execsync "$small" cat /sys/fs/cgroup/memory.max)" -eq 67108864 ]
+	run_container large 'sleep 1000' '.linux.resources = { memory_limit_in_bytes: 314572800 }'
+	mib=$(guest_memory "$small")
+	echo "$mib MiB"
+	[ "$mib" -gt 364 ]
+	cri stop "$CONTAINER" 0
+	cri rm "$CONTAINER"
+	cri update "$small" $((450 << 20))
+	mib=$(guest_memory "$small")
+	echo "$mib MiB"
+	[ "$mib" -gt 450 ]
+}
+
+@test "virtio-mem: the VM gives back what a container that is gone had" {
+	cd "$BATS_TEST_TMPDIR"
+	env KATA_BUILD="$BUILD" python3 -B "$REPO/tests/shim/members.py" "$BATS_TEST_TMPDIR" shrink
 }

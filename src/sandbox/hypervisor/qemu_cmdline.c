@@ -158,7 +158,7 @@ static void add_memory(struct builder *b)
 		argv_addf(&b->args,
 			  "{\"qom-type\":\"memory-backend-memfd\",\"id\":\"vmem\",\"size\":%" PRIu64
 			  ",\"share\":true,\"reserve\":false%s}",
-			  (memory->max_mib - memory->mib) << 20,
+			  qemu_virtio_mem_mib(memory->mib, memory->max_mib) << 20,
 			  memory->hugepages ? ",\"hugetlb\":true" : "");
 		add_simple_device(b, "virtio-mem-pci", "vmem0",
 				  ",\"memdev\":\"vmem\",\"requested-size\":0");

@@ -31,6 +31,18 @@ struct qemu_cmdline {
 	unsigned nr_fdsets; /* used by cold-plugged block devices, numbered from 1 */
 };
 
+/*
+ * virtio-mem works in blocks. Linux adds memory in blocks of 128 MiB on x86_64, but virtio-mem can
+ * plug parts of one.
+ */
+#define QEMU_VIRTIO_MEM_ALIGN_MIB 2
+
+/* How much virtio-mem can add to a VM that starts with @boot_mib. */
+static inline uint64_t qemu_virtio_mem_mib(uint64_t boot_mib, uint64_t max_mib)
+{
+	return (max_mib - boot_mib) / QEMU_VIRTIO_MEM_ALIGN_MIB * QEMU_VIRTIO_MEM_ALIGN_MIB;
+}
+
 int qemu_cmdline_build(const struct vm_config *config, const struct qemu_links *links,
 		       struct qemu_pci *pci, struct qemu_slot *slots, struct arena *arena,
 		       struct qemu_cmdline *ret, struct err *err) must_check;

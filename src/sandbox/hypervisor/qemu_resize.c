@@ -12,6 +12,7 @@
 #include "common/json.h"
 #include "common/str.h"
 #include "sandbox/hypervisor/qemu.h"
+#include "sandbox/hypervisor/qemu_cmdline.h"
 #include "sandbox/hypervisor/qmp.h"
 
 /*
@@ -19,7 +20,6 @@
  * multiple.
  */
 #define DIMM_ALIGN_MIB 128
-#define VIRTIO_MEM_ALIGN_MIB 2
 /*
  * Hot-plugging much more than what the guest has can exhaust it: page descriptors come from memory
  * it has already.
@@ -222,8 +222,8 @@ static int resize_virtio_mem(struct qemu *qemu, uint64_t want_mib, uint64_t dead
 	char arguments[128];
 	int r;
 
-	more = round_up(more, VIRTIO_MEM_ALIGN_MIB);
-	if (qemu->boot_memory_mib + more > qemu->max_memory_mib)
+	more = round_up(more, QEMU_VIRTIO_MEM_ALIGN_MIB);
+	if (more > qemu_virtio_mem_mib(qemu->boot_memory_mib, qemu->max_memory_mib))
 		return err_set(err, ENOSPC,
 			       "the VM was started for %" PRIu64 " MiB of memory at most, %" PRIu64
 			       " MiB are wanted",
