@@ -60,7 +60,11 @@ logs_have() {
 
 teardown() {
 	local network
-	[ -z "$ROOTLESS" ] || rm -rf "$ROOTLESS"
+	if [ -n "$ROOTLESS" ]; then
+		# What rootless podman leaves to hold its namespaces.
+		kill "$(cat "$ROOTLESS/run/libpod/tmp/pause.pid")" || true
+		rm -rf "$ROOTLESS"
+	fi
 	pod pod rm -fa > /dev/null 2>&1 || true
 	pod rm -fa -t 0 > /dev/null 2>&1 || true
 	for network in knet knet2; do
