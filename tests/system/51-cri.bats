@@ -64,10 +64,11 @@ load ../lib/cri
 
 @test "attach: input and output of a running container, with pipes and with a terminal" {
 	run_pod
-	run_container pipes 'read x; echo "got $x"; read y; echo "and $y" >&2; exit 3' '.stdin = true'
-	run cri attach "$CONTAINER" pipes < <(echo one; echo two)
+	run_container pipes 'read x; echo "got $x"; echo "not $x" >&2; exit 3' '.stdin = true'
+	run cri attach "$CONTAINER" pipes < <(echo one)
 	echo "$output"
-	[[ "$output" == *"got one"*"and two"* ]]
+	[[ "$output" == *"got one"* ]]
+	[[ "$output" == *"not one"* ]]
 	wait_for 20 is "$CONTAINER" "EXITED 3"
 	run_container tty 'tty; read x; stty size; exit 4' '.stdin = true | .tty = true'
 	run cri attach "$CONTAINER" tty < <(echo go)
@@ -171,4 +172,81 @@ guest_memory() {
 @test "virtio-mem: the VM gives back what a container that is gone had" {
 	cd "$BATS_TEST_TMPDIR"
 	env KATA_BUILD="$BUILD" python3 -B "$REPO/tests/shim/members.py" "$BATS_TEST_TMPDIR" shrink
+}
+
+@test "security context: user, groups, capabilities, read-only root, sysctls, seccomp, masked paths" {
+	local seccomp=$BATS_TEST_TMPDIR/no-chmod.json
+	echo '{ "defaultAction": "SCMP_ACT_ALLOW", "syscalls": [ { "names": [ "chmod", "fchmodat", "fchmodat2" ],
+		"action": "SCMP_ACT_ERRNO", "errnoRet": 95 } ] }' > "$seccomp"
+	run_pod '.linux.sysctls = { "net.ipv4.ip_local_port_range": "2000 3000", "kernel.shm_rmid_forced": "1" }'
+	run_container c 'id; grep CapEff /proc/self/status; touch /x; touch /dev/shm/y && chmod 600 /dev/shm/y;
+		cat /proc/sys/net/ipv4/ip_local_port_range /proc/sys/kernel/shm_rmid_forced; grep -c . /proc/keys; sleep 1000' \
+		".linux.security_context = { run_as_user: { value: 1000 }, run_as_group: { value: 3000 }, supplemental_groups: [ 4000, 5000 ],
+		readonly_rootfs: true, no_new_privs: true, capabilities: { add_capabilities: [ \"SYS_TIME\" ], drop_capabilities: [ \"CHOWN\" ] },
+		masked_paths: [ \"/proc/keys\" ], seccomp: { profile_type: 2, localhost_ref: \"$seccomp\" } }"
+	wait_for 30 grep -q ' 0$' "$BATS_TEST_TMPDIR/c.log"
+	cut -d' ' -f4- "$BATS_TEST_TMPDIR/c.log"
+	grep -q 'uid=1000 gid=3000.*groups=3000,4000,5000' "$BATS_TEST_TMPDIR/c.log"
+	grep -Eq 'touch: /x: (Read-only file system|Permission denied)' "$BATS_TEST_TMPDIR/c.log"
+	grep -q 'chmod: /dev/shm/y: Operation not supported' "$BATS_TEST_TMPDIR/c.log"
+	grep -q '2000.*3000$' "$BATS_TEST_TMPDIR/c.log"
+	[ "$(cri execsync "$CONTAINER" grep -c 'NoNewPrivs.*1' /proc/self/status)" = 1 ]
+	# Root, with what it was given and without what was taken.
+	run_container root 'grep CapEff /proc/self/status; chown 1 /root; date -s @1000000000; sleep 1000' \
+		'.linux.security_context = { readonly_rootfs: true, capabilities: { add_capabilities: [ "SYS_TIME" ],
+		drop_capabilities: [ "CHOWN" ] } }'
+	wait_for 30 grep -q 'Sun Sep' "$BATS_TEST_TMPDIR/root.log"
+	cut -d' ' -f4- "$BATS_TEST_TMPDIR/root.log"
+	grep -q 'chown: /root: ' "$BATS_TEST_TMPDIR/root.log"
+	# CAP_SYS_TIME is 25, CAP_CHOWN 0.
+	local caps
+	caps=$((16#$(sed -n 's/.*CapEff:\t//p' "$BATS_TEST_TMPDIR/root.log")))
+	[ $((caps >> 25 & 1)) -eq 1 ]
+	[ $((caps & 1)) -eq 0 ]
+}
+
+@test "privileged: all rights over the guest, no device of the host; hostPID and hostIPC are refused" {
+	run_pod '.linux.security_context.privileged = true'
+	run_container c 'grep CapEff /proc/self/status; mount -t tmpfs x /tmp && echo mounted; ls /dev; echo 1 > /proc/sys/vm/panic_on_oom && echo set; sleep 1000' \
+		'.linux.security_context.privileged = true'
+	wait_for 30 grep -q 'set$' "$BATS_TEST_TMPDIR/c.log"
+	cut -d' ' -f4- "$BATS_TEST_TMPDIR/c.log"
+	grep -q 'mounted$' "$BATS_TEST_TMPDIR/c.log"
+	# containerd gives what it has itself.
+	[ "$(sed -n 's/.*CapEff:\t//p' "$BATS_TEST_TMPDIR/c.log")" = "$(sed -n 's/CapEff:\t//p' "/proc/$(cat "$CTD/containerd.pid")/status")" ]
+	run ! grep -E ' (loop[0-9]|sd[a-z]|vd[a-z]|nvme)' "$BATS_TEST_TMPDIR/c.log"
+	run -125 cri runp <(jq '.linux.security_context.namespace_options.pid = 2 | .metadata.uid = "q1"' "$BATS_TEST_TMPDIR/pod.json")
+	echo "$output"
+	[[ "$output" == *"cannot see the host's processes"* ]]
+	run -125 cri runp <(jq '.linux.security_context.namespace_options.ipc = 2 | .metadata.uid = "q2"' "$BATS_TEST_TMPDIR/pod.json")
+	[[ "$output" == *"cannot share the host's IPC objects"* ]]
+}
+
+@test "init containers, restarts in the pod, containers that come and go while others run" {
+	mkdir "$BATS_TEST_TMPDIR/data"
+	local data=".mounts = [ { host_path: \"$BATS_TEST_TMPDIR/data\", container_path: \"/data\" } ]" web attempt
+	run_pod
+	run_container init 'echo prepared > /data/state' "$data"
+	wait_for 30 is "$CONTAINER" "EXITED 0"
+	run_container web 'cat /data/state; touch /data/up; while [ ! -e /data/crash ]; do sleep 0.1; done; rm /data/crash; exit 9' "$data"
+	web=$CONTAINER
+	# The same name again, as kubelet restarts: the old one is still there.
+	for attempt in 1 2; do
+		wait_for 30 test -e "$BATS_TEST_TMPDIR/data/up"
+		touch "$BATS_TEST_TMPDIR/data/crash"
+		wait_for 30 is "$web" "EXITED 9"
+		rm "$BATS_TEST_TMPDIR/data/up"
+		run_container web 'touch /data/up; while [ ! -e /data/crash ]; do sleep 0.1; done; rm /data/crash; exit 9' \
+			"$data | .metadata.attempt = $attempt"
+		cri rm "$web"
+		web=$CONTAINER
+	done
+	for attempt in 1 2 3; do
+		run_container "job$attempt" "echo $attempt >> /data/jobs" "$data"
+		wait_for 30 is "$CONTAINER" "EXITED 0"
+		cri rm "$CONTAINER"
+	done
+	is "$web" RUNNING
+	[ "$(cat "$BATS_TEST_TMPDIR/data/jobs")" = $'1\n2\n3' ]
+	[ "$(cat "$BATS_TEST_TMPDIR/data/state")" = prepared ]
 }
