@@ -31,7 +31,7 @@ while IFS= read -r line; do
 done < <(grep -rn '#include <event2/' src | grep -v '^src/common/loop.c')
 while IFS= read -r line; do
 	complain "oci/names.h is private to src/oci: $line"
-done < <(grep -rn '#include "oci/names.h"' src tests | grep -v '^src/oci/')
+done < <(grep -rn --include='*.[ch]' '#include "oci/names.h"' src tests | grep -v '^src/oci/')
 while IFS= read -r line; do
 	complain "only rpc/pb_*.c may include generated code: $line"
 done < <(grep -rn 'pb-c\.h' src | grep -v '^src/rpc/pb_')
@@ -61,7 +61,7 @@ if command -v clang-format > /dev/null; then
 	git ls-files '*.c' '*.h' | xargs clang-format --dry-run -Werror || complain "clang-format"
 fi
 if command -v shellcheck > /dev/null; then
-	git ls-files '*.sh' '.ci/run' | xargs shellcheck || complain "shellcheck"
+	git ls-files '*.sh' '.ci/run' | xargs shellcheck -x -P SCRIPTDIR || complain "shellcheck"
 fi
 for cc in gcc clang; do
 	make -s -j"$(nproc)" B="${B:-build}/lint-$cc" CC=$cc WERROR=-Werror all > /dev/null ||

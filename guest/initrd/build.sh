@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 #
 # Packs the initrd: a static agent as /init and the directories it mounts on.
 # The same agent gives the same archive, bit for bit, whoever packs it.

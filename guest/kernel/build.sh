@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 #
 # Builds the guest kernel from the distribution's kernel source and the
 # configuration fragments beside this script, once per set of inputs: a result

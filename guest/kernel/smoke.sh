@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 #
 # Boots a guest kernel under QEMU's interpreter with a small /init that uses
 # every feature a pod needs (smoke/init.c), and passes on its verdict: the TAP

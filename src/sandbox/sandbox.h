@@ -88,7 +88,7 @@ struct sandbox {
 	struct loop_source *virtiofsd_watch, *proxy_watch;
 	struct hypervisor *hv;
 	enum vm_accel accel;
-	unsigned max_vcpus; /* of the VM as it was started */
+	unsigned max_vcpus;		/* of the VM as it was started */
 	struct vm_size boot_size, size; /* as it was started, and now */
 	pid_t vmm_pid;
 	struct vsock_addr vsock;

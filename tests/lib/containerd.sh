@@ -44,7 +44,7 @@ config() {
 	      runtime_type = "io.containerd.kata.v2"
 	      privileged_without_host_devices = true
 	      pod_annotations = ["io.katacontainers.*"]
-	      ${KATA_SANDBOXER:+sandboxer = '$KATA_SANDBOXER'}
+	      ${KATA_SANDBOXER:+sandboxer = \"$KATA_SANDBOXER\"}
 	      $(options)
 	  [plugins."io.containerd.grpc.v1.cri".cni]
 	    bin_dir = "/usr/lib/cni"

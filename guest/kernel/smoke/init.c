@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The /init of the kernel smoke test: asks the running kernel, by using it, for
  * everything a pod needs, prints one TAP line per question on the console and
