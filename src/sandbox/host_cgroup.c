@@ -114,7 +114,8 @@ static int plan_all(struct host_cgroup *cg, struct arena *arena, const char *mou
 }
 
 /**
- * host_cgroup_plan() - decide where the cgroup is
+ * host_cgroup_plan_on() - decide where the cgroup is, on a host that is described
+ * @host: what it has mounted, and whether systemd runs it
  * @cgroups_path: linux.cgroupsPath; NULL or "": none is wanted
  * @systemd: it is slice:prefix:name
  * @arena: holds the strings
@@ -126,30 +127,58 @@ static int plan_all(struct host_cgroup *cg, struct arena *arena, const char *mou
  *
  * Return: 0 or -errno.
  */
-int host_cgroup_plan(const char *cgroups_path, bool systemd, struct arena *arena,
-		     struct host_cgroup *ret, struct err *err)
+int host_cgroup_plan_on(const struct host_cgroup_host *host, const char *cgroups_path, bool systemd,
+			struct arena *arena, struct host_cgroup *ret, struct err *err)
 {
-	cleanup_free char *mountinfo = NULL;
 	struct host_cgroup cg = HOST_CGROUP_NULL;
 	const char *path = cgroups_path;
 
 	*ret = cg;
 	if (str_empty(cgroups_path))
 		return 0;
+	if (systemd && !host->systemd)
+		return err_set(err, EOPNOTSUPP,
+			       "systemd does not run on this host, so its cgroup driver cannot be "
+			       "used for '%s'",
+			       cgroups_path);
 	if (systemd || (strchr(cgroups_path, ':') && *cgroups_path != '/'))
 		path = systemd_path(cgroups_path, arena, err);
 	if (!path)
 		return -err->code;
 	if (strstr(path, "..") || str_eq(path, "/"))
 		return err_set(err, EINVAL, "linux.cgroupsPath '%s' is not allowed", cgroups_path);
-	ssize_t n = io_read_file_at(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, &mountinfo);
-	int r = n < 0 ? (int)n : plan_all(&cg, arena, mountinfo, path, false);
+	int r = plan_all(&cg, arena, host->mountinfo, path, false);
 	if (r >= 0 && !cg.nr)
-		r = plan_all(&cg, arena, mountinfo, path, true);
+		r = plan_all(&cg, arena, host->mountinfo, path, true);
 	if (r < 0)
 		return err_set_errno(err, r, "find host cgroups");
 	*ret = cg;
 	return 0;
+}
+
+/**
+ * host_cgroup_plan() - decide where the cgroup is, on this host
+ * @cgroups_path: linux.cgroupsPath; NULL or "": none is wanted
+ * @systemd: it is slice:prefix:name
+ * @arena: holds the strings
+ * @ret: receives the plan, see host_cgroup_plan_on()
+ * @err: filled on failure
+ *
+ * Return: 0 or -errno.
+ */
+int host_cgroup_plan(const char *cgroups_path, bool systemd, struct arena *arena,
+		     struct host_cgroup *ret, struct err *err)
+{
+	cleanup_free char *mountinfo = NULL;
+	ssize_t n = io_read_file_at(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, &mountinfo);
+
+	if (n < 0)
+		return err_set_errno(err, (int)n, "find host cgroups");
+	/* As sd_booted(3) finds out. */
+	const struct host_cgroup_host host = { mountinfo,
+					       faccessat(AT_FDCWD, "/run/systemd/system/", F_OK,
+							 AT_SYMLINK_NOFOLLOW) == 0 };
+	return host_cgroup_plan_on(&host, cgroups_path, systemd, arena, ret, err);
 }
 
 /* A new cpuset has no CPUs and accepts no process; version 2 inherits by itself. */

@@ -26,11 +26,18 @@ struct host_cgroup {
 
 #define HOST_CGROUP_NULL ((struct host_cgroup){ .nr = 0 })
 
+struct host_cgroup_host {
+	const char *mountinfo; /* of /proc, see proc(5) */
+	bool systemd;	       /* is PID 1 */
+};
+
 /*
  * Where it will be; nothing is made yet, so that it can be recorded first. Strings live in @arena.
  */
 int host_cgroup_plan(const char *cgroups_path, bool systemd, struct arena *arena,
 		     struct host_cgroup *ret, struct err *err) must_check;
+int host_cgroup_plan_on(const struct host_cgroup_host *host, const char *cgroups_path, bool systemd,
+			struct arena *arena, struct host_cgroup *ret, struct err *err) must_check;
 int host_cgroup_create(struct host_cgroup *cg, struct err *err) must_check;
 int host_cgroup_limit(struct host_cgroup *cg, const struct oci_resources *resources,
 		      struct err *err) must_check;
