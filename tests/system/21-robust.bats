@@ -224,6 +224,24 @@ ended_with() {
 	no_leaks
 }
 
+@test "the stand-in is killed while the VM starts: create fails and undoes itself" {
+	make_bundle sleep 1000
+	new_id
+	kata create --bundle "$BUNDLE" "$ID" < /dev/null > "$BATS_TEST_TMPDIR/out" 2>&1 &
+	local create=$! standin
+	wait_for 20 test -s "$ROOT/$ID/shim.pid"
+	wait_for 20 eval '[ -n "$(pid_of qemu)" ]'
+	standin=$(pid_of standin)
+	kill -9 "$standin"
+	! wait "$create"
+	cat "$BATS_TEST_TMPDIR/out"
+	grep -q "the process $standin that stands for container $ID ended while the container was created" "$BATS_TEST_TMPDIR/out"
+	[ "$(grep -c . "$BATS_TEST_TMPDIR/out")" -eq 1 ]
+	run kata state "$ID"
+	[[ "$output" == *"does not exist"* ]]
+	no_leaks
+}
+
 @test "QEMU is killed while it starts" {
 	make_bundle sleep 1000
 	new_id
