@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 
 #include "common/err.h"
 
@@ -120,6 +122,32 @@ int fd_close_from(int first, const int *keep, size_t nr_keep)
 int fd_cloexec_from(int first)
 {
 	return fd_range((unsigned)first, UINT32_MAX, CLOSE_RANGE_CLOEXEC);
+}
+
+/**
+ * fd_listen_at() - listen on a unix socket that only its owner may connect to
+ * @dir_fd: directory, borrowed
+ * @name: name in it, which is not there yet
+ * @type: SOCK_STREAM or SOCK_SEQPACKET
+ *
+ * The path goes through /proc, so that a long directory does not hit the limit of sun_path.
+ *
+ * Return: the socket or -errno.
+ */
+int fd_listen_at(int dir_fd, const char *name, int type)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	cleanup_close int fd = neg_errno(socket(AF_UNIX, type | SOCK_CLOEXEC, 0));
+
+	if (fd < 0)
+		return fd;
+	(void)snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d/%s", dir_fd, name);
+	mode_t old = umask(0177); /* the mode of a socket is decided by bind(2) */
+	int r = neg_errno(bind(fd, (struct sockaddr *)&addr, sizeof(addr)));
+	(void)umask(old); /* cannot fail */
+	if (r >= 0)
+		r = neg_errno(listen(fd, SOMAXCONN));
+	return r < 0 ? r : TAKE_FD(fd);
 }
 
 /**

@@ -27,6 +27,7 @@ int fd_set_cloexec(int fd, bool on) must_check;
 int fd_reopen(int fd, int flags) must_check;
 int fd_close_from(int first, const int *keep, size_t nr_keep) must_check;
 int fd_cloexec_from(int first) must_check;
+int fd_listen_at(int dir_fd, const char *name, int type) must_check;
 ssize_t fd_send_msg(int sock, const void *data, size_t len, const int *fds,
 		    size_t nr_fds) must_check;
 ssize_t fd_recv_msg(int sock, void *data, size_t len, int *fds, size_t max_fds,

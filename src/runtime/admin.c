@@ -4,6 +4,10 @@
  */
 #include "runtime/admin.h"
 
+#include <errno.h>
+
+#include "kata_protocol.h"
+
 /**
  * admin_query_call() - one call to the admin service
  * @q: running query
@@ -23,12 +27,26 @@ int admin_query_call(struct admin_query *q, const struct rpc_method *method, con
 	return session_explain(&q->session, r, err);
 }
 
+/* A sandbox that containerd manages has no record of the command line's, but the same socket. */
+static int connect_managed(struct admin_query *q, struct err *err)
+{
+	struct session *s = &q->session;
+	int r = arena_new(&s->arena);
+
+	if (r < 0)
+		return err_set_errno(err, r, "sandbox \"%s\"", q->id);
+	r = dial_socket_at(s->record.dir_fd, KATA_SOCKET_ADMIN, &q->admin, err);
+	return r == -ENOTCONN ? err_set(err, ENOENT, "container \"%s\" does not exist", q->id) : r;
+}
+
 static int run_query(void *arg, struct err *err)
 {
 	struct admin_query *q = arg;
 	int r = session_open(&q->session, q->cli, q->id, err);
 
-	if (r == 0)
+	if (r == -ENOENT && q->session.record.dir_fd >= 0)
+		r = connect_managed(q, err);
+	else if (r == 0)
 		r = session_admin(&q->session, &q->admin, err);
 	if (r == 0)
 		r = q->fn(q, err);

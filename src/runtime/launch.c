@@ -13,8 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -97,18 +95,9 @@ int launch_find_shim(char *path, size_t len, struct err *err)
 
 static int listen_at(int dir_fd, const char *name, int type, struct err *err)
 {
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	cleanup_close int fd = neg_errno(socket(AF_UNIX, type | SOCK_CLOEXEC, 0));
+	int fd = fd_listen_at(dir_fd, name, type);
 
-	if (fd < 0)
-		return err_set_errno(err, fd, "socket");
-	snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d/%s", dir_fd, name);
-	mode_t old = umask(0177); /* the mode of a socket is decided by bind(2) */
-	int r = neg_errno(bind(fd, (struct sockaddr *)&addr, sizeof(addr)));
-	(void)umask(old); /* cannot fail */
-	if (r == 0)
-		r = neg_errno(listen(fd, SOMAXCONN));
-	return r < 0 ? err_set_errno(err, r, "cannot listen on %s", name) : TAKE_FD(fd);
+	return fd < 0 ? err_set_errno(err, fd, "cannot listen on %s", name) : fd;
 }
 
 static void fill_argv(const struct cli *cli, const struct record *record, const char *path,

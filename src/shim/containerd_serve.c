@@ -17,10 +17,12 @@
 #include "common/log.h"
 #include "common/proc.h"
 #include "common/str.h"
+#include "kata_protocol.h"
 #include "sandbox/sandbox_record.h"
 #include "shim/containerd.h"
 #include "shim/containerd_paths.h"
 #include "shim/events.h"
+#include "shim/journal.h"
 #include "shim/shim.h"
 
 #define SHIM_LISTEN_FD 3
@@ -56,14 +58,37 @@ static int make_state_dir(const struct shim_options *options, char *dir, size_t 
 		return fd;
 	int n = snprintf(text, sizeof(text), "%d %llu\n", (int)getpid(),
 			 (unsigned long long)start_time);
-	return io_replace_file_at(fd, "shim.pid", text, (size_t)n, 0600);
+	return io_replace_file_at(fd, KATA_STATE_SHIM_PID, text, (size_t)n, 0600);
+}
+
+/* For the command line's verbs about sandboxes, which also know those that containerd manages. */
+static int serve_admin(struct shim *shim)
+{
+	cleanup_close int dir =
+		neg_errno(open(shim->state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+
+	if (dir < 0)
+		return dir;
+	(void)unlinkat(dir, KATA_SOCKET_ADMIN, 0); /* of a shim that was killed */
+	int fd = fd_listen_at(dir, KATA_SOCKET_ADMIN, SOCK_STREAM);
+	int r = fd < 0 ? fd
+		       : rpc_server_new(shim->loop, admin_handlers, nr_admin_handlers, shim,
+					&shim->admin_server);
+	if (r < 0)
+		(void)fd_close(fd);
+	return r < 0 ? r : rpc_server_listen(shim->admin_server, fd);
 }
 
 static int serve(struct shim *shim)
 {
 	const char *address = getenv("TTRPC_ADDRESS");
-	int r = rpc_server_new(shim->loop, task_handlers, nr_task_handlers, shim,
-			       &shim->task_server);
+	int r = journal_new(&shim->journal);
+
+	if (r >= 0)
+		r = serve_admin(shim);
+	if (r >= 0)
+		r = rpc_server_new(shim->loop, task_handlers, nr_task_handlers, shim,
+				   &shim->task_server);
 
 	if (r >= 0)
 		r = rpc_server_listen(shim->task_server, SHIM_LISTEN_FD);

@@ -56,3 +56,32 @@ configure() {
 	losetup --detach "$device"
 	[ "$output" = $'content\n4096' ]
 }
+
+@test "a start that fails quotes the guest's last words; the timeline of one that works has each step" {
+	make_bundle sleep 1000
+	configure 's|^kernel_params = .*|kernel_params = "rdinit=/nosuch"|'
+	run kata run --bundle "$BUNDLE" "words-$$"
+	echo "$output"
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"the guest kernel panicked"*"last words of the guest"*"Kernel panic"* ]]
+	configure ''
+	kata run --detach --bundle "$BUNDLE" "words-$$" < /dev/null > /dev/null
+	[ "$(kata timeline "words-$$" | jq -r '.[] | select(.ns > 0).name' | head -1)" != "" ]
+	kata timeline --svg "words-$$" | python3 -c 'import sys, xml.dom.minidom; xml.dom.minidom.parse(sys.stdin)'
+}
+
+@test "a shell in the guest, where the initrd has one" {
+	mkdir -p "$BATS_TEST_TMPDIR/add/bin"
+	cp "$(command -v busybox)" "$BATS_TEST_TMPDIR/add/bin/sh"
+	(cat "$BUILD/guest/initrd.img" && cd "$BATS_TEST_TMPDIR/add" && find . | cpio --quiet -o -H newc) \
+		> "$BATS_TEST_TMPDIR/initrd"
+	configure "s|^initrd = .*|initrd = \"$BATS_TEST_TMPDIR/initrd\"|
+		s|^debug_console_enabled = .*|debug_console_enabled = true|"
+	make_bundle sleep 1000
+	kata run --detach --bundle "$BUNDLE" "shell-$$" < /dev/null > /dev/null
+	[ -e "$ROOT/shell-$$/vsock.sock" ] || skip "this host has vhost-vsock"
+	run timeout 20 bash -c "(echo 'CONNECT 1026'; echo 'echo from pid \$\$ on \$(cat /proc/1/comm); exit') |
+		socat -t 10 - 'UNIX-CONNECT:$ROOT/shell-$$/vsock.sock'"
+	echo "$output"
+	[[ "$output" == *"on init"* ]]
+}

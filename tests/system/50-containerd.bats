@@ -200,6 +200,19 @@ teardown() {
 	events_stop
 }
 
+@test "the command line's verbs about sandboxes know those of containerd" {
+	run_task -d t-admin sleep 1000
+	local ours=("$BUILD/kata-runtime" --root /run/kata/ns/default)
+	[ "$("${ours[@]}" timeline t-admin | jq -r '.[-1].name')" = "container created" ]
+	[[ "$("${ours[@]}" console t-admin)" == *"kata-agent: ready"* ]]
+	[[ "$("${ours[@]}" metrics t-admin)" == *kata_agent_total_rss* ]]
+	[[ "$("${ours[@]}" ps t-admin)" == *"sleep 1000"* ]]
+	run "${ours[@]}" console nobody
+	[[ "$output" == *'\"nobody\" does not exist'* ]]
+	c task kill -s KILL t-admin
+	wait_for 10 task_is t-admin STOPPED
+}
+
 # killed_by PATTERN: a helper of a task's shim dies; the task ends with an exit event.
 killed_by() {
 	local id=t-$RANDOM pid
