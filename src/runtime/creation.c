@@ -206,6 +206,7 @@ static int set_up_standin(struct creation *c, int sandbox_fd, struct err *err)
 	get_size(c, &size);
 	const struct standin_params params = {
 		.root_fd = root_fd,
+		.pidns_fd = -1,
 		.key = c->id,
 		.netns = c->pod.netns,
 		.netns_fd = c->pod.netns_fd,

@@ -53,7 +53,10 @@ static int delete_task(const struct delete *del, struct session *s, struct err *
 		return r;
 	if (!s->task)
 		return 1;
-	if (status != TASK_STATUS_STOPPED && status != TASK_STATUS_CREATED && !del->force)
+	/* Without its stand-in it is about to stop, and has stopped as far as the manager sees. */
+	bool ending = s->record.standin_pid > 0 && !record_standin_alive(&s->record);
+	if (status != TASK_STATUS_STOPPED && status != TASK_STATUS_CREATED && !del->force &&
+	    !ending)
 		return err_set(err, EBUSY, "cannot delete container \"%s\" that is not stopped: %s",
 			       del->id, session_status_name(status));
 	if (status != TASK_STATUS_STOPPED && status != TASK_STATUS_UNKNOWN) {

@@ -77,17 +77,14 @@ static int make_exec_id(struct exec *e, struct err *err)
 	return 0;
 }
 
-/*
- * The network namespace of the container's stand-in, so that both show the same one; -1 when it
- * cannot be had.
- */
-static int open_netns(const struct exec *e)
+/* A namespace of the container's stand-in, for both to be in; -1 when it cannot be had. */
+static int open_namespace(const struct exec *e, const char *name)
 {
 	char path[64];
 
 	if (!record_standin_alive(&e->session.record))
 		return -1;
-	snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)e->session.record.standin_pid);
+	snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)e->session.record.standin_pid, name);
 	return open(path, O_RDONLY | O_CLOEXEC);
 }
 
@@ -109,7 +106,8 @@ static int set_up_standin(struct exec *e, struct err *err)
 {
 	char key[STANDIN_KEY_MAX];
 	struct terminal_size size;
-	cleanup_close int netns_fd = open_netns(e);
+	cleanup_close int netns_fd = open_namespace(e, "net");
+	cleanup_close int pidns_fd = open_namespace(e, "pid");
 	cleanup_close int sandbox_fd = record_open_sandbox(&e->session.record, err);
 
 	if (sandbox_fd < 0)
@@ -119,6 +117,7 @@ static int set_up_standin(struct exec *e, struct err *err)
 	get_size(e, &size);
 	const struct standin_params params = {
 		.root_fd = -1,
+		.pidns_fd = pidns_fd,
 		.key = key,
 		.netns = netns_fd >= 0 ? STANDIN_NETNS_JOIN : STANDIN_NETNS_KEEP,
 		.netns_fd = netns_fd,

@@ -53,6 +53,17 @@ static void remove_container(struct creation *c)
 		log_warn("%s", err.text);
 }
 
+/* A process that was killed has the same code; then there is a shim that answers. */
+static bool is_shim_lost(struct run *run, int code)
+{
+	const struct task_state_request req = { .id = run->c.id };
+	struct task_state_response resp = { 0 };
+	struct err err = ERR_NULL;
+
+	return code == STANDIN_EXIT_LOST &&
+	       session_call(&run->c.session, &task_v2_state, &req, &resp, CLI_STATE_MS, &err) < 0;
+}
+
 static int run_container(void *arg, struct err *err)
 {
 	struct run *run = arg;
@@ -70,7 +81,7 @@ static int run_container(void *arg, struct err *err)
 	if (run->options.detach)
 		return 0;
 	int code = foreground_wait(&fg, &run->c.standin, err);
-	launch_relay_end(&run->c.launch, code == STANDIN_EXIT_LOST);
+	launch_relay_end(&run->c.launch, is_shim_lost(run, code));
 	if (code >= 0 && !run->options.keep)
 		remove_container(&run->c);
 	return code;

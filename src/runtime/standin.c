@@ -158,6 +158,24 @@ static void enter_root(int root_fd)
 	(void)fd_close(root_fd);
 }
 
+/* Only a child is in the namespace one has joined. It has this process's parent and descriptors. */
+static void enter_pidns(int pidns_fd)
+{
+	struct standin_reply reply = { 0 };
+
+	if (setns(pidns_fd, CLONE_NEWPID) < 0)
+		give_up(-errno, "join the PID namespace");
+	reply.pid = (pid_t)syscall(SYS_clone, CLONE_PARENT | SIGCHLD, NULL, NULL, NULL, 0);
+	if (reply.pid < 0)
+		give_up(-errno, "fork in the PID namespace");
+	if (reply.pid > 0) {
+		ssize_t n = fd_send_msg(self.control, &reply, sizeof(reply), NULL, 0);
+		_exit(n < 0 ? STANDIN_EXIT_LOST : 0);
+	}
+	if (setsid() < 0)
+		give_up(-errno, "lead a session");
+}
+
 static void set_up(void)
 {
 	static struct standin_setup setup; /* not on the stack: the process should stay small */
@@ -166,16 +184,23 @@ static void set_up(void)
 	size_t nr_fds;
 	ssize_t n = fd_recv_msg(self.control, &setup, sizeof(setup), fds, ARRAY_SIZE(fds), &nr_fds);
 
-	if (n != (ssize_t)sizeof(setup) ||
-	    nr_fds != 1U + (setup.netns == STANDIN_NETNS_JOIN) + setup.has_tty + setup.has_root)
+	if (n != (ssize_t)sizeof(setup) || nr_fds != 1U + (setup.netns == STANDIN_NETNS_JOIN) +
+							     setup.has_tty + setup.has_root +
+							     setup.has_pidns)
 		_exit(STANDIN_EXIT_LOST); /* the parent ended, or changed its mind */
-	int netns_fd = setup.netns == STANDIN_NETNS_JOIN ? fds[1] : -1;
+	const int *next = fds + 1;
+	int netns_fd = setup.netns == STANDIN_NETNS_JOIN ? *next++ : -1;
+	int tty_fd = setup.has_tty ? *next++ : -1;
+	int root_fd = setup.has_root ? *next++ : -1;
+	int pidns_fd = setup.has_pidns ? *next++ : -1;
+	if (pidns_fd >= 0)
+		enter_pidns(pidns_fd);
 	int r = enter_netns(&setup, netns_fd);
 	if (r < 0)
 		give_up(r, setup.netns == STANDIN_NETNS_NEW ? "make a network namespace"
 							    : "join the network namespace");
-	if (setup.has_tty)
-		take_terminal(fds[nr_fds - 1 - setup.has_root]);
+	if (tty_fd >= 0)
+		take_terminal(tty_fd);
 	title_set(setup.title, setup.title_len);
 	self.shim = connect_shim(fds[0]);
 	if (self.shim < 0)
@@ -183,10 +208,11 @@ static void set_up(void)
 	say_hello(&setup);
 	await_ready();
 	drop_stdio();
-	if (setup.has_root)
-		enter_root(fds[nr_fds - 1]);
+	if (root_fd >= 0)
+		enter_root(root_fd);
 	(void)close(fds[0]);
 	(void)fd_close(netns_fd);
+	(void)fd_close(pidns_fd);
 	n = fd_send_msg(self.control, &ok, sizeof(ok), NULL, 0);
 	if (n < 0)
 		_exit(STANDIN_EXIT_LOST);

@@ -15,9 +15,12 @@
  * Managers enter the namespaces of the pid they know, for example to copy files: they must find the
  * container there, not the host.
  *
+ * A further process's stand-in is in the PID namespace of the container's: the kernel ends it with
+ * that one, and tells of its end first, as managers expect.
+ *
  * If the verb dies before it commits, the stand-in ends, and with it (the shim sees its connection
  * close) whatever the shim has made for it. Afterwards it ends with the shim's EXIT message, with
- * 255 when the shim goes without one.
+ * 137 when the shim goes without one: the VM ends with it, and that kills the process.
  */
 #pragma once
 
@@ -29,7 +32,7 @@
 #include "kata_protocol.h"
 
 #define STANDIN_TITLE_MAX 1024
-#define STANDIN_EXIT_LOST 255 /* the shim went without a word */
+#define STANDIN_EXIT_LOST 137 /* 128 + SIGKILL: the shim went, and the process with it */
 
 /* The verb's end of a stand-in. STANDIN_PROC_NULL is the start state. */
 struct standin_proc {
@@ -52,6 +55,7 @@ struct standin_params {
 	enum standin_netns netns;
 	int netns_fd;	/* for JOIN */
 	int sandbox_fd; /* state directory with the shim's socket */
+	int pidns_fd;	/* PID namespace to live in, -1: the caller's */
 	int root_fd;	/* detached mount of the container's root, -1: stays in the host's */
 	int tty_fd;	/* slave of the terminal to live on, -1: keeps the inherited stdio */
 	bool terminal;	/* the process has a terminal, be it @tty_fd or the caller's own */

@@ -7,8 +7,8 @@
 #include "common/macros.h"
 #include "runtime/standin.h"
 
-/* State directory, network namespace, terminal, root file system. */
-#define STANDIN_SETUP_FDS 4
+/* State directory, network namespace, terminal, root file system, PID namespace: those it has. */
+#define STANDIN_SETUP_FDS 5
 
 /*
  * How a stand-in takes memory when its process ran out of it; the shim's limit ends it long before
@@ -19,7 +19,7 @@
 
 struct standin_setup {
 	enum standin_netns netns;
-	unsigned char has_tty, terminal, has_root;
+	unsigned char has_tty, terminal, has_root, has_pidns;
 	unsigned short rows, columns;
 	char key[STANDIN_KEY_MAX];
 	size_t title_len;
@@ -28,6 +28,7 @@ struct standin_setup {
 
 struct standin_reply {
 	int r;	       /* 0: registered */
+	pid_t pid;     /* not 0: the stand-in is this process from now on, and says the rest */
 	char step[64]; /* what failed */
 };
 

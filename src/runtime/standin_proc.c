@@ -88,6 +88,17 @@ static void fill_title(struct standin_setup *setup, char *const *args)
 	}
 }
 
+/* The stand-in has forked itself into another PID namespace: its child is ours as well. */
+static int adopt(struct standin_proc *standin, pid_t pid, struct err *err)
+{
+	(void)waitpid(standin->pid, NULL, 0); /* it is about to end */
+	standin->pid = pid;
+	(void)fd_close(standin->pidfd);
+	standin->pidfd = proc_open_pidfd(pid);
+	return standin->pidfd < 0 ? err_set_errno(err, standin->pidfd, "cannot watch the stand-in")
+				  : 0;
+}
+
 static int read_reply(struct standin_proc *standin, uint64_t deadline_ns, struct err *err)
 {
 	struct standin_reply reply;
@@ -100,7 +111,9 @@ static int read_reply(struct standin_proc *standin, uint64_t deadline_ns, struct
 	if (n != (ssize_t)sizeof(reply))
 		return err_set(err, ECONNRESET, "the stand-in ended unexpectedly");
 	reply.step[sizeof(reply.step) - 1] = '\0';
-	return reply.r < 0 ? err_set_errno(err, reply.r, "the stand-in cannot %s", reply.step) : 0;
+	if (reply.r < 0)
+		return err_set_errno(err, reply.r, "the stand-in cannot %s", reply.step);
+	return reply.pid > 0 ? adopt(standin, reply.pid, err) : 0;
 }
 
 /**
@@ -119,6 +132,7 @@ int standin_set_up(struct standin_proc *standin, const struct standin_params *pa
 		.netns = params->netns,
 		.has_tty = params->tty_fd >= 0,
 		.has_root = params->root_fd >= 0,
+		.has_pidns = params->pidns_fd >= 0,
 		.terminal = params->terminal,
 		.rows = params->rows,
 		.columns = params->columns,
@@ -137,10 +151,16 @@ int standin_set_up(struct standin_proc *standin, const struct standin_params *pa
 		fds[nr_fds++] = params->tty_fd;
 	if (params->root_fd >= 0)
 		fds[nr_fds++] = params->root_fd;
+	if (params->pidns_fd >= 0)
+		fds[nr_fds++] = params->pidns_fd;
 	ssize_t n = fd_send_msg(standin->control, &setup, sizeof(setup), fds, nr_fds);
 	if (n < 0)
 		return err_set_errno(err, (int)n, "cannot speak to the stand-in");
-	return read_reply(standin, deadline_ns, err);
+	/* Two processes speak of themselves, in any order, where there is a PID namespace to join. */
+	int r = read_reply(standin, deadline_ns, err);
+	if (r == 0 && params->pidns_fd >= 0)
+		r = read_reply(standin, deadline_ns, err);
+	return r;
 }
 
 /**

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,6 +23,10 @@
  * an exec may.
  */
 #define SB_PROCESS_DRAIN_MS 500
+/* What execs have for their ends when the container's first process has ended. */
+#define SB_PROCESS_EXECS_MS 1000
+/* How long the guest may take to kill a container, less than the command line waits. */
+#define SB_PROCESS_KILL_MS 8000
 /* Exit status when nobody can tell, as runc and containerd use it. */
 #define SB_PROCESS_STATUS_UNKNOWN 255
 
@@ -225,6 +230,37 @@ static int ask_exit_status(struct sb_process *process)
 	return resp.status < 0 || resp.status > 255 ? SB_PROCESS_STATUS_UNKNOWN : resp.status;
 }
 
+static struct sb_process *find_running_exec(const struct sb_container *ctr)
+{
+	list_for_each(node, &ctr->execs) {
+		struct sb_process *exec = list_entry(node, struct sb_process, node);
+
+		if (exec->state == SB_PROCESS_STATE_RUNNING)
+			return exec;
+	}
+	return NULL;
+}
+
+/*
+ * The end of a container's first process is the end of the others. As on a host, where the kernel
+ * sees to it, their ends are told first: managers forget the container with its first process.
+ */
+static void await_execs(struct sb_process *init)
+{
+	uint64_t deadline_ns = loop_deadline_ms(SB_PROCESS_EXECS_MS);
+	struct sb_process *exec;
+
+	/* The container may be deleted while this waits. */
+	while (init->container && (exec = find_running_exec(init->container))) {
+		struct sb_process *held = sb_process_ref(exec);
+		int r = sb_process_wait(held, deadline_ns);
+
+		(void)sb_process_unref(held);
+		if (r < 0) /* one that is not of the container's PID namespace lives on */
+			return;
+	}
+}
+
 static void follow_main(void *arg)
 {
 	struct sb_process *process = arg;
@@ -236,6 +272,8 @@ static void follow_main(void *arg)
 	for (size_t i = 1; i < ARRAY_SIZE(process->relays); i++)
 		if (relay_wait(process->relays[i], deadline_ns) < 0)
 			log_debug("stream %zu outlives its process", i);
+	if (!*process->exec_id)
+		await_execs(process);
 	sb_process_exited(process, status);
 	(void)sb_process_unref(process);
 }
@@ -282,6 +320,21 @@ int sb_process_wait(struct sb_process *process, uint64_t deadline_ns)
 	return 0;
 }
 
+/* SIGKILL needs nobody's consent: a guest that does not answer is killed as a whole. */
+static int kill_guest(struct sandbox *sb)
+{
+	if (!*sb->death)
+		(void)snprintf(sb->death, sizeof(sb->death), "the guest did not answer SIGKILL");
+	log_warn("%s: killing the VM", sb->death);
+	return neg_errno(kill(sb->vmm_pid, SIGKILL)); /* an unreaped child's pid is its own */
+}
+
+static bool is_alone(const struct sb_container *ctr)
+{
+	return ctr->node.next == &ctr->sandbox->containers &&
+	       ctr->node.prev == &ctr->sandbox->containers;
+}
+
 /**
  * sb_process_signal() - deliver a signal
  * @process: process
@@ -291,7 +344,7 @@ int sb_process_wait(struct sb_process *process, uint64_t deadline_ns)
  * @err: filled on failure
  *
  * A process that has ended is no error for SIGKILL and SIGTERM, which want just that; -ESRCH
- * otherwise.
+ * otherwise. SIGKILL for the one container of a guest that does not answer ends the VM.
  *
  * Return: 0 or -errno.
  */
@@ -316,8 +369,16 @@ int sb_process_signal(struct sb_process *process, int signo, bool all, struct er
 		.exec_id = process->exec_id,
 		.signal = (uint32_t)signo,
 	};
-	int r = rpc_call(sb->agent, &agent_signal_process, &req, NULL, NULL,
-			 sandbox_request_deadline(sb), err);
+	bool kill_all = signo == SIGKILL && !*process->exec_id && is_alone(ctr);
+	uint64_t deadline_ns = sandbox_request_deadline(sb);
+	if (kill_all)
+		deadline_ns = MIN(deadline_ns, loop_deadline_ms(SB_PROCESS_KILL_MS));
+	int r = rpc_call(sb->agent, &agent_signal_process, &req, NULL, NULL, deadline_ns, err);
+	if (r == -ETIMEDOUT && kill_all && sb->state == SANDBOX_STATE_RUNNING && !sb->gone &&
+	    sb->vmm_pid > 0) {
+		*err = ERR_NULL;
+		return kill_guest(sb);
+	}
 	/* Before the start nobody follows it, and SIGKILL leaves no doubt. */
 	if (r >= 0 && signo == SIGKILL && process->state == SB_PROCESS_STATE_CREATED)
 		sb_process_exited(process, 128 + SIGKILL);

@@ -1,15 +1,18 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# dockerd.sh start DIR | stop DIR: a docker daemon of our own below DIR with the runtime "kata" of this checkout and an
-# image "busybox" made from the host's busybox-static. Talk to it with `docker -H unix://DIR/docker.sock`.
+# dockerd.sh start DIR [OPTION ...] | stop DIR: a docker daemon of our own below DIR with the runtime "kata" of this
+# checkout and an image "busybox" made from the host's busybox-static. Talk to it with
+# `docker -H unix://DIR/docker.sock`. `run DIR [OPTION ...]` is start without the image, for a daemon that was stopped.
+# Options are dockerd's.
 set -euo pipefail
 action=$1
 dir=$2
+shift 2
 repo=$(cd "$(dirname "$0")/../.." && pwd)
 build=${KATA_BUILD:-$repo/build}
 docker=/usr/bin/docker
 
-start() {
+run() {
 	mkdir -p "$dir"
 	cat > "$dir/kata" <<-WRAPPER
 	#!/bin/sh
@@ -20,8 +23,8 @@ start() {
 	{ "runtimes": { "kata": { "path": "$dir/kata" } } }
 	JSON
 	setsid /usr/sbin/dockerd --config-file "$dir/daemon.json" --data-root "$dir/data" --exec-root "$dir/exec" \
-		--pidfile "$dir/docker.pid" --host "unix://$dir/docker.sock" --live-restore \
-		--ipv6 --fixed-cidr-v6 fd00:6b:6174:61::/64 > "$dir/dockerd.log" 2>&1 < /dev/null &
+		--pidfile "$dir/docker.pid" --host "unix://$dir/docker.sock" --ipv6 \
+		--fixed-cidr-v6 fd00:6b:6174:61::/64 "$@" >> "$dir/dockerd.log" 2>&1 < /dev/null &
 	for _ in $(seq 300); do
 		"$docker" -H "unix://$dir/docker.sock" version > /dev/null 2>&1 && break
 		sleep 0.1
@@ -30,7 +33,6 @@ start() {
 		tail -20 "$dir/dockerd.log" >&2
 		exit 1
 	}
-	image
 }
 
 image() {
@@ -53,14 +55,18 @@ stop() {
 		kill -0 "$pid" 2>/dev/null || break
 		sleep 0.1
 	done
-	# dockerd's containerd goes with it, but for live-restore; ours must not stay.
+	# Its containerd goes with it, but when it was killed or stopped with live-restore; ours must not stay.
 	pid=$(cat "$dir/exec/containerd/containerd.pid" 2>/dev/null || true)
 	[ -z "$pid" ] || kill "$pid" 2>/dev/null || true
 	ip link delete docker0 2>/dev/null || true
 }
 
 case "$action" in
-start) start ;;
+start)
+	run "$@"
+	image
+	;;
+run) run "$@" ;;
 stop) stop ;;
-*) echo "usage: $0 start|stop DIR" >&2; exit 2 ;;
+*) echo "usage: $0 start|run|stop DIR [OPTION ...]" >&2; exit 2 ;;
 esac

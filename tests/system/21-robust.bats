@@ -89,7 +89,7 @@ ended_with() {
 	new_id
 	run_in_background
 	kill -9 "$(pid_of shim)"
-	ended_with 255 "shim"
+	ended_with 137 "the shim was killed by signal 9"
 }
 
 @test "the stand-in is killed" {

@@ -18,6 +18,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/fd.h"
@@ -39,7 +40,8 @@
 
 /* The played agent and what it saw. */
 static struct {
-	bool silent; /* answers nothing */
+	bool silent;	  /* answers nothing */
+	bool ends_silent; /* a signal ends the process and is not answered */
 	void (*during_create)(void *arg);
 	void *during_create_arg;
 	int create_error; /* errno of CreateContainer */
@@ -129,6 +131,11 @@ static int agent_signal(void *ctx, struct rpc_request *call, const void *request
 	if (agent.silent)
 		return say_nothing();
 	agent.signal = (int)req->signal;
+	if (agent.ends_silent) {
+		agent.exited = true;
+		fiber_cond_broadcast(&agent.exit_now);
+		return say_nothing();
+	}
 	return 0;
 }
 
@@ -370,6 +377,59 @@ static void a_refused_create_keeps_the_words_and_leaves_nothing(void **state)
 {
 	(void)state;
 	assert_int_equal(fiber_run_main(refused_main, NULL), 0);
+}
+
+struct waiting {
+	struct sandbox *sb;
+	struct sb_process *process;
+	struct fiber *fiber;
+	int r;
+};
+
+static void wait_main(void *arg)
+{
+	struct waiting *waiting = arg;
+
+	waiting->r = sb_process_wait(waiting->process, loop_deadline_ms(5000));
+}
+
+static void begin_wait(void *arg)
+{
+	struct waiting *waiting = arg;
+
+	waiting->process = sb_process_ref(sb_container_find(waiting->sb, "c")->init);
+	assert_int_equal(fiber_spawn(fiber_loop(), "wait", wait_main, waiting, &waiting->fiber), 0);
+	fiber_yield();
+}
+
+static int refused_wait_main(void *arg)
+{
+	struct world w;
+	struct err err = ERR_NULL;
+	struct sb_container *ctr;
+	struct waiting waiting = { .r = 1 };
+
+	(void)arg;
+	set_up(&w);
+	waiting.sb = w.sb;
+	agent.during_create = begin_wait;
+	agent.during_create_arg = &waiting;
+	agent.create_error = ENOENT;
+	assert_true(create(&w, -1, &ctr, &err) < 0);
+	assert_int_equal(fiber_join(waiting.fiber, loop_deadline_ms(10000)), 0);
+	assert_int_equal(waiting.r, 0);
+	assert_int_equal(waiting.process->exit_status, 137);
+	/* Nobody was told of a container that never was. */
+	assert_int_equal(seen.exited, 0);
+	(void)sb_process_unref(waiting.process);
+	tear_down(&w);
+	return 0;
+}
+
+static void who_waits_for_a_refused_container_is_told(void **state)
+{
+	(void)state;
+	assert_int_equal(fiber_run_main(refused_wait_main, NULL), 0);
 }
 
 /* The hook writes the state it is told, which is how the test knows that it ran. */
@@ -661,6 +721,100 @@ static void a_guest_that_never_answers_stalls_nobody(void **state)
 	assert_int_equal(fiber_run_main(silent_main, NULL), 0);
 }
 
+struct killing {
+	struct sb_process *process;
+	int signo, result;
+};
+
+static void kill_main(void *arg)
+{
+	struct killing *killing = arg;
+	struct err err = ERR_NULL;
+
+	killing->result = sb_process_signal(killing->process, killing->signo, false, &err);
+}
+
+/* The VM of a single container ends with it, so the answer to the signal may never come. */
+static int last_signal_main(void *arg)
+{
+	struct world w;
+	struct err err = ERR_NULL;
+	struct sb_container *ctr;
+	struct fiber *fibers[2];
+
+	(void)arg;
+	set_up(&w);
+	w.sb->config->agent.request_timeout_ms = 20000;
+	assert_int_equal(create(&w, -1, &ctr, &err), 0);
+	assert_int_equal(sb_container_start(ctr, &err), 0);
+	agent.ends_silent = true;
+	agent.exit_status = 137;
+	struct killing killings[] = { { sb_process_ref(ctr->init), SIGKILL, 1 },
+				      { sb_process_ref(ctr->init), SIGUSR1, 1 } };
+	for (size_t i = 0; i < 2; i++)
+		assert_int_equal(
+			fiber_spawn(fiber_loop(), "kill", kill_main, &killings[i], &fibers[i]), 0);
+	assert_int_equal(sb_process_wait(ctr->init, loop_deadline_ms(5000)), 0);
+	(void)snprintf(w.sb->death, sizeof(w.sb->death), "the VM ended");
+	assert_null(rpc_server_free(w.server));
+	assert_int_equal(
+		rpc_server_new(fiber_loop(), handlers, ARRAY_SIZE(handlers), NULL, &w.server), 0);
+	for (size_t i = 0; i < 2; i++)
+		assert_int_equal(fiber_join(fibers[i], loop_deadline_ms(5000)), 0);
+	assert_int_equal(killings[0].result, 0);
+	assert_true(killings[1].result < 0);
+	for (size_t i = 0; i < 2; i++)
+		(void)sb_process_unref(killings[i].process);
+	assert_int_equal(sb_container_delete(ctr, &err), 0);
+	tear_down(&w);
+	return 0;
+}
+
+static void a_signal_that_ends_the_vm_needs_no_answer(void **state)
+{
+	(void)state;
+	assert_int_equal(fiber_run_main(last_signal_main, NULL), 0);
+}
+
+static int deaf_main(void *arg)
+{
+	struct world w;
+	struct err err = ERR_NULL;
+	struct sb_container *ctr;
+	int status;
+	pid_t vmm = fork();
+
+	(void)arg;
+	if (vmm == 0)
+		for (;;)
+			(void)pause();
+	set_up(&w);
+	w.sb->vmm_pid = vmm;
+	assert_int_equal(create(&w, -1, &ctr, &err), 0);
+	assert_int_equal(sb_container_start(ctr, &err), 0);
+	agent.silent = true;
+	assert_int_equal(sb_process_signal(ctr->init, SIGTERM, false, &err), -ETIMEDOUT);
+	assert_int_equal(waitpid(vmm, &status, WNOHANG), 0);
+	assert_int_equal(sb_process_signal(ctr->init, SIGKILL, false, &err), 0);
+	assert_int_equal(waitpid(vmm, &status, 0), vmm);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	assert_string_equal(w.sb->death, "the guest did not answer SIGKILL");
+	assert_null(rpc_server_free(w.server)); /* what its end does to the agent */
+	assert_int_equal(
+		rpc_server_new(fiber_loop(), handlers, ARRAY_SIZE(handlers), NULL, &w.server), 0);
+	assert_int_equal(sb_process_wait(ctr->init, loop_deadline_ms(5000)), 0);
+	assert_int_equal(seen.status, 137);
+	assert_int_equal(sb_container_delete(ctr, &err), 0);
+	tear_down(&w);
+	return 0;
+}
+
+static void sigkill_ends_a_guest_that_never_answers(void **state)
+{
+	(void)state;
+	assert_int_equal(fiber_run_main(deaf_main, NULL), 0);
+}
+
 static int set_up_group(void **state)
 {
 	char path[100];
@@ -689,11 +843,14 @@ int main(void)
 		cmocka_unit_test(a_container_lives_and_ends_once),
 		cmocka_unit_test(a_container_killed_before_its_start_has_stopped),
 		cmocka_unit_test(a_refused_create_keeps_the_words_and_leaves_nothing),
+		cmocka_unit_test(who_waits_for_a_refused_container_is_told),
 		cmocka_unit_test(poststop_hooks_run_after_a_refused_create),
 		cmocka_unit_test(a_create_whose_stand_in_ends_fails_and_leaves_nothing),
 		cmocka_unit_test(a_create_with_a_stand_in_is_bound_to_it),
 		cmocka_unit_test(a_delete_waits_for_the_create_it_meets),
 		cmocka_unit_test(a_guest_that_never_answers_stalls_nobody),
+		cmocka_unit_test(a_signal_that_ends_the_vm_needs_no_answer),
+		cmocka_unit_test(sigkill_ends_a_guest_that_never_answers),
 	};
 
 	if (geteuid() != 0)
