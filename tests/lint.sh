@@ -49,6 +49,14 @@ while read -r lines file; do
 done < <(find src include -name '*.[ch]' -exec wc -l {} +)
 [ "$(wc -l < Makefile)" -le 250 ] || complain "Makefile has more than 250 lines"
 
+# What documents refer to is there: links, and paths of the sources in back quotes (CODING_STYLE.md quotes others').
+while IFS=: read -r file path; do
+	[ -e "$(dirname "$file")/$path" ] || complain "$file: dead link to $path"
+done < <(git grep -oE '\]\([^)#: ]+' -- '*.md' | sed 's/\](//')
+while IFS=: read -r file path; do
+	compgen -G "$path" > /dev/null || complain "$file: there is no $path"
+done < <(git grep -oE '`(src|include|proto|guest|tests|docs|deploy|man)/[A-Za-z0-9_./*-]+`' -- '*.md' ':!CODING_STYLE.md' | tr -d '`')
+
 # What every file needs.
 while IFS= read -r file; do
 	head -3 "$file" | grep -q 'SPDX-License-Identifier: Apache-2.0' || complain "$file has no licence line"
