@@ -53,6 +53,7 @@ done < <(find src include -name '*.[ch]' -exec wc -l {} +)
 while IFS=: read -r file path; do
 	[ -e "$(dirname "$file")/$path" ] || complain "$file: dead link to $path"
 done < <(git grep -oE '\]\([^)#: ]+' -- '*.md' | sed 's/\](//')
+# shellcheck disable=SC2016 # the back quotes are meant
 while IFS=: read -r file path; do
 	compgen -G "$path" > /dev/null || complain "$file: there is no $path"
 done < <(git grep -oE '`(src|include|proto|guest|tests|docs|deploy|man)/[A-Za-z0-9_./*-]+`' -- '*.md' ':!CODING_STYLE.md' | tr -d '`')
