@@ -353,8 +353,10 @@ int sb_process_signal(struct sb_process *process, int signo, bool all, struct er
 	struct sb_container *ctr = process->container;
 	struct sandbox *sb = ctr->sandbox;
 
+	bool wants_end = signo == SIGKILL || signo == SIGTERM || all;
+
 	if (process->state == SB_PROCESS_STATE_STOPPED || !sb->agent) {
-		if (signo == SIGKILL || signo == SIGTERM || all)
+		if (wants_end)
 			return 0;
 		return err_set(err, ESRCH, "container not running: process of %s already finished",
 			       ctr->id);
@@ -378,6 +380,11 @@ int sb_process_signal(struct sb_process *process, int signo, bool all, struct er
 	    sb->vmm_pid > 0) {
 		*err = ERR_NULL;
 		return kill_guest(sb);
+	}
+	/* The VM may end with its last process, and the answer with the VM. */
+	if (r < 0 && r != -ETIMEDOUT && wants_end && process->state == SB_PROCESS_STATE_STOPPED) {
+		*err = ERR_NULL;
+		return 0;
 	}
 	/* Before the start nobody follows it, and SIGKILL leaves no doubt. */
 	if (r >= 0 && signo == SIGKILL && process->state == SB_PROCESS_STATE_CREATED)
