@@ -45,10 +45,10 @@ is() {
 # Where several test runs share a host (KATA_TEST_SCOPE is set), state of other runs' pods is none of ours.
 remove_pods() {
 	local id scope="$BUILD|$CTD"
-	[ -n "${KATA_TEST_SCOPE:-}" ] || scope+="|/run/kata/ns/k8s.io"
+	[ -n "${KATA_TEST_SCOPE:-}" ] || scope+="|/run/kata/ns/k8s.io|/sys/fs/cgroup/.*k8s.io/"
 	for id in $(cri pods | cut -d' ' -f1); do
 		cri rmp "$id"
-		scope+="|/run/kata/ns/k8s.io/$id"
+		scope+="|/run/kata/ns/k8s.io/$id|/sys/fs/cgroup/.*/$id"
 	done
 	KATA_TEST_SCOPE=$scope no_leaks
 	[ -n "${KATA_TEST_SCOPE:-}" ] || [ -z "$(ls /run/kata/ns/k8s.io 2>/dev/null)" ]

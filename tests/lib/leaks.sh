@@ -3,7 +3,22 @@
 # leaks.sh [STATE_ROOT ...]: is anything of ours left on this host? Prints what it finds; exit status 1 then.
 # The one check that every system test ends with. KATA_TEST_SCOPE, an extended regular expression, limits it to what
 # matches where several test runs share a host.
+#
+# leaks.sh --cgroups: the cgroups there are, which a test writes to the file $KATA_TEST_CGROUPS before it begins: then
+# every cgroup is a leak that is new, has no processes and does not go away. In a scope it is one only if its path
+# matches, or its name is that of a container in the file $KATA_TEST_IDS.
 set -uo pipefail
+
+# Not the top level, nor podman's for conmon: managers make those once, for all their containers.
+cgroups_now() {
+	local depth=3 # a hierarchy for each controller
+	[ "$(stat -f -c %T /sys/fs/cgroup)" = cgroup2fs ] && depth=2
+	find /sys/fs/cgroup -mindepth "$depth" -type d -links 2 ! -name conmon 2>/dev/null | sort
+}
+if [ "${1:-}" = --cgroups ]; then
+	cgroups_now
+	exit
+fi
 found=0
 scope=${KATA_TEST_SCOPE:-}
 in_scope() { grep -E -- "${scope:-.}" || true; }
@@ -36,8 +51,22 @@ mounts=$(grep -E '/run/kata|/kata-containers/|kataShared' /proc/self/mountinfo |
 [ -z "$mounts" ] || report "mounts:"$'\n'"$mounts"
 taps=$(ip -o link show 2>/dev/null | grep _kata || true)
 [ -z "$taps" ] || report "interfaces: $taps"
-cgroups=$(find /sys/fs/cgroup -mindepth 2 -type d -path '*/kata/*' 2>/dev/null | in_scope | head -5)
-[ -z "$cgroups" ] || report "cgroups: $cgroups"
+
+new_cgroups() {
+	local dir
+	cgroups_now | comm -13 "${KATA_TEST_CGROUPS:-/dev/null}" - | while read -r dir; do
+		[ -n "${KATA_TEST_CGROUPS:-}" ] || [[ "$dir" = */kata/* ]] || continue
+		[ -z "$scope" ] || [[ "$dir" =~ $scope ]] ||
+			grep -qxsF -- "${dir##*/}" "${KATA_TEST_IDS:-/dev/null}" || continue
+		[ -n "$(cat "$dir/cgroup.procs" 2>/dev/null)" ] || [ ! -d "$dir" ] || echo "$dir"
+	done
+}
+for _ in $(seq 30); do
+	cgroups=$(new_cgroups)
+	[ -z "$cgroups" ] && break
+	sleep 0.1
+done
+[ -z "$cgroups" ] || report "cgroups:"$'\n'"$(head -5 <<< "$cgroups")"
 [ -n "$scope" ] || set -- /run/kata "$@"
 for root in "$@"; do
 	[ -d "$root" ] || continue

@@ -65,6 +65,7 @@ teardown() {
 		kill "$(cat "$ROOTLESS/run/libpod/tmp/pause.pid")" || true
 		rm -rf "$ROOTLESS"
 	fi
+	pod ps -aq --no-trunc >> "$KATA_TEST_IDS" || true
 	pod pod rm -fa > /dev/null 2>&1 || true
 	pod rm -fa -t 0 > /dev/null 2>&1 || true
 	for network in knet knet2; do

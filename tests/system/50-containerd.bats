@@ -67,7 +67,7 @@ teardown() {
 	for id in $(c container ls -q); do
 		c container rm "$id" || true
 	done
-	KATA_TEST_SCOPE="$BUILD|$CTD|/run/kata/ns/default" no_leaks
+	KATA_TEST_SCOPE="$BUILD|$CTD|/run/kata/ns/default|/sys/fs/cgroup/.*default/" no_leaks
 	[ -z "$(ls /run/kata/ns/default 2>/dev/null)" ]
 }
 

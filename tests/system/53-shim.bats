@@ -15,7 +15,7 @@ teardown() {
 		ip netns del "$NETNS" || true
 		ip netns del "$NETNS-peer" || true
 	fi
-	KATA_TEST_SCOPE="$BUILD/|/run/kata/ns/kata-test-shim" no_leaks
+	KATA_TEST_SCOPE="$BUILD/|/run/kata/ns/kata-test-shim|/sys/fs/cgroup/.*kata-test-shim/" no_leaks
 	[ -z "$(ls /run/kata/ns/kata-test-shim 2>/dev/null)" ]
 }
 

@@ -8,6 +8,12 @@ KATA=("$BUILD/kata-runtime" --config "$BUILD/configuration.toml" --root "$ROOT")
 
 load ../lib/retry
 
+# What leaks.sh compares with; this file is read once for every test.
+if [ -n "${BATS_TEST_TMPDIR:-}" ]; then
+	export KATA_TEST_CGROUPS=$BATS_TEST_TMPDIR/cgroups.before KATA_TEST_IDS=$BATS_TEST_TMPDIR/ids
+	[ -e "$KATA_TEST_CGROUPS" ] || "$REPO/tests/lib/leaks.sh" --cgroups > "$KATA_TEST_CGROUPS"
+fi
+
 kata() {
 	"${KATA[@]}" "$@"
 }
@@ -42,6 +48,7 @@ wait_for() {
 
 new_id() {
 	ID="t-$BATS_TEST_NUMBER-$RANDOM"
+	echo "$ID" >> "$KATA_TEST_IDS"
 }
 
 # A test that failed half-way must not spoil the next one.
