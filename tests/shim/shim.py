@@ -12,7 +12,7 @@ import threading
 from wire import (Closed, Connection, OK, PATIENCE, RESPONSE, any_of, first, frame, msg, parse, read_request, text,
                   wait_until)
 
-NAMESPACE = "kata-test-shim"
+NAMESPACE = os.environ.get("KATA_TEST_NAMESPACE", "kata-test-shim")
 REPO = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("KATA_BUILD", os.path.join(REPO, "build"))
 EVENTS = "containerd.services.events.ttrpc.v1.Events"
