@@ -22,7 +22,10 @@ through() {
 }
 
 mib_per_s() {
-	awk -v us="$1" -v base="$2" -v mib="$mib" 'BEGIN {printf "%.0f", mib * 1e6 / (us - base)}'
+	# Too short to be told from the start: more MiB are needed, or a quieter machine.
+	awk -v us="$1" -v base="$2" -v mib="$mib" 'BEGIN {
+		if (us > base) printf "%.0f", mib * 1e6 / (us - base); else print "-"
+	}'
 }
 
 heading "Streams: $mib MiB, without the time of run true"
