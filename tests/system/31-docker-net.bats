@@ -85,20 +85,34 @@ send() {
 	[ "$(d exec "$2" cut -c1-32 /sum)" = "$(head -c 100000000 /dev/zero | tr '\0' k | md5sum | cut -c1-32)" ]
 }
 
+# there_and_back NAME ADDRESS PORT: a container serves at the address; 100 MB go there and 100 MB come back. The address is
+# docker's option, and what socat is given, less the port.
+there_and_back() {
+	local listening=':1B58 0\{8\}\|:1B58 0\{32\}' port sum
+	head -c 100000000 /dev/urandom > "$DDIR/blob"
+	sum=$(md5sum < "$DDIR/blob")
+	kbg "$1" -p "$2::7000" -v "$DDIR/blob:/blob:ro" busybox \
+		sh -c 'nc -l -p 7000 | md5sum > /sum; nc -l -p 7000 < /blob; sleep 1000'
+	port=$(d inspect -f '{{(index (index .NetworkSettings.Ports "7000/tcp") 0).HostPort}}' "$1")
+	wait_for 10 d exec "$1" grep -q "$listening" /proc/net/tcp /proc/net/tcp6
+	timeout 60 socat -u FILE:"$DDIR/blob" "TCP:$2:$port"
+	wait_for 20 d exec "$1" test -s /sum
+	[ "$(d exec "$1" cat /sum)" = "$sum" ]
+	wait_for 10 d exec "$1" grep -q "$listening" /proc/net/tcp /proc/net/tcp6
+	[ "$(timeout 60 socat -u "TCP:$2:$port" - | md5sum)" = "$sum" ]
+}
+
 @test "a published port, 100 MB from the host and back" {
 	# parity: run -p | as runc
 	# parity: port | as runc
-	head -c 100000000 /dev/urandom > "$DDIR/blob"
-	sum=$(md5sum < "$DDIR/blob")
-	kbg one -p 127.0.0.1::7000 -v "$DDIR/blob:/blob:ro" busybox \
-		sh -c 'nc -l -p 7000 | md5sum > /sum; nc -l -p 7000 < /blob; sleep 1000'
-	address=$(d port one 7000/tcp)
-	wait_for 10 d exec one sh -c 'grep -q :1B58 /proc/net/tcp /proc/net/tcp6'
-	timeout 60 socat -u FILE:"$DDIR/blob" "TCP:$address"
-	wait_for 20 d exec one test -s /sum
-	[ "$(d exec one cat /sum)" = "$sum" ]
-	wait_for 10 d exec one sh -c 'grep -q ":1B58 00000000\|:1B58 00000000000000000000000000000000" /proc/net/tcp /proc/net/tcp6'
-	[ "$(timeout 60 socat -u "TCP:$address" - | md5sum)" = "$sum" ]
+	there_and_back one 127.0.0.1
+	[[ "$(d port one 7000/tcp)" == 127.0.0.1:* ]]
+}
+
+@test "a port published on an IPv6 address, 100 MB from the host and back" {
+	# parity: run -p [ADDRESS]:PORT | as runc
+	there_and_back one '[::1]'
+	[[ "$(d port one 7000/tcp)" == *::1*:* ]]
 }
 
 @test "networks that come and go while the container runs" {
@@ -127,4 +141,39 @@ send() {
 	krun --link one:other busybox ping -c 1 -W 5 other > /dev/null
 	ip=$(ip_of one bridge IPAddress)
 	krun --link one:other busybox grep -q "$ip.*other" /etc/hosts
+}
+
+@test "docker-compose: two services reach each other by name" {
+	# parity: docker-compose up, exec, logs, ps, stop, down | as runc
+	command -v docker-compose > /dev/null || skip "docker-compose is not installed"
+	mkdir -p "$DDIR/project"
+	cat > "$DDIR/project/docker-compose.yml" <<-YAML
+	version: "2.4"
+	services:
+	  server:
+	    image: busybox
+	    runtime: kata
+	    init: true
+	    command: sh -c 'while :; do echo answer of \$\$(hostname) | nc -l -p 7000; done'
+	    hostname: box
+	  client:
+	    image: busybox
+	    runtime: kata
+	    depends_on: [server]
+	    command: sh -c 'until nc server 7000 < /dev/null; do sleep 0.5; done; sleep 1000'
+	YAML
+	export DOCKER_HOST=unix://$DDIR/docker.sock COMPOSE_PROJECT_NAME=pair
+	cd "$DDIR/project"
+	timeout 120 docker-compose up -d
+	wait_for 30 sh -c "docker-compose logs client 2>&1 | grep -q 'answer of box'"
+	[ "$(timeout 60 docker-compose exec -T client nc server 7000 < /dev/null)" = "answer of box" ]
+	timeout 60 docker-compose exec -T server ping -c 1 -W 5 client
+	# In two VMs.
+	[ "$(timeout 60 docker-compose exec -T client cat /proc/sys/kernel/random/boot_id)" != \
+		"$(timeout 60 docker-compose exec -T server cat /proc/sys/kernel/random/boot_id)" ]
+	[ "$(timeout 60 docker-compose ps | grep -c ' Up ')" -eq 2 ]
+	timeout 60 docker-compose stop -t 5
+	timeout 60 docker-compose down
+	[ -z "$(d ps -aq)" ]
+	[ -z "$(d network ls -q --filter name=pair)" ]
 }

@@ -4,6 +4,7 @@
 
 load helpers
 load ../lib/docker
+bats_require_minimum_version 1.5.0
 
 setup_file() {
 	docker_setup_file
@@ -200,4 +201,22 @@ is_up() {
 	wait_for 60 d exec one true
 	still_works one "$pid"
 	[ "$(krun busybox echo new)" = new ]
+}
+
+# run_one NUMBER: a container that ends with a status of its own; "NUMBER STATUS" to standard output.
+run_one() {
+	local code=0
+	D_TIMEOUT=500 krun busybox sh -c "exit $(($1 % 120 + 3))" > /dev/null || code=$?
+	echo "$1 $code"
+}
+
+@test "many containers, eight at a time: every status is right, nothing is left, no error in the log" {
+	local lines number=${KATA_STRESS:-24}
+	lines=$(wc -l < "$DDIR/dockerd.log")
+	export -f d krun run_one
+	seq "$number" | xargs -P 8 -I NUMBER bash -c 'run_one NUMBER' > "$BATS_TEST_TMPDIR/codes"
+	diff <(sort -n "$BATS_TEST_TMPDIR/codes") <(seq "$number" | awk '{ print $1, $1 % 120 + 3 }')
+	[ -z "$(d ps -aq)" ]
+	tail -n "+$((lines + 1))" "$DDIR/dockerd.log" > "$BATS_TEST_TMPDIR/log"
+	run ! grep 'level=\(error\|fatal\)' "$BATS_TEST_TMPDIR/log"
 }
