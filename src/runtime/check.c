@@ -14,10 +14,9 @@
 #define QEMU_MINOR_MIN 2
 
 struct check {
-	const struct cli *cli;
-	struct config *config;
-	struct host host;
-	struct strbuf out;
+	const struct config *config;
+	const struct host *host;
+	struct strbuf *out;
 	bool missing; /* something that is needed */
 	int r;	      /* the first failure to write */
 };
@@ -38,7 +37,7 @@ static void say(struct check *c, enum verdict verdict, const char *what, const c
 	va_end(ap);
 	if (verdict == CHECK_MISSING)
 		c->missing = true;
-	int r = strbuf_printf(&c->out, "%-8s %-14s %s\n", words[verdict], what, text);
+	int r = strbuf_printf(c->out, "%-8s %-14s %s\n", words[verdict], what, text);
 	if (c->r == 0)
 		c->r = r;
 }
@@ -52,14 +51,14 @@ static void check_accel(struct check *c)
 	};
 	struct err err = ERR_NULL;
 	const char *setting = names[c->config->hypervisor.accel];
-	const struct kvm_probe *kvm = &c->host.kvm;
+	const struct kvm_probe *kvm = &c->host->kvm;
 	bool good = kvm->result == KVM_PROBE_OK;
 	int use = kvm_probe_choose(setting, kvm, &err);
 
 	say(c, CHECK_GOOD, "CPU", "%s, %u online, %s",
-	    str_empty(c->host.cpu_model) ? c->host.arch : c->host.cpu_model, c->host.nr_cpus,
-	    c->host.hw_virt ? "with hardware virtualization"
-			    : "hardware virtualization not announced");
+	    str_empty(c->host->cpu_model) ? c->host->arch : c->host->cpu_model, c->host->nr_cpus,
+	    c->host->hw_virt ? "with hardware virtualization"
+			     : "hardware virtualization not announced");
 	say(c, good ? CHECK_GOOD : CHECK_NOTE, "KVM", "%s (probed in %u us)", kvm->detail,
 	    kvm->took_us);
 	if (use < 0)
@@ -70,14 +69,23 @@ static void check_accel(struct check *c)
 		    use ? "" : ": correct but several times slower than KVM");
 }
 
+static void check_file(struct check *c, const char *what, const struct host_file *file)
+{
+	if (file->r == 0)
+		say(c, CHECK_GOOD, what, "%s", file->path);
+	else if (str_empty(file->path))
+		say(c, CHECK_MISSING, what, "not found");
+	else
+		say(c, CHECK_MISSING, what, "%s: %s", file->path, strerror(-file->r));
+}
+
 static void check_vmm(struct check *c)
 {
-	const struct host_file *vmm = &c->host.vmm;
+	const struct host_file *vmm = &c->host->vmm;
 	unsigned major = 0, minor = 0;
 
 	if (vmm->r < 0) {
-		say(c, CHECK_MISSING, "QEMU", "%s: %s",
-		    str_empty(vmm->path) ? "no path configured" : vmm->path, strerror(-vmm->r));
+		check_file(c, "QEMU", vmm);
 		return;
 	}
 	bool known = host_qemu_version(vmm->version, &major, &minor);
@@ -93,28 +101,29 @@ static void check_vmm(struct check *c)
 
 static void check_vsock(struct check *c)
 {
-	if (c->host.vhost_vsock == 0)
+	if (c->host->vhost_vsock == 0)
 		say(c, CHECK_GOOD, "vsock", "will use the kernel's vhost-vsock");
-	else if (c->host.proxy.r == 0)
+	else if (c->host->proxy.r == 0)
 		say(c, CHECK_NOTE, "vsock", "no /dev/vhost-vsock (%s): will use %s",
-		    strerror(-c->host.vhost_vsock), c->host.proxy.path);
+		    strerror(-c->host->vhost_vsock), c->host->proxy.path);
 	else
 		say(c, CHECK_MISSING, "vsock",
 		    "no /dev/vhost-vsock (%s) and no kata-proxy (%s: %s)",
-		    strerror(-c->host.vhost_vsock), c->host.proxy.path, strerror(-c->host.proxy.r));
+		    strerror(-c->host->vhost_vsock), c->host->proxy.path,
+		    strerror(-c->host->proxy.r));
 	if (c->config->hypervisor.disable_vhost_net)
 		say(c, CHECK_NOTE, "vhost-net",
 		    "switched off by the configuration: packets pass through QEMU");
-	else if (c->host.vhost_net == 0)
+	else if (c->host->vhost_net == 0)
 		say(c, CHECK_GOOD, "vhost-net", "will be used");
 	else
 		say(c, CHECK_NOTE, "vhost-net", "no /dev/vhost-net (%s): packets pass through QEMU",
-		    strerror(-c->host.vhost_net));
+		    strerror(-c->host->vhost_net));
 }
 
 static void check_shared_fs(struct check *c)
 {
-	const struct host_file *vfsd = &c->host.virtiofsd;
+	const struct host_file *vfsd = &c->host->virtiofsd;
 
 	if (c->config->hypervisor.shared_fs == CONFIG_SHARED_FS_NONE)
 		say(c, CHECK_NOTE, "shared files", "none, by the configuration");
@@ -123,57 +132,75 @@ static void check_shared_fs(struct check *c)
 	else if (vfsd->r == 0)
 		say(c, CHECK_GOOD, "shared files", "will use virtio-fs: %s: %s", vfsd->path,
 		    vfsd->version);
-	else
+	else if (str_empty(vfsd->path))
 		say(c, CHECK_NOTE, "shared files",
-		    "virtiofsd %s (%s): will use 9p, which is slower", vfsd->path,
+		    "no virtiofsd was found: will use 9p, which is slower");
+	else
+		say(c, CHECK_MISSING, "shared files", "virtio_fs_daemon %s: %s", vfsd->path,
 		    strerror(-vfsd->r));
 }
 
-static void check_file(struct check *c, const char *what, const struct host_file *file)
+/**
+ * check_report() - judge a host
+ * @config: effective configuration
+ * @host: what is there
+ * @out: receives one line for each finding
+ * @ret_capable: receives whether containers can run
+ *
+ * Return: 0 or -errno of the buffer.
+ */
+int check_report(const struct config *config, const struct host *host, struct strbuf *out,
+		 bool *ret_capable)
 {
-	if (file->r == 0)
-		say(c, CHECK_GOOD, what, "%s", file->path);
-	else
-		say(c, CHECK_MISSING, what, "%s: %s",
-		    str_empty(file->path) ? "not found" : file->path, strerror(-file->r));
-}
+	struct check check = { .config = config, .host = host, .out = out }, *c = &check;
 
-static int run_checks(void *arg, struct err *err)
-{
-	struct check *c = arg;
-	cleanup_arena struct arena *arena = NULL;
-	int r = arena_new(&arena);
-
-	if (r == 0)
-		r = config_load(c->cli->config, arena, &c->config, err);
-	if (r == 0)
-		r = host_probe(c->config, arena, &c->host, err);
-	if (r < 0)
-		return r;
 	check_accel(c);
 	check_vmm(c);
 	check_vsock(c);
 	check_shared_fs(c);
-	check_file(c, "guest kernel", &c->host.agent_kernel);
-	check_file(c, "guest initrd", &c->host.initrd);
-	check_file(c, "shim", &c->host.shim);
-	say(c, str_eq(c->host.cgroup, "none") ? CHECK_MISSING : CHECK_GOOD, "cgroups", "%s",
-	    c->host.cgroup);
-	if (c->config->files.nr == 0)
+	check_file(c, "guest kernel", &host->agent_kernel);
+	check_file(c, "guest initrd", &host->initrd);
+	check_file(c, "shim", &host->shim);
+	if (str_eq(host->cgroup, "none"))
+		say(c, CHECK_MISSING, "cgroups", "not mounted at /sys/fs/cgroup");
+	else
+		say(c, CHECK_GOOD, "cgroups", "%s", host->cgroup);
+	if (config->files.nr == 0)
 		say(c, CHECK_NOTE, "configuration", "no file: the defaults hold");
-	for (size_t i = 0; i < c->config->files.nr; i++)
-		say(c, CHECK_GOOD, "configuration", "%s", c->config->files.v[i]);
-	for (size_t i = 0; i < c->config->warnings.nr; i++)
-		say(c, CHECK_NOTE, "configuration", "%s", c->config->warnings.v[i]);
-	if (c->r == 0)
-		c->r = strbuf_puts(
-			&c->out,
-			c->missing ? "\nThis host cannot run containers yet: see what is MISSING.\n"
-				   : "\nThis host can run containers.\n");
-	if (c->r < 0)
-		return err_set_errno(err, c->r, "check");
-	r = cli_print(c->out.data, c->out.len, err);
-	return r < 0 ? r : c->missing ? CLI_EXIT_FAILURE : 0;
+	for (size_t i = 0; i < config->files.nr; i++)
+		say(c, CHECK_GOOD, "configuration", "%s", config->files.v[i]);
+	for (size_t i = 0; i < config->warnings.nr; i++)
+		say(c, CHECK_NOTE, "configuration", "%s", config->warnings.v[i]);
+	*ret_capable = !c->missing;
+	return c->r;
+}
+
+static int print_report(void *arg, struct err *err)
+{
+	const struct cli *cli = arg;
+	cleanup_arena struct arena *arena = NULL;
+	cleanup_strbuf struct strbuf out = STRBUF_NULL;
+	struct config *config;
+	struct host host;
+	bool capable = false;
+	int r = arena_new(&arena);
+
+	if (r == 0)
+		r = config_load(cli->config, arena, &config, err);
+	if (r == 0)
+		r = host_probe(config, arena, &host, err);
+	if (r < 0)
+		return r;
+	r = check_report(config, &host, &out, &capable);
+	if (r == 0)
+		r = strbuf_puts(&out,
+				capable ? "\nThis host can run containers.\n"
+					: "\nThis host cannot run containers yet: see what is "
+					  "MISSING.\n");
+	if (r < 0)
+		return err_set_errno(err, r, "check");
+	r = cli_print(out.data, out.len, err);
+	return r < 0 ? r : capable ? 0 : CLI_EXIT_FAILURE;
 }
 
 static int set(void *arg, int key, const char *value, struct err *err)
@@ -207,11 +234,7 @@ int verb_check(struct cli *cli, int argc, char **argv, struct err *err)
 		.set = set,
 		.doc = "Say what this host offers and what will be used.",
 	};
-	struct check c = { .cli = cli, .out = STRBUF_NULL };
-	int r = cli_parse(&verb, argc, argv, &c, NULL, err);
+	int r = cli_parse(&verb, argc, argv, NULL, NULL, err);
 
-	if (r == 0)
-		r = cli_run(run_checks, &c, err);
-	strbuf_deinit(&c.out);
-	return r;
+	return r < 0 ? r : cli_run(print_report, cli, err);
 }

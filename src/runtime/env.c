@@ -67,18 +67,21 @@ static void put_hypervisor(struct json_writer *w, const struct env *e)
 	json_member_str(w, "Path", e->host.vmm.path);
 	json_member_str(w, "Version", e->host.vmm.version);
 	json_member_str(w, "Accelerator", use < 0 ? "none" : use ? "kvm" : "tcg");
-	json_member_str(w, "Vsock", e->host.vhost_vsock == 0 ? "vhost" : "kata-proxy");
+	json_member_str(w, "Vsock",
+			e->host.vhost_vsock == 0 ? "vhost"
+			: e->host.proxy.r == 0	 ? "kata-proxy"
+						 : "none");
 	json_member_bool(w, "VhostNet",
 			 e->host.vhost_net == 0 && !e->config->hypervisor.disable_vhost_net);
 	json_object_end(w);
 }
 
-static void put_host(struct json_writer *w, const struct host *host)
+static void put_host(struct json_writer *w, const struct host *host, bool capable)
 {
 	json_member_object(w, "Host");
 	json_member_str(w, "Kernel", host->kernel);
 	json_member_str(w, "Architecture", host->arch);
-	json_member_bool(w, "VMContainerCapable", host->vmm.r == 0);
+	json_member_bool(w, "VMContainerCapable", capable);
 	json_member_str(w, "Cgroup", host->cgroup);
 	json_member_object(w, "Distro");
 	json_member_str(w, "Name", host->distro_name);
@@ -103,8 +106,13 @@ static void put_host(struct json_writer *w, const struct host *host)
 
 static int build(const struct env *e, struct strbuf *out, unsigned indent)
 {
+	cleanup_strbuf struct strbuf findings = STRBUF_NULL;
 	struct json_writer w;
+	bool capable;
+	int r = check_report(e->config, &e->host, &findings, &capable);
 
+	if (r < 0)
+		return r;
 	json_writer_init(&w, out, indent);
 	json_object(&w);
 	json_member_object(&w, "Meta");
@@ -117,7 +125,7 @@ static int build(const struct env *e, struct strbuf *out, unsigned indent)
 	put_file(&w, "Initrd", &e->host.initrd);
 	put_file(&w, "Virtiofsd", &e->host.virtiofsd);
 	put_hypervisor(&w, e);
-	put_host(&w, &e->host);
+	put_host(&w, &e->host, capable);
 	json_put_key(&w, "Configuration");
 	config_write(&w, e->config);
 	json_object_end(&w);

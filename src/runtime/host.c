@@ -124,6 +124,8 @@ static const char *probe_cgroup(void)
 		return "none";
 	if (fs.f_type == CGROUP2_SUPER_MAGIC)
 		return "v2";
+	if (fs.f_type == SYSFS_MAGIC) /* the empty directory that sysfs has for it */
+		return "none";
 	if (statfs("/sys/fs/cgroup/unified", &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC)
 		return "hybrid";
 	return "v1";

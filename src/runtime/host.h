@@ -10,6 +10,7 @@
 #include "common/arena.h"
 #include "common/err.h"
 #include "common/kvm_probe.h"
+#include "common/str.h"
 #include "config/config.h"
 
 /* A program or file that a sandbox needs. */
@@ -34,4 +35,6 @@ struct host {
 
 int host_probe(const struct config *config, struct arena *arena, struct host *ret,
 	       struct err *err) must_check;
+int check_report(const struct config *config, const struct host *host, struct strbuf *out,
+		 bool *ret_capable) must_check;
 bool host_qemu_version(const char *version, unsigned *ret_major, unsigned *ret_minor);
