@@ -117,19 +117,24 @@ struct sb_process *sb_container_find_process(struct sb_container *ctr, const cha
 	return NULL;
 }
 
+/* Whoever waits for one that has never run is told now; one that runs is followed to its end. */
+static void forget_process(struct sb_process *process)
+{
+	if (!process)
+		return;
+	list_del(&process->node);
+	process->container = NULL;
+	if (process->state == SB_PROCESS_STATE_CREATED)
+		sb_process_exited(process, 128 + SIGKILL);
+	(void)sb_process_unref(process);
+}
+
 static void sb_container_free(struct sb_container *ctr)
 {
 	list_del(&ctr->node);
-	list_for_each_safe(node, next, &ctr->execs) {
-		struct sb_process *exec = list_entry(node, struct sb_process, node);
-
-		list_del(&exec->node);
-		exec->container = NULL;
-		(void)sb_process_unref(exec);
-	}
-	if (ctr->init)
-		ctr->init->container = NULL;
-	(void)sb_process_unref(ctr->init);
+	list_for_each_safe(node, next, &ctr->execs)
+		forget_process(list_entry(node, struct sb_process, node));
+	forget_process(ctr->init);
 	ctr->pid_holder = pid_holder_free(ctr->pid_holder);
 	fiber_cond_broadcast(
 		&ctr->lock.cond); /* who waits for the lock looks the container up again */
@@ -570,8 +575,6 @@ int sb_container_delete_exec(struct sb_container *ctr, struct sb_process *exec, 
 	if (exec->state == SB_PROCESS_STATE_RUNNING)
 		return err_set(err, EBUSY, "exec %s of %s is running", exec->exec_id, ctr->id);
 	sb_process_exited(exec, 128 + SIGKILL); /* never started */
-	list_del(&exec->node);
-	exec->container = NULL;
-	(void)sb_process_unref(exec);
+	forget_process(exec);
 	return 0;
 }
