@@ -32,13 +32,25 @@ crun_here() {
 	fi
 }
 
+# Where runsc is to find a network, RUNSC_NETNS names its namespace. Debian's takes a namespace that has
+# net.core.rmem_default for the host's, which every one has on later kernels: it does not get to see the file.
+runsc_here() {
+	local options=(--ignore-cgroups --root "$WORK/runsc")
+	if [ -n "${RUNSC_NETNS:-}" ]; then
+		ip netns exec "$RUNSC_NETNS" sh -c 'mount -t tmpfs none /proc/sys/net/core && exec runsc "$@"' runsc \
+			"${options[@]}" --network=sandbox --net-raw "$@"
+	else
+		runsc "${options[@]}" --network=none "$@"
+	fi
+}
+
 # runtime NAME ARGUMENT...: runsc wants no bundles without a cgroup path.
 runtime() {
 	local name=$1
 	shift
 	case $name in
 	kata) kata "$@" ;;
-	runsc) runsc --ignore-cgroups --network="${RUNSC_NETWORK:-none}" --root "$WORK/runsc" "$@" ;;
+	runsc) runsc_here "$@" ;;
 	crun) crun_here --root "$WORK/crun" "$@" ;;
 	*) "$name" --root "$WORK/$name" "$@" ;;
 	esac

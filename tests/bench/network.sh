@@ -7,8 +7,6 @@ set -uo pipefail
 seconds=${BENCH_NET_SECONDS:-4}
 bundle=$WORK/bundle
 host=bench-host-$$
-export RUNSC_NETWORK=sandbox
-
 # iperf3 with the libraries it needs, into the root file system.
 add_iperf() {
 	local file
@@ -48,6 +46,8 @@ iperf() {
 
 one_runtime() {
 	local name=$1 label=$2 ns=bench-$1-$$ latency
+	# shellcheck disable=SC2034 # for runsc_here
+	local RUNSC_NETNS=$ns
 	make_link "$ns" "$name"
 	jq --arg path "/run/netns/$ns" '.process.args = ["sleep", "1000"] |
 		(.linux.namespaces[] | select(.type == "network")).path = $path' \
