@@ -22,6 +22,7 @@
 #include "common/log.h"
 #include "common/str.h"
 #include "kata_protocol.h"
+#include "oci/validate.h"
 #include "sandbox/container.h"
 #include "sandbox/sandbox.h"
 #include "sandbox/volume.h"
@@ -242,6 +243,20 @@ static int convert_bind(struct sb_container *ctr, struct oci_spec *spec, size_t 
 	return volume_watch(ctr, mount, host_path, name, err);
 }
 
+/*
+ * Without a sandbox container a manager has no /dev/shm of the pod to bind: it asks for a tmpfs,
+ * and says by the namespace that the container's IPC is the pod's.
+ */
+static bool wants_pod_shm(const struct sb_container *ctr, const struct oci_spec *spec,
+			  const struct oci_mount *mount)
+{
+	const struct oci_namespace *ipc = oci_namespace_find(spec, "ipc");
+
+	return ctr->sandbox->pod && str_eq(mount->destination, "/dev/shm") &&
+	       str_eq(mount->type, "tmpfs") && str_eq(mount->source, "shm") && ipc &&
+	       !str_empty(ipc->path);
+}
+
 static int convert_mounts(struct sb_container *ctr, struct oci_spec *spec, struct err *err)
 {
 	struct oci_mount *mounts =
@@ -254,6 +269,8 @@ static int convert_mounts(struct sb_container *ctr, struct oci_spec *spec, struc
 	for (size_t i = 0; i < spec->nr_mounts; i++) {
 		int r = is_bind(&mounts[i]) ? convert_bind(ctr, spec, i, &mounts[i], err) : 0;
 
+		if (r == 0 && wants_pod_shm(ctr, spec, &mounts[i]))
+			r = use_pod_shm(ctr, &mounts[i], err);
 		if (r < 0)
 			return r;
 		if (r == 0)

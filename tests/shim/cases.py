@@ -284,6 +284,7 @@ def sandbox_api():
         assert run_member(shim, "c1", ["sh", "-c", "ip -o addr show dev eth0; exit 6"]) == 6
         assert "198.51.100.2/24" in shim.output("c1"), shim.output("c1")
         assert pod_events.topics("c1") == ["/tasks/create", "/tasks/start", "/tasks/exit", "/tasks/delete"]
+        shared_memory(shim)
         network(shim)
         forwarded_ports(shim, os.path.basename(netns))
         shim.ok("Shutdown", msg((1, "c1")))  # containerd says so after each container; the pod goes on
@@ -312,6 +313,19 @@ def run_member(shim, ident, args, edit=None):
     shim.ok("Delete", name)
     shim.events.wait("/tasks/delete", ident)
     return status
+
+
+def join_ipc(spec):
+    for ns in spec["linux"]["namespaces"]:
+        if ns["type"] == "ipc":
+            ns["path"] = "/proc/self/ns/ipc"
+
+
+def shared_memory(shim):
+    """Nobody has made the pod's /dev/shm on the host: containers that share its IPC share it all the same."""
+    assert run_member(shim, "shm1", ["sh", "-c", "echo shared > /dev/shm/x"], join_ipc) == 0
+    assert run_member(shim, "shm2", ["cat", "/dev/shm/x"], join_ipc) == 0, shim.output("shm2")
+    assert run_member(shim, "shm3", ["cat", "/dev/shm/x"]) != 0, "it has an IPC namespace of its own"
 
 
 def network(shim):
