@@ -17,10 +17,12 @@
 #include <unistd.h>
 
 #include "common/arena.h"
+#include "common/argv.h"
 #include "common/err.h"
 #include "common/fd.h"
 #include "common/fiber.h"
 #include "common/io.h"
+#include "common/log.h"
 #include "common/proc.h"
 #include "common/str.h"
 
@@ -300,6 +302,66 @@ static void start_time_tells_processes_apart(void **state)
 	assert_int_equal(proc_start_time(0x3fffffff, &ticks), -ESRCH);
 }
 
+static void command_lines_keep_their_first_failure(void **state)
+{
+	cleanup_arena struct arena *arena = NULL;
+	struct strv words = { 0 };
+	struct argv argv = { .words = &words };
+
+	(void)state;
+	assert_int_equal(arena_new(&arena), 0);
+	argv.arena = arena;
+	argv_add(&argv, "program");
+	argv_add2(&argv, "-o", "a b");
+	argv_addf(&argv, "n=%d", 7);
+	argv_fail(&argv, 0);
+	assert_int_equal(argv.r, 0);
+	assert_int_equal(words.nr, 4);
+	assert_string_equal(words.v[2], "a b");
+	assert_string_equal(words.v[3], "n=7");
+	assert_null(words.v[4]);
+	argv_fail(&argv, -E2BIG);
+	argv_fail(&argv, -EBADF);
+	argv_add(&argv, "more");
+	assert_int_equal(argv.r, -E2BIG);
+	assert_int_equal(words.nr, 4);
+}
+
+static const char *take(int fd, char *buf, size_t size)
+{
+	ssize_t n = read(fd, buf, size - 1);
+
+	buf[n > 0 ? n : 0] = '\0';
+	return buf;
+}
+
+static void errors_are_copied_in_plain_words(void **state)
+{
+	int log[2], copy[2];
+	char buf[512];
+
+	(void)state;
+	assert_int_equal(pipe2(log, O_CLOEXEC | O_NONBLOCK), 0);
+	assert_int_equal(pipe2(copy, O_CLOEXEC | O_NONBLOCK), 0);
+	log_init("test", log[1], LOG_FORMAT_JSON, LOG_LEVEL_INFO);
+	log_copy_errors(copy[1]);
+	log_warn("half \"bad\"");
+	assert_non_null(strstr(take(log[0], buf, sizeof(buf)), "\"msg\":\"half \\\"bad\\\"\""));
+	assert_string_equal(take(copy[0], buf, sizeof(buf)), "");
+	log_error_errno(-ENOENT, "all \"bad\"");
+	assert_non_null(strstr(take(log[0], buf, sizeof(buf)), "\"level\":\"error\""));
+	assert_string_equal(take(copy[0], buf, sizeof(buf)),
+			    "all \"bad\": No such file or directory\n");
+	log_copy_errors(-1);
+	log_error("alone");
+	assert_string_equal(take(copy[0], buf, sizeof(buf)), "");
+	log_init("test", STDERR_FILENO, LOG_FORMAT_PLAIN, LOG_LEVEL_INFO);
+	for (size_t i = 0; i < 2; i++) {
+		(void)close(log[i]);
+		(void)close(copy[i]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -314,6 +376,8 @@ int main(void)
 		cmocka_unit_test(mutex_holds_across_waits),
 		cmocka_unit_test(children_get_exactly_their_descriptors),
 		cmocka_unit_test(start_time_tells_processes_apart),
+		cmocka_unit_test(command_lines_keep_their_first_failure),
+		cmocka_unit_test(errors_are_copied_in_plain_words),
 	};
 
 	(void)signal(SIGPIPE, SIG_IGN);
