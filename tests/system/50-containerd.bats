@@ -149,6 +149,19 @@ teardown() {
 	EOF
 }
 
+@test "out of memory: the event comes before the exit" {
+	events_start
+	run_task -d --memory-limit $((200 << 20)) t5a sh -c 'exec tail /dev/zero'
+	wait_for 60 task_is t5a STOPPED
+	wait_for 20 grep -q '/tasks/exit.*t5a' "$BATS_TEST_TMPDIR/events"
+	events_stop
+	cat "$BATS_TEST_TMPDIR/events"
+	diff - <(grep t5a "$BATS_TEST_TMPDIR/events" | grep -oE '/tasks/(oom|exit)') <<-EOF
+	/tasks/oom
+	/tasks/exit
+	EOF
+}
+
 @test "checkpoint: says that it does not exist, and the task goes on" {
 	run_task -d t6 sleep 1000
 	run c task checkpoint t6
