@@ -29,6 +29,7 @@
 #include "sandbox/rootfs.h"
 #include "sandbox/sandbox.h"
 #include "sandbox/sandbox_resize.h"
+#include "sandbox/volume.h"
 
 /**
  * sb_container_find() - look a container up
@@ -176,12 +177,15 @@ static void unshare_all(struct sb_container *ctr)
 	if (sb->share.mounts_fd < 0)
 		return; /* went with the sandbox */
 	for (size_t i = ctr->shares.nr; i > 0; i--) {
-		int r = share_remove(&sb->share, ctr->shares.v[i - 1]);
+		int r = volume_is_shared(ctr, ctr->shares.v[i - 1])
+				? 0
+				: share_remove(&sb->share, ctr->shares.v[i - 1]);
 
 		if (r < 0)
 			log_warn_errno(r, "unmount %s", ctr->shares.v[i - 1]);
 	}
 	ctr->shares.nr = 0;
+	ctr->nr_volumes = 0;
 }
 
 /* Kubernetes' shareProcessNamespace: the spec names the namespace of the pod's first container. */

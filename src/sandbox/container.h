@@ -33,6 +33,15 @@ struct sb_limits {
 	uint64_t cpu;	 /* thousandths of one */
 };
 
+/* A volume of a pod, shared for one container or for several. */
+struct sb_volume {
+	const char *path; /* on the host */
+	dev_t dev;
+	ino_t ino;
+	unsigned flags;	  /* enum share_flag */
+	const char *name; /* below the shared tree */
+};
+
 struct sb_container {
 	struct list node; /* in sandbox->containers */
 	struct sandbox *sandbox;
@@ -44,7 +53,9 @@ struct sb_container {
 	struct list execs;	       /* struct sb_process */
 	struct fiber_mutex
 		lock; /* one life-cycle call at a time; never held while waiting for an exit */
-	struct strv shares;		/* names below the shared tree */
+	struct strv shares;	   /* names below the shared tree */
+	struct sb_volume *volumes; /* those of them that other containers may share */
+	size_t nr_volumes;
 	struct strv disks;		/* VM ids of disks plugged for it */
 	struct agent_storage *storages; /* what the agent is to mount for it */
 	size_t nr_storages;

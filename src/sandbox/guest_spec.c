@@ -57,10 +57,11 @@ static bool is_kernel_path(const char *path)
 	       (path_is_below(path, "/dev") && !path_is_below(path, "/dev/shm"));
 }
 
+/* @fd is -1 for what another container shares already. */
 static int share_into_guest(struct sb_container *ctr, int fd, const char *name, unsigned flags,
 			    char **ret_guest_path, struct err *err)
 {
-	int r = share_add(&ctr->sandbox->share, fd, name, flags, err);
+	int r = fd < 0 ? 0 : share_add(&ctr->sandbox->share, fd, name, flags, err);
 
 	if (r < 0)
 		return r;
@@ -236,8 +237,11 @@ static int convert_bind(struct sb_container *ctr, struct oci_spec *spec, size_t 
 	(void)snprintf(name, sizeof(name), "%s-%zu-%.200s", ctr->id, index,
 		       base_name(mount->source));
 	unsigned flags = share_flags(mount);
-	const char *host_path = mount->source;
-	r = share_into_guest(ctr, fd, name, flags, &mount->source, err);
+	const char *host_path = mount->source, *shared;
+	bool known;
+	r = volume_find(ctr, host_path, &st, flags, name, &shared, &known, err);
+	if (r >= 0)
+		r = share_into_guest(ctr, known ? -1 : fd, shared, flags, &mount->source, err);
 	if (r < 0 || !(flags & SHARE_READ_ONLY))
 		return r;
 	return volume_watch(ctr, mount, host_path, name, err);

@@ -10,6 +10,11 @@
  * them. One on a disk is shared as any directory, or, when disable_guest_empty_dir is false, a
  * directory of the sandbox's own root file system.
  *
+ * A volume that several containers mount is shared once, so that it is one file system to the
+ * guest's kernel: sockets in it connect, locks exclude. A container that mounts it read-only uses
+ * what another one may write to already: the VM has that right then, and the guest keeps the two
+ * apart.
+ *
  * What kubelet rewrites while containers run (configMap, secret, downwardAPI, projected) is copied
  * in the guest by the agent and kept fresh, since the host's changes make no inotify events there.
  */
@@ -223,6 +228,92 @@ int volume_keep_in_guest(struct sb_container *ctr, struct oci_mount *mount, int 
 	return ctr->sandbox->config->runtime.disable_guest_empty_dir
 		       ? 0
 		       : use_local(ctr, mount, &volume, &st, err);
+}
+
+static const struct sb_volume *find_shared(const struct sb_container *ctr, const char *path,
+					   const struct stat *st, unsigned flags)
+{
+	list_for_each(node, &ctr->sandbox->containers) {
+		const struct sb_container *other = list_entry(node, struct sb_container, node);
+
+		for (size_t i = 0; i < other->nr_volumes; i++) {
+			const struct sb_volume *v = &other->volumes[i];
+
+			if (str_eq(v->path, path) && v->dev == st->st_dev && v->ino == st->st_ino &&
+			    (v->flags == flags || v->flags == (flags & ~(unsigned)SHARE_READ_ONLY)))
+				return v;
+		}
+	}
+	return NULL;
+}
+
+static int note_volume(struct sb_container *ctr, const struct sb_volume *volume)
+{
+	struct sb_volume *grown = arena_calloc(ctr->arena, ctr->nr_volumes + 1, sizeof(*grown));
+
+	if (!grown)
+		return -ENOMEM;
+	if (ctr->nr_volumes)
+		memcpy(grown, ctr->volumes, ctr->nr_volumes * sizeof(*grown));
+	grown[ctr->nr_volumes++] = *volume;
+	ctr->volumes = grown;
+	return 0;
+}
+
+/**
+ * volume_find() - choose the name below the shared tree for the source of a bind mount
+ * @ctr: container; it notes what it uses
+ * @host_path: source
+ * @st: of the source
+ * @flags: enum share_flag
+ * @name: a unique name, for what is not shared with other containers
+ * @ret_name: receives the name
+ * @ret_known: it is shared already
+ * @err: filled on failure
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int volume_find(struct sb_container *ctr, const char *host_path, const struct stat *st,
+		unsigned flags, const char *name, const char **ret_name, bool *ret_known,
+		struct err *err)
+{
+	struct volume volume;
+	const struct sb_volume *known = NULL;
+	struct sb_volume own = { .dev = st->st_dev, .ino = st->st_ino, .flags = flags };
+
+	if (parse_path(host_path, &volume)) {
+		known = find_shared(ctr, host_path, st, flags);
+		if (known)
+			own.flags = known->flags;
+		own.path = arena_strdup(ctr->arena, host_path);
+		own.name = known ? arena_strdup(ctr->arena, known->name)
+				 : arena_printf(ctr->arena, "volumes/%s", name);
+		if (!own.path || !own.name || note_volume(ctr, &own) < 0)
+			return err_set(err, ENOMEM, "out of memory");
+		name = own.name;
+	}
+	*ret_name = name;
+	*ret_known = known;
+	return 0;
+}
+
+/**
+ * volume_is_shared() - does another container use it too
+ * @ctr: container that gives it up
+ * @name: name below the shared tree
+ *
+ * Return: yes or no.
+ */
+bool volume_is_shared(const struct sb_container *ctr, const char *name)
+{
+	list_for_each(node, &ctr->sandbox->containers) {
+		const struct sb_container *other = list_entry(node, struct sb_container, node);
+
+		for (size_t i = 0; other != ctr && i < other->nr_volumes; i++)
+			if (str_eq(other->volumes[i].name, name))
+				return true;
+	}
+	return false;
 }
 
 /**

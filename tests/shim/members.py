@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""members.py FOLDER share|shrink: containers of a pod that has no sandbox container share memory and, when asked,
-processes; the pod's VM gives back what they do not need any more."""
+"""members.py FOLDER share|shrink|local: containers of a pod that has no sandbox container share memory and, when asked,
+processes; the pod's VM gives back what they do not need any more; an emptyDir on a disk can be the sandbox's own."""
 import os
 import sys
 
@@ -54,13 +54,21 @@ def guest_memory(shim, exec_id):
     return int(shim.output(exec_id).split()[1]) >> 10
 
 
-def shrink(folder):
+def configure(folder, **changes):
+    """The configuration of the build with other values."""
     config = os.path.join(folder, "configuration.toml")
     with open(os.path.join(BUILD, "configuration.toml"), encoding="utf-8") as f:
-        text = f.read()
+        lines = f.read().splitlines()
+    for key, value in changes.items():
+        at = [i for i, line in enumerate(lines) if line.startswith(key + " = ")]
+        lines[at[0]] = "%s = %s" % (key, value)
     with open(config, "w", encoding="utf-8") as f:
-        f.write(text.replace("enable_virtio_mem = false", "enable_virtio_mem = true")
-                .replace("default_memory = 2048", "default_memory = 128"))
+        f.write("\n".join(lines))
+    return config
+
+
+def shrink(folder):
+    config = configure(folder, enable_virtio_mem="true", default_memory="128")
     with Shim(folder, "shrink", version=3, config=config) as shim:
         shim.sandbox("CreateSandbox", (2, shim.bundle))
         shim.sandbox("StartSandbox")
@@ -74,4 +82,32 @@ def shrink(folder):
         shim.ok("ShutdownSandbox", msg((1, shim.id)), service=SANDBOX)
 
 
-{"share": share, "shrink": shrink}[sys.argv[2]](sys.argv[1])
+def local(folder):
+    """With a sandbox container, as containerd makes it by default: Task v2."""
+    volume = os.path.join(folder, "pods/1/volumes/kubernetes.io~empty-dir/data")
+    os.makedirs(volume)
+    os.chown(volume, 0, 2000)
+    os.chmod(volume, 0o2777)
+    mount = {"destination": "/data", "type": "bind", "source": volume, "options": ["rbind", "rprivate", "rw"]}
+    config = configure(folder, disable_guest_empty_dir="false")
+
+    def be_sandbox(spec):
+        spec["annotations"] = {"io.kubernetes.cri.container-type": "sandbox", "io.kubernetes.cri.sandbox-id": "local"}
+        spec["root"]["readonly"] = True
+    with Shim(folder, "local", ["sleep", "1000"], config=config, edit=be_sandbox) as shim:
+        shim.create()
+        shim.ok("Start", msg((1, shim.id)))
+        member(shim, "one", ["sh", "-c", "echo hello > /data/x; stat -c '%a %g' /data"], mount)
+        assert first(shim.ok("Wait", msg((1, "one"))), 1) == 0
+        shim.ok("Delete", msg((1, "one")))
+        assert shim.output("one") == "2777 2000\n", shim.output("one")
+        member(shim, "two", ["cat", "/data/x"], mount)
+        assert first(shim.ok("Wait", msg((1, "two"))), 1) == 0
+        assert shim.output("two") == "hello\n", shim.output("two")
+        shim.ok("Delete", msg((1, "two")))
+        assert os.listdir(volume) == [], "it is on the host"
+        assert os.path.exists(os.path.join(shim.bundle, "rootfs/local/data/x"))
+        shim.finish()
+
+
+{"local": local, "share": share, "shrink": shrink}[sys.argv[2]](sys.argv[1])

@@ -119,6 +119,28 @@ logged() {
 	[ "$(cut -d' ' -f4- "$BATS_TEST_TMPDIR/two.log")" = $'a\nb' ]
 }
 
+@test "emptyDir on a disk is one file system for the pod: sockets connect, also when the first container is gone" {
+	cc -static -O1 -o "$BATS_TEST_TMPDIR/unix-socket" "$REPO/tests/lib/unix-socket.c"
+	volume empty-dir run
+	local run=$VOLUME tool=$BATS_TEST_TMPDIR/unix-socket
+	run_pod
+	run_container first 'sleep 1000' "$(mounts "$run" /run)"
+	local first=$CONTAINER
+	run_container server '/tool listen /run/s; sleep 1000' "$(mounts "$run" /run '{}' "$tool" /tool '{ readonly: true }')"
+	wait_for 30 logged server listening
+	cri stop "$first" 0
+	cri rm "$first"
+	run_container client '/tool connect /var/s' "$(mounts "$run" /var '{ readonly: true }' "$tool" /tool '{ readonly: true }')"
+	wait_for 30 is "$CONTAINER" EXITED
+	cat "$BATS_TEST_TMPDIR/client.log"
+	logged client 'hello$'
+	[ -S "$run/s" ]
+	# Read-only is kept all the same.
+	run_container writer 'touch /var/x' "$(mounts "$run" /var '{ readonly: true }')"
+	wait_for 30 is "$CONTAINER" "EXITED 1"
+	[ ! -e "$run/x" ]
+}
+
 @test "emptyDir of huge pages: as many as the container's limit, refused without one" {
 	local huge
 	volume empty-dir huge
@@ -238,4 +260,9 @@ holds_disk() {
 	cd "$BATS_TEST_TMPDIR"
 	env KATA_BUILD="$BUILD" python3 -B "$REPO/tests/shim/rootfs.py" "$BATS_TEST_TMPDIR" shared
 	env KATA_BUILD="$BUILD" python3 -B "$REPO/tests/shim/rootfs.py" "$BATS_TEST_TMPDIR" plugged
+}
+
+@test "emptyDir with disable_guest_empty_dir = false: in the sandbox's own root file system" {
+	cd "$BATS_TEST_TMPDIR"
+	env KATA_BUILD="$BUILD" python3 -B "$REPO/tests/shim/members.py" "$BATS_TEST_TMPDIR" local
 }
