@@ -53,13 +53,15 @@ installed() {
 }
 
 @test "uninstall leaves nothing but what others put there" {
-	make_in_build install DESTDIR="$BATS_TEST_TMPDIR"
-	mkdir "$BATS_TEST_TMPDIR/usr/local/share/defaults/kata-containers/config.d"
-	touch "$BATS_TEST_TMPDIR/usr/local/share/defaults/kata-containers/config.d/mine.toml"
-	make_in_build uninstall DESTDIR="$BATS_TEST_TMPDIR"
-	run find "$BATS_TEST_TMPDIR" -type f
-	[ "$output" = "$BATS_TEST_TMPDIR/usr/local/share/defaults/kata-containers/config.d/mine.toml" ]
-	[ ! -e "$BATS_TEST_TMPDIR/usr/local/share/kata-containers" ]
+	local dest=$BATS_TEST_TMPDIR/dest
+	make_in_build install DESTDIR="$dest"
+	mkdir "$dest/usr/local/share/defaults/kata-containers/config.d"
+	touch "$dest/usr/local/share/defaults/kata-containers/config.d/mine.toml"
+	make_in_build uninstall DESTDIR="$dest"
+	run find "$dest" -type f
+	echo "$output"
+	[ "$output" = "$dest/usr/local/share/defaults/kata-containers/config.d/mine.toml" ]
+	[ ! -e "$dest/usr/local/share/kata-containers" ]
 }
 
 @test "check and env find everything" {
