@@ -12,7 +12,7 @@
 #include "common/str.h"
 #include "kata_protocol.h"
 
-#define HOTPLUG_TIMEOUT_MS 3000
+#define HOTPLUG_TIMEOUT_MS 10000
 #define HOTPLUG_TIMEOUT_MAX_S 600
 /* More than this the kernel does not give by default; see fs.pipe-max-size. */
 #define PIPE_SIZE_MAX (1UL << 20)
