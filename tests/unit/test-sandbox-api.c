@@ -25,6 +25,7 @@
 #include "common/fiber.h"
 #include "common/str.h"
 #include "oci_spec.h"
+#include "rpc/metrics_msg.h"
 #include "rpc/pb_bridge.h"
 #include "shim/sandbox_api.h"
 #include "shim/shim.h"
@@ -280,6 +281,7 @@ static int life_main(void *arg)
 	struct id_request id = { .sandbox_id = "pod1" };
 	struct sandboxapi_sandbox_status_response status;
 	struct sandboxapi_platform_response platform = { 0 };
+	struct sandboxapi_sandbox_metrics_response metrics = { 0 };
 	struct sandboxapi_wait_sandbox_response waited = { 0 };
 	struct utsname names;
 	struct fiber *fiber;
@@ -302,6 +304,12 @@ static int life_main(void *arg)
 	assert_int_equal(status.pid, 4321);
 	assert_int_equal(status.nr_info, 1);
 	assert_string_equal(status.info[0].value, "running");
+	/* Nothing runs in it, so nobody is asked and everything is 0. */
+	assert_int_equal(call(&w, &sandboxapi_sandbox_metrics, &id, &metrics), 0);
+	assert_string_equal(metrics.metrics->id, "pod1");
+	assert_true(metrics.metrics->timestamp.seconds > 0);
+	assert_true(pb_any_is(&metrics.metrics->data, &cgroup1_metrics_type) ||
+		    pb_any_is(&metrics.metrics->data, &cgroup2_metrics_type));
 	/* A deadline ends a Wait, and nothing else. */
 	assert_int_equal(call_by(&w, &sandboxapi_wait_sandbox, &id, &waited, loop_deadline_ms(30)),
 			 -ETIMEDOUT);
@@ -322,6 +330,7 @@ static int life_main(void *arg)
 	assert_string_equal(status.info[1].value, "QEMU ended");
 	assert_true(call(&w, &sandboxapi_ping_sandbox, &id, NULL) < 0);
 	assert_string_equal(w.err.text, "sandbox pod1 has stopped: QEMU ended");
+	assert_int_equal(call(&w, &sandboxapi_sandbox_metrics, &id, &metrics), -EBUSY);
 	assert_int_equal(call(&w, &sandboxapi_stop_sandbox, &id, response), 0);
 	assert_int_equal(call(&w, &sandboxapi_shutdown_sandbox, &id, response), 0);
 	assert_true(w.shim.ending);
