@@ -93,6 +93,7 @@ struct config_runtime {
 	bool disable_guest_seccomp;
 	bool disable_new_netns;
 	bool disable_guest_empty_dir;
+	bool static_sandbox_resource_mgmt;
 	/* ours: the same for [runtime] and [agent.kata], nothing by default */
 	struct strv enable_annotations;
 };

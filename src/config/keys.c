@@ -149,6 +149,7 @@ const struct config_key config_keys[] = {
 	BOOL(RT, "disable_guest_seccomp", runtime.disable_guest_seccomp, "false", CONFIG_LISTED),
 	BOOL(RT, "disable_new_netns", runtime.disable_new_netns, "false", CONFIG_LISTED),
 	BOOL(RT, "disable_guest_empty_dir", runtime.disable_guest_empty_dir, "true", CONFIG_ADMIN),
+	BOOL(RT, "static_sandbox_resource_mgmt", runtime.static_sandbox_resource_mgmt, "false", CONFIG_ADMIN),
 	STRV(RT, "enable_annotations", runtime.enable_annotations, CONFIG_ADMIN), /* ours */
 	SECONDS(RT, "start_timeout", start_timeout_ms, "60", CONFIG_ADMIN), /* ours */
 	SECONDS(RT, "create_container_timeout", agent.create_container_timeout_ms, "60", CONFIG_FREE),
@@ -190,7 +191,7 @@ static const char *const no_effect[CONFIG_NR_SECTIONS][96] = {
 		"passfd_listener_port", "health_check_request_timeout_ms", "log_level", "policy", "mem_agent",
 	},
 	[CONFIG_RUNTIME] = {
-		"sandbox_cgroup_only", "static_sandbox_resource_mgmt", "sandbox_bind_mounts",
+		"sandbox_cgroup_only", "sandbox_bind_mounts",
 		"enable_vcpus_pinning", "guest_selinux_label", "enable_tracing", "jaeger_endpoint", "jaeger_user",
 		"jaeger_password", "vfio_mode", "emptydir_mode", "experimental", "enable_pprof", "dan_conf",
 		"kubelet_root_dir", "pod_resource_api_sock", "experimental_force_guest_pull", "shared_mounts",

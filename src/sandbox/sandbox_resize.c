@@ -123,7 +123,8 @@ static struct vm_size needed(const struct sandbox *sb)
 /* A limit on the host's cgroup of the whole VM is not to be outgrown. */
 static bool may_resize(const struct sandbox *sb)
 {
-	if (!sb->pod || !sb->hv || !sb->agent || sb->state != SANDBOX_STATE_RUNNING)
+	if (!sb->pod || !sb->hv || !sb->agent || sb->state != SANDBOX_STATE_RUNNING ||
+	    sb->config->runtime.static_sandbox_resource_mgmt)
 		return false;
 	const struct oci_resources *res = sb->spec->linux_ ? sb->spec->linux_->resources : NULL;
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""members.py FOLDER share|shrink|local: containers of a pod that has no sandbox container share memory and, when asked,
-processes; the pod's VM gives back what they do not need any more; an emptyDir on a disk can be the sandbox's own."""
+"""members.py FOLDER share|shrink|fixed|local: containers of a pod that has no sandbox container share memory and, when
+asked, processes; the pod's VM follows what they need, or does not when it is told; an emptyDir on a disk can be the
+sandbox's own."""
 import os
 import sys
 
@@ -82,6 +83,19 @@ def shrink(folder):
         shim.ok("ShutdownSandbox", msg((1, shim.id)), service=SANDBOX)
 
 
+def fixed(folder):
+    config = configure(folder, static_sandbox_resource_mgmt="true", default_memory="128")
+    with Shim(folder, "fixed", version=3, config=config) as shim:
+        shim.sandbox("CreateSandbox", (2, shim.bundle))
+        shim.sandbox("StartSandbox")
+        member(shim, "small", ["sleep", "1000"], memory=32)
+        before = guest_memory(shim, "before")
+        member(shim, "large", ["sleep", "1000"], memory=512)
+        assert guest_memory(shim, "after") == before
+        shim.sandbox("StopSandbox")
+        shim.ok("ShutdownSandbox", msg((1, shim.id)), service=SANDBOX)
+
+
 def local(folder):
     """With a sandbox container, as containerd makes it by default: Task v2."""
     volume = os.path.join(folder, "pods/1/volumes/kubernetes.io~empty-dir/data")
@@ -110,4 +124,4 @@ def local(folder):
         shim.finish()
 
 
-{"local": local, "share": share, "shrink": shrink}[sys.argv[2]](sys.argv[1])
+{"fixed": fixed, "local": local, "share": share, "shrink": shrink}[sys.argv[2]](sys.argv[1])

@@ -172,6 +172,7 @@ guest_memory() {
 @test "virtio-mem: the VM gives back what a container that is gone had" {
 	cd "$BATS_TEST_TMPDIR"
 	env KATA_BUILD="$BUILD" python3 -B "$REPO/tests/shim/members.py" "$BATS_TEST_TMPDIR" shrink
+	env KATA_BUILD="$BUILD" python3 -B "$REPO/tests/shim/members.py" "$BATS_TEST_TMPDIR" fixed
 }
 
 @test "security context: user, groups, capabilities, read-only root, sysctls, seccomp, masked paths" {
