@@ -216,6 +216,20 @@ print(kata["runtime_type"], kata["runtime_path"])' "$HOST/etc/crio/crio.conf.d/9
 	[ "$(cat "$CONFIG")" = "version = 2" ]
 }
 
+@test "the bundle needs nothing of its host but a kernel" {
+	"$REPO/deploy/bundle.sh" "$HOST" -o all B="${BUILD#"$REPO"/}" PREFIX=/usr/local
+	mkdir -p "$HOST"/{proc,sys,dev,run,tmp,old,bin}
+	cp "$(command -v busybox)" "$HOST/bin/busybox"
+	"$REPO/tests/lib/make-bundle.sh" "$HOST/bundle" sh -c 'cat /proc/version; cat /proc/mounts; exit 3'
+	run unshare --mount sh -c 'mount --bind "$1" "$1" && cd "$1" && mount --rbind /proc proc && mount --rbind /sys sys &&
+		mount --rbind /dev dev && mount -t tmpfs tmpfs run && mount -t tmpfs tmpfs tmp && pivot_root . old &&
+		/bin/busybox umount -l /old && exec /usr/local/bin/kata-runtime --root "$2" run --bundle /bundle "alone-$$"' \
+		sh "$HOST" "$ROOT"
+	echo "$output"
+	[ "$status" -eq 3 ]
+	[[ "$output" == "Linux version "*" virtiofs "* ]]
+}
+
 # node COMMAND [ARG ...]: as a process of the node, whose /usr/local is what the installer has put there.
 node() {
 	PATH=/usr/sbin:/usr/bin:/sbin:/bin nsenter --target "$NODE" --mount --wd="$PWD" "$@"
