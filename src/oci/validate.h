@@ -13,8 +13,6 @@
 struct oci_vm_policy {
 	/* a path of a pid, ipc or uts namespace then means the pod's, which the guest has */
 	bool in_pod;
-	/* a missing pid, ipc or uts namespace may mean the guest's, not the host's */
-	bool allow_guest_namespaces;
 };
 
 int oci_spec_validate(const struct oci_spec *spec, struct arena *arena, struct strv *warnings,

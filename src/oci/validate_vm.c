@@ -27,7 +27,7 @@ static int check_guest_namespaces(const struct oci_spec *spec, const struct oci_
 	for (size_t i = 0; i < ARRAY_SIZE(guest_namespaces); i++) {
 		const struct oci_namespace *ns = oci_namespace_find(spec, guest_namespaces[i].type);
 
-		if (!ns && !policy->allow_guest_namespaces)
+		if (!ns)
 			return err_set(
 				err, EOPNOTSUPP,
 				"linux.namespaces: no %s namespace; a container in a VM cannot %s",

@@ -176,8 +176,20 @@ PB_STATIC(cri_pod_resources, runtime__v1__linux_container_resources__descriptor,
 	PB_FIELD(cri_pod_resources, cpu_shares, 3),
 	PB_FIELD(cri_pod_resources, memory_limit_in_bytes, 4));
 
+PB_STATIC(cri_pod_namespaces, runtime__v1__namespace_option__descriptor,
+	PB_FIELD(cri_pod_namespaces, pid, 2),
+	PB_FIELD(cri_pod_namespaces, ipc, 3));
+
+PB_STATIC(cri_pod_security, runtime__v1__linux_sandbox_security_context__descriptor,
+	PB_MESSAGE(cri_pod_security, namespace_options, 1, t_cri_pod_namespaces));
+
+static const struct pb_type t_cri_pod_sysctls_entry =
+	PB_TYPE_KV(runtime__v1__linux_pod_sandbox_config__sysctls_entry__descriptor);
+
 PB_STATIC(cri_pod_linux, runtime__v1__linux_pod_sandbox_config__descriptor,
 	PB_FIELD(cri_pod_linux, cgroup_parent, 1),
+	PB_MESSAGE(cri_pod_linux, security_context, 2, t_cri_pod_security),
+	PB_MESSAGES(cri_pod_linux, sysctls, 3, t_cri_pod_sysctls_entry),
 	PB_MESSAGE(cri_pod_linux, resources, 5, t_cri_pod_resources));
 
 const struct pb_type cri_pod_config_type = PB_TYPE(cri_pod_config,

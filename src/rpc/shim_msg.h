@@ -162,8 +162,21 @@ struct cri_pod_resources {
 	int64_t cpu_period, cpu_quota, cpu_shares, memory_limit_in_bytes;
 };
 
+#define CRI_NAMESPACE_NODE 2
+
+struct cri_pod_namespaces {
+	int32_t pid, ipc;
+};
+
+struct cri_pod_security {
+	struct cri_pod_namespaces *namespace_options;
+};
+
 struct cri_pod_linux {
 	const char *cgroup_parent;
+	struct cri_pod_security *security_context;
+	struct kv *sysctls;
+	size_t nr_sysctls;
 	struct cri_pod_resources *resources;
 };
 

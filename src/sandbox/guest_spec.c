@@ -416,6 +416,25 @@ static int convert_resources(struct sb_container *ctr, struct oci_linux *linux_,
 	return 0;
 }
 
+/* Those of a pod are its sandbox container's; without one, each container brings them along. */
+static int add_pod_sysctls(struct sb_container *ctr, struct oci_linux *linux_, struct err *err)
+{
+	const struct oci_spec *pod = ctr->sandbox->spec;
+	size_t nr = pod && pod->linux_ && !pod->process ? pod->linux_->nr_sysctl : 0;
+
+	if (!nr)
+		return 0;
+	struct kv *all = arena_calloc(ctr->arena, nr + linux_->nr_sysctl, sizeof(*all));
+	if (!all)
+		return err_set(err, ENOMEM, "out of memory");
+	memcpy(all, pod->linux_->sysctl, nr * sizeof(*all));
+	if (linux_->nr_sysctl)
+		memcpy(all + nr, linux_->sysctl, linux_->nr_sysctl * sizeof(*all));
+	linux_->sysctl = all;
+	linux_->nr_sysctl += nr;
+	return 0;
+}
+
 /**
  * guest_spec_make() - the spec for the agent
  * @ctr: container with its spec; the shared tree exists
@@ -448,6 +467,8 @@ int guest_spec_make(struct sb_container *ctr, struct oci_spec **ret, struct err 
 		r = convert_process(ctr, spec, err);
 	if (r >= 0)
 		r = convert_resources(ctr, spec->linux_, err);
+	if (r >= 0)
+		r = add_pod_sysctls(ctr, spec->linux_, err);
 	if (r < 0)
 		return r;
 	*ret = spec;

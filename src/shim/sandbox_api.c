@@ -90,6 +90,42 @@ static int add_size(struct sandbox_api *api, struct arena *arena,
 				  size->memory_limit_in_bytes);
 }
 
+static void drop_namespace(struct oci_linux *linux_, const char *type)
+{
+	size_t nr = 0;
+
+	for (size_t i = 0; i < linux_->nr_namespaces; i++)
+		if (!str_eq(linux_->namespaces[i].type, type))
+			linux_->namespaces[nr++] = linux_->namespaces[i];
+	linux_->nr_namespaces = nr;
+}
+
+/* A namespace that is the node's is missing in a specification, and judged there. */
+static int use_security(struct sandbox_api *api, const struct cri_pod_linux *config,
+			struct arena *arena)
+{
+	const struct cri_pod_namespaces *modes =
+		config->security_context ? config->security_context->namespace_options : NULL;
+	struct oci_linux *linux_ = api->spec.linux_;
+
+	if (modes && modes->pid == CRI_NAMESPACE_NODE)
+		drop_namespace(linux_, "pid");
+	if (modes && modes->ipc == CRI_NAMESPACE_NODE)
+		drop_namespace(linux_, "ipc");
+	for (size_t i = 0; i < config->nr_sysctls; i++) {
+		int r = arena_grow(arena, &linux_->sysctl, &linux_->nr_sysctl, sizeof(struct kv));
+
+		if (r < 0)
+			return r;
+		struct kv *kv = &linux_->sysctl[i];
+		kv->key = arena_strdup(arena, config->sysctls[i].key);
+		kv->value = arena_strdup(arena, config->sysctls[i].value);
+		if (!kv->key || !kv->value)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 static int use_pod_config(struct sandbox_api *api, const struct shim *shim,
 			  const struct pb_any *any, struct arena *arena, struct err *err)
 {
@@ -102,6 +138,9 @@ static int use_pod_config(struct sandbox_api *api, const struct shim *shim,
 		api->spec.hostname = arena_strdup(arena, config.hostname);
 	if (!config.linux_)
 		return 0;
+	r = use_security(api, config.linux_, arena);
+	if (r < 0)
+		return err_set_errno(err, r, "security context of the sandbox");
 	if (!str_empty(config.linux_->cgroup_parent)) {
 		const char *parent = config.linux_->cgroup_parent, *slash = strrchr(parent, '/');
 		const char *base = slash ? slash + 1 : parent;
@@ -119,16 +158,21 @@ static int make_spec(struct sandbox_api *api, const struct shim *shim,
 		     const struct sandboxapi_create_sandbox_request *req, struct arena *arena,
 		     struct err *err)
 {
-	struct oci_namespace *ns = arena_calloc(arena, 1, sizeof(*ns));
+	static const char *const types[] = { "network", "pid", "ipc", "uts" };
+	struct oci_namespace *ns = arena_calloc(arena, ARRAY_SIZE(types), sizeof(*ns));
 
 	api->spec.oci_version = arena_strdup(arena, "1.0.2");
 	api->spec.linux_ = arena_alloc(arena, sizeof(*api->spec.linux_));
 	if (!ns || !api->spec.oci_version || !api->spec.linux_)
 		return err_set(err, ENOMEM, "out of memory");
-	ns->type = arena_strdup(arena, "network");
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+		ns[i].type = arena_strdup(arena, types[i]);
+		if (!ns[i].type)
+			return err_set(err, ENOMEM, "out of memory");
+	}
 	ns->path = str_empty(req->netns_path) ? NULL : arena_strdup(arena, req->netns_path);
 	api->spec.linux_->namespaces = ns;
-	api->spec.linux_->nr_namespaces = 1;
+	api->spec.linux_->nr_namespaces = ARRAY_SIZE(types);
 	int r = add_annotation(api, arena, "io.kubernetes.cri.container-type", "sandbox");
 	if (r >= 0)
 		r = add_annotation(api, arena, "io.kubernetes.cri.sandbox-id", shim->id);
@@ -136,10 +180,7 @@ static int make_spec(struct sandbox_api *api, const struct shim *shim,
 		if (!str_skip_prefix(req->annotations[i].key, "io.kubernetes.cri."))
 			r = add_annotation(api, arena, req->annotations[i].key,
 					   req->annotations[i].value);
-	if (r < 0)
-		return err_set_errno(err, r, "annotations of the sandbox");
-	const struct oci_vm_policy policy = { .in_pod = true, .allow_guest_namespaces = true };
-	return oci_spec_validate_vm(&api->spec, &policy, err);
+	return r < 0 ? err_set_errno(err, r, "annotations of the sandbox") : 0;
 }
 
 static int create(struct shim *shim, const struct sandboxapi_create_sandbox_request *req,
@@ -164,6 +205,9 @@ static int create(struct shim *shim, const struct sandboxapi_create_sandbox_requ
 		r = use_pod_config(api, shim, &req->options, arena, err);
 	else
 		r = runtime_options_config(&req->options, arena, &api->config_path, err);
+	const struct oci_vm_policy policy = { .in_pod = true };
+	if (r >= 0)
+		r = oci_spec_validate_vm(&api->spec, &policy, err);
 	if (r < 0 || str_empty(req->netns_path))
 		return r;
 	api->netns_fd = neg_errno(open(req->netns_path, O_RDONLY | O_CLOEXEC));

@@ -204,7 +204,13 @@ static int pod_main(void *arg)
 	struct cri_pod_resources size = { .cpu_period = 100000,
 					  .cpu_quota = 150000,
 					  .memory_limit_in_bytes = 300 << 20 };
-	struct cri_pod_linux lin = { .cgroup_parent = "/kubepods.slice/kubepods-pod7.slice",
+	struct kv sysctls[] = { { (char *)"net.core.somaxconn", (char *)"7" } };
+	struct cri_pod_namespaces modes = { .pid = CRI_NAMESPACE_NODE };
+	struct cri_pod_security security = { .namespace_options = &modes };
+	struct cri_pod_linux lin = { .security_context = &security,
+				     .sysctls = sysctls,
+				     .nr_sysctls = 1,
+				     .cgroup_parent = "/kubepods.slice/kubepods-pod7.slice",
 				     .resources = &size };
 	struct cri_pod_config config = { .hostname = "podhost", .linux_ = &lin };
 	struct kv annotations[] = { { (char *)"io.kubernetes.cri.sandbox-memory", (char *)"1" },
@@ -218,6 +224,14 @@ static int pod_main(void *arg)
 	struct world w;
 
 	set_up(&w);
+	assert_int_equal(pb_any_pack(w.arena, &cri_pod_config_type, &config, &req.options), 0);
+	assert_true(create(&w, &req) < 0);
+	assert_non_null(strstr(w.err.text, "cannot see the host's processes"));
+	modes = (struct cri_pod_namespaces){ .pid = 1, .ipc = CRI_NAMESPACE_NODE };
+	assert_int_equal(pb_any_pack(w.arena, &cri_pod_config_type, &config, &req.options), 0);
+	assert_true(create(&w, &req) < 0);
+	assert_non_null(strstr(w.err.text, "cannot share the host's IPC objects"));
+	modes.ipc = 0;
 	assert_int_equal(pb_any_pack(w.arena, &cri_pod_config_type, &config, &req.options), 0);
 	if (create(&w, &req) < 0)
 		fail_msg("%s", w.err.text);
@@ -237,6 +251,8 @@ static int pod_main(void *arg)
 	/* From the configuration, not from annotations that anybody may write. */
 	assert_string_equal(annotation(spec, "io.kubernetes.cri.sandbox-memory"), "314572800");
 	assert_string_equal(annotation(spec, "example.org/x"), "y");
+	assert_int_equal(spec->linux_->nr_sysctl, 1);
+	assert_string_equal(spec->linux_->sysctl[0].value, "7");
 	assert_int_equal(call(&w, &sandboxapi_start_sandbox, &id, &started), -EBUSY);
 	assert_string_equal(w.err.text, "sandbox pod1 is stopped");
 	tear_down(&w);
