@@ -22,9 +22,11 @@ cri() {
 }
 
 # run_pod [JQ_FILTER]: a pod in $POD, its configuration in $BATS_TEST_TMPDIR/pod.json.
+# As with kubelet, containers have processes of their own unless a filter says otherwise.
 run_pod() {
 	jq -n --arg logs "$BATS_TEST_TMPDIR" --arg name "p$RANDOM" '{ metadata: { name: $name, uid: $name,
-		namespace: "default" }, hostname: "podhost", log_directory: $logs, linux: {} }' |
+		namespace: "default" }, hostname: "podhost", log_directory: $logs,
+		linux: { security_context: { namespace_options: { pid: 1 } } } }' |
 		jq "${1:-.}" > "$BATS_TEST_TMPDIR/pod.json"
 	POD=$(cri runp "$BATS_TEST_TMPDIR/pod.json")
 }
@@ -32,7 +34,8 @@ run_pod() {
 # run_container NAME SCRIPT [JQ_FILTER]: a container in $CONTAINER.
 run_container() {
 	jq -n --arg name "$1" --arg script "$2" '{ metadata: { name: $name }, image: { image: "kata.test/busybox:1" },
-		command: [ "sh", "-c", $script ], log_path: ($name + ".log"), linux: {} }' |
+		command: [ "sh", "-c", $script ], log_path: ($name + ".log"),
+		linux: { security_context: { namespace_options: { pid: 1 } } } }' |
 		jq "${3:-.}" > "$BATS_TEST_TMPDIR/$1.json"
 	CONTAINER=$(cri create "$POD" "$BATS_TEST_TMPDIR/$1.json" "$BATS_TEST_TMPDIR/pod.json")
 	cri start "$CONTAINER"
