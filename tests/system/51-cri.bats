@@ -64,11 +64,15 @@ load ../lib/cri
 
 @test "attach: input and output of a running container, with pipes and with a terminal" {
 	run_pod
-	run_container pipes 'read x; echo "got $x"; echo "not $x" >&2; exit 3' '.stdin = true'
-	run cri attach "$CONTAINER" pipes < <(echo one)
-	echo "$output"
-	[[ "$output" == *"got one"* ]]
-	[[ "$output" == *"not one"* ]]
+	local out=$BATS_TEST_TMPDIR/out err=$BATS_TEST_TMPDIR/err
+	run_container pipes 'until read -t 1 x; do echo tick; echo tock >&2; done; echo "got $x"; echo "not $x" >&2; exit 3' \
+		'.stdin = true'
+	# containerd attaches the input first, and what is written before the output is attached is only logged.
+	touch "$out" "$err"
+	cri attach "$CONTAINER" pipes > "$out" 2> "$err" \
+		< <(wait_for 30 grep -q tick "$out"; wait_for 30 grep -q tock "$err"; echo one)
+	grep -q "got one" "$out"
+	grep -q "not one" "$err"
 	wait_for 20 is "$CONTAINER" "EXITED 3"
 	run_container tty 'tty; read x; stty size; exit 4' '.stdin = true | .tty = true'
 	run cri attach "$CONTAINER" tty < <(echo go)
