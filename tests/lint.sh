@@ -58,6 +58,10 @@ while IFS=: read -r file path; do
 	compgen -G "$path" > /dev/null || complain "$file: there is no $path"
 done < <(git grep -oE '`(src|include|proto|guest|tests|docs|deploy|man)/[A-Za-z0-9_./*-]+`' -- '*.md' ':!CODING_STYLE.md' | tr -d '`')
 
+# The tables that tests write.
+tests/parity.sh --check docker tests/system/3*-docker*.bats || complain "docs/parity-docker.md is not what the tests show"
+tests/parity.sh --check podman tests/system/4*-podman*.bats || complain "docs/parity-podman.md is not what the tests show"
+
 # What every file needs.
 while IFS= read -r file; do
 	head -3 "$file" | grep -q 'SPDX-License-Identifier: Apache-2.0' || complain "$file has no licence line"

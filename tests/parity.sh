@@ -3,8 +3,16 @@
 # parity.sh MANAGER TAP BATS-FILE ... > docs/parity-MANAGER.md
 # A table of what a manager's flags and verbs do with this runtime, compared with runc. TAP is what bats printed for
 # the files; the rows are "# parity: WHAT | VERDICT" comments inside their tests. A row counts only if its test passed.
+# parity.sh --check MANAGER BATS-FILE ...: is the table that of these files, with every test passed? Shows what is not.
 set -euo pipefail
-[ $# -ge 3 ] || { sed -n '3,5s/^# //p' "$0" >&2; exit 2; }
+[ $# -ge 3 ] || { sed -n '3,6s/^# //p' "$0" >&2; exit 2; }
+if [ "$1" = --check ]; then
+	manager=$2
+	shift 2
+	"$0" "$manager" <(sed -n 's/^@test "\(.*\)" {$/ok 1 \1/p' "$@") "$@" |
+		diff "$(dirname "$0")/../docs/parity-$manager.md" -
+	exit
+fi
 manager=$1
 tap=$2
 shift 2

@@ -208,9 +208,9 @@ nameserver 192.0.2.53" ]
 	mem=$(cgroup_of one memory) cpu=$(cgroup_of one cpu) cpuset=$(cgroup_of one cpuset)
 	[ "$(d exec one cat /sys/fs/cgroup/memory.max)" = 536870912 ]
 	[ "$(d exec one cat /sys/fs/cgroup/cpu.max)" = "150000 100000" ]
-	total=$(d exec one awk '/MemTotal/ { print int($2 / 1024) }' /proc/meminfo)
-	[ "$total" -gt 256 ]
-	[ "$total" -lt 512 ]
+	total=$(d exec one awk '/MemTotal/ { print $2 }' /proc/meminfo)
+	[ "$total" -gt $((256 * 1024)) ]
+	[ "$total" -lt $((512 * 1024)) ]
 	# The VM is in the container's cgroup, with its limits.
 	grep -q . "$mem/cgroup.procs"
 	for pid in $(cat "$mem/cgroup.procs"); do readlink "/proc/$pid/exe" || true; done | grep -q qemu
@@ -226,7 +226,10 @@ nameserver 192.0.2.53" ]
 	d update --memory 800m --memory-swap -1 --cpus 1 one > /dev/null
 	[ "$(d exec one cat /sys/fs/cgroup/memory.max)" = 838860800 ]
 	[ "$(d exec one cat /sys/fs/cgroup/cpu.max)" = "100000 100000" ]
-	[ "$(d exec one awk '/MemTotal/ { print int($2 / 1024) }' /proc/meminfo)" -gt "$((total + 100))" ]
+	# A limit 288 MiB higher is room for one block of memory, or two where no emulator takes its share of it.
+	grown=$(($(d exec one awk '/MemTotal/ { print $2 }' /proc/meminfo) - total))
+	echo "grown by $grown KiB"
+	[ "$grown" -eq $((128 * 1024)) ] || [ "$grown" -eq $((256 * 1024)) ]
 	[ "$(cat "$mem"/memory.limit_in_bytes 2>/dev/null || cat "$mem/memory.max")" = 838860800 ]
 	[ "$(d stats --no-stream --format '{{.MemUsage}}' one | awk '{ print $3 }')" = 800MiB ]
 	run d update --memory 60m --memory-swap -1 one
@@ -243,7 +246,8 @@ nameserver 192.0.2.53" ]
 	run d run --runtime kata --name one --memory 320m busybox tail /dev/zero
 	[ "$status" -eq 137 ]
 	[ "$(d inspect -f '{{.State.OOMKilled}} {{.State.ExitCode}}' one)" = "true 137" ]
-	[ "$(past_events event=oom '{{.Actor.Attributes.name}}' | sort -u)" = one ]
+	# Of this container: an earlier one of the name, of a try before this, has events of its own.
+	[ "$(past_events "container=$(d inspect -f '{{.Id}}' one)" '{{.Action}}' | grep -cx oom)" = 1 ]
 	run d run --runtime kata --name two busybox sh -c 'kill -9 $$; exit 1'
 	[ "$(d inspect -f '{{.State.OOMKilled}}' two)" = false ]
 }
@@ -417,7 +421,7 @@ got hello" ]
 }
 
 @test "run --network container: shares the other's VM" {
-	# parity: run --network container: | differs: joins the other's VM as well and ends with it
+	# parity: run --network container: | differs: joins the other's VM and ends with it (137); with runc it goes on without a network
 	kbg one busybox sleep 1000
 	kbg two --network container:one busybox sh -c 'nc -l -p 7000 > /got; sleep 1000'
 	[ "$(d exec two ip -4 -o addr show eth0)" = "$(d exec one ip -4 -o addr show eth0)" ]
@@ -426,6 +430,21 @@ got hello" ]
 	[ "$(d exec one hostname)" != "$(d exec two ps)" ]
 	run d update --memory 900m --memory-swap -1 two
 	[ "$status" -eq 0 ]
+	# The end of one of them is the end of the other in one direction only. Both can be started again, in this order.
+	d kill two > /dev/null
+	is_state one running
+	d start two > /dev/null
+	d kill one > /dev/null
+	[ "$(d wait two)" = 137 ]
+	[ "$(d inspect -f '{{.State.Status}} {{.State.OOMKilled}} {{.State.Error}}' two)" = "exited false " ]
+	d start one two > /dev/null
+	[ "$(d exec two ip -4 -o addr show eth0)" = "$(d exec one ip -4 -o addr show eth0)" ]
 	d rm -f two > /dev/null
 	is_state one running
+	# With runc the second one goes on, with the network namespace and nothing in it.
+	d run -d --name three busybox sleep 1000 > /dev/null
+	d run -d --name four --network container:three busybox sleep 1000 > /dev/null
+	d kill three > /dev/null
+	wait_for 20 sh -c "! /usr/bin/docker -H unix://$DDIR/docker.sock exec four ip -o link show eth0 2> /dev/null"
+	is_state four running
 }

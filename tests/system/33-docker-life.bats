@@ -59,6 +59,7 @@ kill_by_hand() {
 }
 
 @test "a killed container ends as with runc, whichever process was killed" {
+	# parity: a container whose process is killed on the host | as runc
 	# What follows is written down here as runc has it.
 	d run -d --name peer busybox sleep 1000 > /dev/null
 	(d exec peer sh -c 'touch /up; sleep 1000' || echo "$?" > "$BATS_TEST_TMPDIR/exec") > /dev/null 2>&1 &
@@ -86,6 +87,7 @@ kill_by_hand() {
 }
 
 @test "rm -f of a container that was killed just now, and of one whose VM does not answer" {
+	# parity: rm -f of a hung VM | as runc, within ten seconds
 	for process in standin qemu; do
 		kbg one busybox sleep 1000
 		kill -9 "$(pid_of one "$process")"
@@ -98,6 +100,7 @@ kill_by_hand() {
 }
 
 @test "a restart policy brings back a container whose VM was killed" {
+	# parity: run --restart, the VM killed | as runc
 	kbg one --restart on-failure:3 busybox sh -c 'echo up; sleep 1000'
 	kill -9 "$(pid_of one qemu)"
 	wait_for 40 sh -c "[ \"\$(/usr/bin/docker -H unix://$DDIR/docker.sock logs one | grep -c up)\" = 2 ]"
@@ -150,6 +153,7 @@ is_up() {
 }
 
 @test "dockerd is killed and started again with live-restore: the container lives on" {
+	# parity: dockerd --live-restore | as runc
 	stop_daemon TERM
 	run_daemon --live-restore
 	kbg one busybox sh -c "$SPEAKER"
@@ -192,6 +196,7 @@ is_up() {
 }
 
 @test "docker's containerd is killed: dockerd starts another, the container lives on" {
+	# parity: containerd killed under dockerd | as runc
 	kbg one busybox sh -c "$SPEAKER"
 	is_up one
 	pid=$(pid_of one standin)
