@@ -77,7 +77,9 @@ terminal_bundle() {
 	sleep 1
 	type_line 'clear; stty size'
 	expect '^20 70$'
-	type_line 'false'
+	# Between two prompts the key would be an end of input for nobody.
+	type_line 'PS1="next> "; false'
+	expect '^next>'
 	tm send-keys -t t C-d
 	expect '^code 1$'
 	type_line 'stty -a | grep -o " -\?echo "'
