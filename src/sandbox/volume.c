@@ -286,8 +286,7 @@ int volume_find(struct sb_container *ctr, const char *host_path, const struct st
 		if (known)
 			own.flags = known->flags;
 		own.path = arena_strdup(ctr->arena, host_path);
-		own.name = known ? arena_strdup(ctr->arena, known->name)
-				 : arena_printf(ctr->arena, "volumes/%s", name);
+		own.name = arena_strdup(ctr->arena, known ? known->name : name);
 		if (!own.path || !own.name || note_volume(ctr, &own) < 0)
 			return err_set(err, ENOMEM, "out of memory");
 		name = own.name;
