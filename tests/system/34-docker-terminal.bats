@@ -54,9 +54,10 @@ teardown() {
 	type_line 'clear; cat /tmp/text'
 	expect '^written in vi$'
 	# Detached, it goes on; attached again it is the same shell.
-	type_line 'clear; word=kept'
+	type_line 'clear; word=kept; echo word $word'
+	expect '^word kept$'
 	tm send-keys -t t C-p C-q
-	expect '^code 0$'
+	expect 'code 0$' # behind the guest's prompt
 	is_state one running
 	tm resize-window -t t -x 70 -y 20
 	type_line "clear; $DOCKER attach one; echo code \$?"
