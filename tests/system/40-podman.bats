@@ -59,7 +59,7 @@ logs_have() {
 }
 
 teardown() {
-	local network
+	local network dir
 	if [ -n "$ROOTLESS" ]; then
 		# What rootless podman leaves to hold its namespaces.
 		kill "$(cat "$ROOTLESS/run/libpod/tmp/pause.pid")" || true
@@ -68,6 +68,10 @@ teardown() {
 	pod ps -aq --no-trunc >> "$KATA_TEST_IDS" || true
 	pod pod rm -fa > /dev/null 2>&1 || true
 	pod rm -fa -t 0 > /dev/null 2>&1 || true
+	# With any runtime: podman makes a pod's cgroup everywhere and forgets it where it knows no controller.
+	for dir in /sys/fs/cgroup/{systemd,unified}/libpod_parent/*/; do
+		grep -qxF "${dir%/}" "$KATA_TEST_CGROUPS" || rmdir "$dir" 2> /dev/null || true
+	done
 	for network in knet knet2; do
 		pod network rm -f "$network" > /dev/null 2>&1 || true
 	done
