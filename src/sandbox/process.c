@@ -99,7 +99,11 @@ struct sb_process *sb_process_ref(struct sb_process *process)
 	return process;
 }
 
-static void close_io(struct sb_process_io *io)
+/**
+ * sb_process_io_close() - close what is open
+ * @io: descriptors; all -1 afterwards
+ */
+void sb_process_io_close(struct sb_process_io *io)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(io->fds); i++)
 		io->fds[i] = fd_close(io->fds[i]);
@@ -127,7 +131,7 @@ struct sb_process *sb_process_unref(struct sb_process *process)
  */
 void sb_process_drop_streams(struct sb_process *process)
 {
-	close_io(&process->io);
+	sb_process_io_close(&process->io);
 	for (size_t i = 0; i < ARRAY_SIZE(process->relays); i++)
 		process->relays[i] = relay_free(process->relays[i]);
 }

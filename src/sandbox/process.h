@@ -31,6 +31,7 @@ struct sb_process_io {
 };
 
 #define SB_PROCESS_IO_NULL ((struct sb_process_io){ .fds = { -1, -1, -1 } })
+void sb_process_io_close(struct sb_process_io *io);
 
 enum sb_process_state {
 	SB_PROCESS_STATE_CREATED,

@@ -55,8 +55,7 @@ static struct standin *standin_free(struct standin *standin)
 	(void)loop_source_free(standin->source);
 	(void)fd_close(standin->fd);
 	(void)fd_close(standin->netns_fd);
-	for (size_t i = 0; i < ARRAY_SIZE(standin->io.fds); i++)
-		(void)fd_close(standin->io.fds[i]);
+	sb_process_io_close(&standin->io);
 	if (standin->process)
 		standin->process->user = NULL;
 	(void)sb_process_unref(standin->process);

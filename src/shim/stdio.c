@@ -19,16 +19,6 @@
 #include "shim/stdio_logger.h"
 
 /**
- * stdio_close() - close what is open
- * @io: descriptors; all -1 afterwards
- */
-void stdio_close(struct sb_process_io *io)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(io->fds); i++)
-		io->fds[i] = fd_close(io->fds[i]);
-}
-
-/**
  * stdio_standin_key() - the key in "standin:<key>"
  * @uri: stdin field of a call
  *
@@ -99,7 +89,7 @@ static int open_uris(struct shim *shim, const struct stdio_request *req, struct 
 		r = MIN(io->fds[i], 0);
 	}
 	if (r < 0)
-		stdio_close(io);
+		sb_process_io_close(io);
 	return r;
 }
 

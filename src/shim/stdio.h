@@ -23,6 +23,5 @@ struct stdio_request {
  */
 int stdio_open(struct shim *shim, const struct stdio_request *req, struct sb_process_io *ret,
 	       int *ret_netns_fd, struct standin **ret_standin, struct err *err) must_check;
-void stdio_close(struct sb_process_io *io);
 /* The key in a stand-in's URI, or "". */
 const char *stdio_standin_key(const char *uri);

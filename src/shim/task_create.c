@@ -172,7 +172,7 @@ static int create(struct shim *shim, const struct rpc_request *call,
 	uint32_t host_pid = standin ? (uint32_t)standin_pid(standin) : 0;
 	r = start_sandbox(shim, call, req, standin, netns_fd, err);
 	if (r < 0) {
-		stdio_close(&io);
+		sb_process_io_close(&io);
 		return r;
 	}
 	struct sb_container_params params = {
