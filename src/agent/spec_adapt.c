@@ -14,29 +14,21 @@
 #include "agent/agent.h"
 #include "agent/mounts.h"
 #include "common/str.h"
+#include "oci/validate.h"
 
 /* Guest hooks of one kind; a bound, the directory is part of the guest's image. */
 #define GUEST_HOOKS_MAX 64
 
-static struct oci_namespace *find_ns(struct oci_linux *linux_, const char *type)
+static int need_ns(struct oci_spec *spec, const char *type, struct arena *arena)
 {
-	for (size_t i = 0; i < linux_->nr_namespaces; i++)
-		if (str_eq(linux_->namespaces[i].type, type))
-			return &linux_->namespaces[i];
-	return NULL;
-}
+	struct oci_linux *linux_ = spec->linux_;
 
-static int need_ns(struct oci_linux *linux_, const char *type, struct arena *arena)
-{
-	struct oci_namespace *grown =
-		arena_calloc(arena, linux_->nr_namespaces + 1, sizeof(*grown));
-
-	if (find_ns(linux_, type))
+	if (oci_namespace_find(spec, type))
 		return 0;
+	struct oci_namespace *grown =
+		arena_extend(arena, linux_->namespaces, linux_->nr_namespaces, sizeof(*grown));
 	if (!grown)
 		return -ENOMEM;
-	if (linux_->nr_namespaces)
-		memcpy(grown, linux_->namespaces, linux_->nr_namespaces * sizeof(*grown));
 	grown[linux_->nr_namespaces].type = arena_strdup(arena, type);
 	if (!grown[linux_->nr_namespaces].type)
 		return -ENOMEM;
@@ -51,26 +43,27 @@ static int need_ns(struct oci_linux *linux_, const char *type, struct arena *are
  * namespaces.
  */
 static int adapt_namespaces(const struct guest_sandbox *sandbox, bool sandbox_pidns,
-			    struct oci_linux *linux_, struct arena *arena,
+			    struct oci_spec *spec, struct arena *arena,
 			    struct container_create_args *args)
 {
-	bool own_user = find_ns(linux_, "user");
-	int r = need_ns(linux_, "mount", arena);
+	struct oci_linux *linux_ = spec->linux_;
+	bool own_user = oci_namespace_find(spec, "user");
+	int r = need_ns(spec, "mount", arena);
 
 	/*
 	 * The guest's processes are nobody's business in a container, whatever the host shares with
 	 * it.
 	 */
 	if (r >= 0)
-		r = need_ns(linux_, "pid", arena);
+		r = need_ns(spec, "pid", arena);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < linux_->nr_namespaces; i++)
 		linux_->namespaces[i].path = NULL;
 	args->ns[CONTAINER_NS_NETWORK] = CONTAINER_NS_OWN; /* the guest's network is the pod's */
-	if (!own_user && sandbox->ipc_fd >= 0 && find_ns(linux_, "ipc"))
+	if (!own_user && sandbox->ipc_fd >= 0 && oci_namespace_find(spec, "ipc"))
 		args->ns[CONTAINER_NS_IPC] = sandbox->ipc_fd;
-	if (!own_user && sandbox->uts_fd >= 0 && find_ns(linux_, "uts"))
+	if (!own_user && sandbox->uts_fd >= 0 && oci_namespace_find(spec, "uts"))
 		args->ns[CONTAINER_NS_UTS] = sandbox->uts_fd;
 	if (sandbox_pidns && sandbox->pid_fd >= 0)
 		args->ns[CONTAINER_NS_PID] = sandbox->pid_fd;
@@ -103,12 +96,10 @@ static int adapt_cgroup(struct oci_linux *linux_, const char *id, struct arena *
 
 static int append_hook(struct oci_hook **hooks, size_t *nr, char *path, struct arena *arena)
 {
-	struct oci_hook *grown = arena_calloc(arena, *nr + 1, sizeof(*grown));
+	struct oci_hook *grown = arena_extend(arena, *hooks, *nr, sizeof(*grown));
 
 	if (!grown)
 		return -ENOMEM;
-	if (*nr)
-		memcpy(grown, *hooks, *nr * sizeof(*grown));
 	grown[*nr].path = path;
 	int r = arena_strv_add(arena, &grown[*nr].args, path);
 	if (r < 0)
@@ -174,7 +165,7 @@ int spec_adapt(const struct guest_sandbox *sandbox, const char *id, bool sandbox
 	       struct oci_spec *spec, struct arena *arena, struct container_create_args *args,
 	       struct err *err)
 {
-	int r = adapt_namespaces(sandbox, sandbox_pidns, spec->linux_, arena, args);
+	int r = adapt_namespaces(sandbox, sandbox_pidns, spec, arena, args);
 
 	if (r >= 0)
 		r = adapt_cgroup(spec->linux_, id, arena);

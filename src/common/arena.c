@@ -220,6 +220,25 @@ int arena_grow(struct arena *arena, void *array_ptr, size_t *nr, size_t elem_siz
 }
 
 /**
+ * arena_extend() - copy an array with room for one more element
+ * @arena: arena the copy lives in
+ * @array: array that must stay as it is, or whose capacity is not known to be that of
+ *	arena_grow(); may be NULL when @nr is 0
+ * @nr: number of elements
+ * @elem_size: size of one
+ *
+ * Return: the copy, its last element zeroed, or NULL.
+ */
+void *arena_extend(struct arena *arena, const void *array, size_t nr, size_t elem_size)
+{
+	void *p = arena_calloc(arena, nr + 1, elem_size);
+
+	if (p && nr)
+		memcpy(p, array, nr * elem_size);
+	return p;
+}
+
+/**
  * arena_strv_add() - append a copy of a string to a string list
  * @arena: arena the list lives in
  * @strv: list; stays NULL-terminated

@@ -34,6 +34,7 @@ char *arena_strdup(struct arena *arena, const char *s) must_check;
 char *arena_strndup(struct arena *arena, const char *s, size_t len) must_check;
 char *arena_printf(struct arena *arena, const char *fmt, ...) must_check printf_format(2, 3);
 int arena_strv_add(struct arena *arena, struct strv *strv, const char *s) must_check;
+void *arena_extend(struct arena *arena, const void *array, size_t nr, size_t elem_size) must_check;
 int arena_grow(struct arena *arena, void *array_ptr, size_t *nr, size_t elem_size) must_check;
 
 static inline void cleanup_arena_fn(struct arena **arena)

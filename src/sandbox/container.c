@@ -14,7 +14,6 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
-#include "common/fd.h"
 #include "common/log.h"
 #include "common/str.h"
 #include "kata_protocol.h"
@@ -58,17 +57,11 @@ struct sb_container *sb_container_find(struct sandbox *sb, const char *id)
  */
 int sb_container_add_storage(struct sb_container *ctr, const struct agent_storage *storage)
 {
-	struct agent_storage *grown =
-		arena_calloc(ctr->arena, ctr->nr_storages + 1, sizeof(*grown));
+	int r = arena_grow(ctr->arena, &ctr->storages, &ctr->nr_storages, sizeof(*ctr->storages));
 
-	if (!grown)
-		return -ENOMEM;
-	if (ctr->nr_storages)
-		memcpy(grown, ctr->storages, ctr->nr_storages * sizeof(*grown));
-	grown[ctr->nr_storages] = *storage;
-	ctr->storages = grown;
-	ctr->nr_storages++;
-	return 0;
+	if (r >= 0)
+		ctr->storages[ctr->nr_storages - 1] = *storage;
+	return r;
 }
 
 /**
@@ -328,8 +321,7 @@ int sb_container_create(struct sandbox *sb, const struct sb_container_params *pa
 	else if (sb_container_new(sb, params, &ctr) < 0)
 		r = err_set(err, ENOMEM, "out of memory");
 	if (r < 0) {
-		for (size_t i = 0; i < ARRAY_SIZE(io.fds); i++)
-			(void)fd_close(io.fds[i]);
+		sb_process_io_close(&io);
 		return r;
 	}
 	ctr->init->io = io;
@@ -508,8 +500,7 @@ int sb_container_add_exec(struct sb_container *ctr, const char *exec_id, const c
 	else if (sb_process_new(ctr, exec_id, &exec) < 0)
 		r = err_set(err, ENOMEM, "out of memory");
 	if (r < 0) {
-		for (size_t i = 0; i < ARRAY_SIZE(io.fds); i++)
-			(void)fd_close(io.fds[i]);
+		sb_process_io_close(&io);
 		return r;
 	}
 	exec->io = io;

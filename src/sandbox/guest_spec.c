@@ -152,8 +152,9 @@ static int turn_into_device(struct sb_container *ctr, struct oci_linux *linux_,
 	const struct oci_resources *old = linux_->resources;
 	size_t nr_rules = old ? old->nr_devices : 0;
 	struct oci_device *devices =
-		arena_calloc(ctr->arena, linux_->nr_devices + 1, sizeof(*devices));
-	struct oci_device_cgroup *rules = arena_calloc(ctr->arena, nr_rules + 1, sizeof(*rules));
+		arena_extend(ctr->arena, linux_->devices, linux_->nr_devices, sizeof(*devices));
+	struct oci_device_cgroup *rules =
+		arena_extend(ctr->arena, old ? old->devices : NULL, nr_rules, sizeof(*rules));
 	struct oci_resources *resources = arena_alloc(ctr->arena, sizeof(*resources));
 	int64_t *number = arena_calloc(ctr->arena, 2, sizeof(*number));
 	uint32_t *mode = arena_alloc(ctr->arena, sizeof(*mode));
@@ -163,8 +164,6 @@ static int turn_into_device(struct sb_container *ctr, struct oci_linux *linux_,
 	number[0] = major(st->st_rdev);
 	number[1] = minor(st->st_rdev);
 	*mode = st->st_mode & 07777;
-	if (linux_->nr_devices)
-		memcpy(devices, linux_->devices, linux_->nr_devices * sizeof(*devices));
 	devices[linux_->nr_devices++] = (struct oci_device){
 		.path = mount->destination,
 		.type = (char *)(uintptr_t) "b",
@@ -175,8 +174,6 @@ static int turn_into_device(struct sb_container *ctr, struct oci_linux *linux_,
 	linux_->devices = devices;
 	if (old)
 		*resources = *old;
-	if (nr_rules)
-		memcpy(rules, old->devices, nr_rules * sizeof(*rules));
 	rules[nr_rules] = (struct oci_device_cgroup){
 		.allow = true,
 		.type = (char *)(uintptr_t) "b",

@@ -249,15 +249,11 @@ static const struct sb_volume *find_shared(const struct sb_container *ctr, const
 
 static int note_volume(struct sb_container *ctr, const struct sb_volume *volume)
 {
-	struct sb_volume *grown = arena_calloc(ctr->arena, ctr->nr_volumes + 1, sizeof(*grown));
+	int r = arena_grow(ctr->arena, &ctr->volumes, &ctr->nr_volumes, sizeof(*ctr->volumes));
 
-	if (!grown)
-		return -ENOMEM;
-	if (ctr->nr_volumes)
-		memcpy(grown, ctr->volumes, ctr->nr_volumes * sizeof(*grown));
-	grown[ctr->nr_volumes++] = *volume;
-	ctr->volumes = grown;
-	return 0;
+	if (r >= 0)
+		ctr->volumes[ctr->nr_volumes - 1] = *volume;
+	return r;
 }
 
 /**
