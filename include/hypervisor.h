@@ -9,7 +9,7 @@
  * hypervisor_attach() returned, whatever they returned. Strings and arrays of struct vm_config must
  * live until hypervisor_start() returned.
  *
- * hypervisor_start(), _attach(), _detach(), _pause(), _resume(), _resize(), _info() and _stop() run
+ * hypervisor_start(), _attach(), _detach(), _set_link(), _pause(), _resume(), _resize(), _info() and _stop() run
  * in fibers and suspend the caller. Events arrive in the loop; the callback may start fibers but
  * must not wait, and it must not destroy the hypervisor.
  */
@@ -88,6 +88,8 @@ int hypervisor_attach(struct hypervisor *hv, struct vm_device *dev, uint64_t dea
 		      struct err *err) must_check;
 int hypervisor_detach(struct hypervisor *hv, const char *id, uint64_t deadline_ns,
 		      struct err *err) must_check;
+int hypervisor_set_link(struct hypervisor *hv, const char *id, bool up, uint64_t deadline_ns,
+			struct err *err) must_check;
 int hypervisor_pause(struct hypervisor *hv, uint64_t deadline_ns, struct err *err) must_check;
 int hypervisor_resume(struct hypervisor *hv, uint64_t deadline_ns, struct err *err) must_check;
 int hypervisor_resize(struct hypervisor *hv, const struct vm_size *want, struct vm_size *ret,

@@ -49,10 +49,12 @@ struct hypervisor_ops {
 	 * given to attach.
 	 */
 	int (*detach)(struct hypervisor *hv, const char *id, uint64_t deadline_ns, struct err *err);
-	/* RUNNING. */
-	int (*pause)(struct hypervisor *hv, uint64_t deadline_ns, struct err *err);
-	/* PAUSED. */
-	int (*resume)(struct hypervisor *hv, uint64_t deadline_ns, struct err *err);
+	/* RUNNING or PAUSED. Gives the network interface @id its carrier or takes it away. */
+	int (*set_link)(struct hypervisor *hv, const char *id, bool up, uint64_t deadline_ns,
+			struct err *err);
+	/* RUNNING when it is to be paused, else PAUSED. */
+	int (*set_paused)(struct hypervisor *hv, bool paused, uint64_t deadline_ns,
+			  struct err *err);
 	/*
 	 * RUNNING. Grows (vCPUs also shrink); what was reached is in @ret also on failure. May be
 	 * NULL.

@@ -34,6 +34,7 @@ teardown() {
 	done
 	ip netns del "$NS" 2>/dev/null || true
 	ip netns del "$PEER" 2>/dev/null || true
+	ip netns del "$PEER-2" 2>/dev/null || true
 	no_leaks
 }
 
@@ -480,6 +481,32 @@ look_at() {
 	inside ping -c 1 -w 10 10.9.0.1
 	inside ping6 -c 1 -w 10 fd09::1
 	[ "$(routes | grep '"0.0.0.0/0"' | jq -r .gateway)" = 10.9.0.1 ]
+}
+
+carrier_is() {
+	[ "$(inside cat /sys/class/net/eth0/carrier)" = "$1" ]
+}
+
+@test "the guest's carrier is the interface's" {
+	p link set p0 down
+	start
+	wait_for 20 carrier_is 0
+	p link set p0 up
+	wait_for 20 carrier_is 1
+	inside ping -c 1 -w 10 10.9.0.1
+	p link set p0 down
+	wait_for 20 carrier_is 0
+	inside ip address show dev eth0 | grep -q 10.9.0.2/24
+	# What leaves its namespace goes down there.
+	p link set p0 up
+	wait_for 20 carrier_is 1
+	ip netns add "$PEER-2"
+	p link set p0 netns "$PEER-2"
+	wait_for 20 carrier_is 0
+	ip -n "$PEER-2" address add 10.9.0.1/24 dev p0
+	ip -n "$PEER-2" link set p0 up
+	wait_for 20 carrier_is 1
+	inside ping -c 1 -w 10 10.9.0.1
 }
 
 # there_and_back FAMILY HOST_ADDRESS GUEST_ADDRESS

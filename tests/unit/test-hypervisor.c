@@ -80,7 +80,8 @@ static void mock_answer(const char *behaviour, const char *line)
 			value, sizeof(value),
 			"[{\"type\":\"x-cpu\",\"props\":{\"socket-id\":1}},"
 			"{\"type\":\"x-cpu\",\"qom-path\":\"/m\",\"props\":{\"socket-id\":0}}]");
-	if (str_eq(name, "device_add") && str_eq(behaviour, "sandbox-refuses-devices"))
+	if ((str_eq(name, "device_add") && str_eq(behaviour, "sandbox-refuses-devices")) ||
+	    (str_eq(name, "set_link") && !strstr(line, "{\"name\":\"dev-n\",\"up\":false}")))
 		(void)snprintf(text, sizeof(text),
 			       "{\"error\":{\"class\":\"GenericError\",\"desc\":\"bus is "
 			       "full\"},\"id\":%u}\n",
@@ -401,6 +402,33 @@ static void devices_come_and_go(void **state)
 	assert_int_equal(play(&test), 0);
 }
 
+static int link_client(struct test *test)
+{
+	struct vm_device device = { .type = VM_DEVICE_NET, .id = "n", .net = { .nr_queues = 1 } };
+	struct vm_device disk = block_device("one");
+
+	device.net.tap_fds[0] = disk.block.fd;
+	assert_int_equal(hypervisor_set_link(test->hv, "n", true, soon(), &test->err), -EBUSY);
+	assert_int_equal(start(test), 0);
+	assert_int_equal(hypervisor_set_link(test->hv, "n", true, soon(), &test->err), -ENODEV);
+	assert_int_equal(hypervisor_attach(test->hv, &device, soon(), &test->err), 0);
+	assert_int_equal(hypervisor_attach(test->hv, &disk, soon(), &test->err), 0);
+	assert_int_equal(hypervisor_set_link(test->hv, "one", true, soon(), &test->err), -ENODEV);
+	/* The only change that the mock accepts. */
+	assert_int_equal(hypervisor_set_link(test->hv, "n", false, soon(), &test->err), 0);
+	assert_int_equal(hypervisor_set_link(test->hv, "n", true, soon(), &test->err), -EIO);
+	(void)close(disk.block.fd);
+	return 0;
+}
+
+static void carrier_of_an_interface_is_set_by_the_name_qemu_knows(void **state)
+{
+	struct test test = { .name = "links", .client = link_client };
+
+	(void)state;
+	assert_int_equal(play(&test), 0);
+}
+
 static int attach_client(struct test *test)
 {
 	struct vm_device device = block_device("one");
@@ -504,8 +532,10 @@ static int null_life(void *arg)
 					   &test.err),
 			 0);
 	assert_int_equal(got.vcpus, 4);
+	assert_int_equal(hypervisor_set_link(test.hv, "v", false, soon(), &test.err), 0);
 	assert_int_equal(hypervisor_detach(test.hv, "v", soon(), &test.err), 0);
 	assert_int_equal(hypervisor_detach(test.hv, "v", soon(), &test.err), -ENODEV);
+	assert_int_equal(hypervisor_set_link(test.hv, "v", false, soon(), &test.err), -ENODEV);
 	assert_int_equal(hypervisor_stop(test.hv, soon(), &test.err), 0);
 	assert_int_equal(test.nr_exited, 1);
 	assert_null(hypervisor_destroy(test.hv));
@@ -530,6 +560,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(console_outlives_the_guest),
 		cmocka_unit_test(qemu_that_does_not_quit_is_killed),
 		cmocka_unit_test(devices_come_and_go),
+		cmocka_unit_test(carrier_of_an_interface_is_set_by_the_name_qemu_knows),
 		cmocka_unit_test(refused_device_leaves_its_place_free),
 		cmocka_unit_test(guest_may_keep_a_device),
 		cmocka_unit_test(size_changes_within_what_the_vm_was_made_for),

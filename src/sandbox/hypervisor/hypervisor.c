@@ -160,6 +160,24 @@ int hypervisor_detach(struct hypervisor *hv, const char *id, uint64_t deadline_n
 }
 
 /**
+ * hypervisor_set_link() - give a network interface its carrier, or take it away
+ * @hv: VM
+ * @id: device
+ * @up: has a carrier; interfaces are plugged with one
+ * @deadline_ns: absolute time
+ * @err: filled on failure
+ *
+ * Return: 0, -ENODEV when there is no such interface, or -errno.
+ */
+int hypervisor_set_link(struct hypervisor *hv, const char *id, bool up, uint64_t deadline_ns,
+			struct err *err)
+{
+	int r = check_state(hv, "change a carrier", IN(RUNNING) | IN(PAUSED), err);
+
+	return r < 0 ? r : hv->ops->set_link(hv, id, up, deadline_ns, err);
+}
+
+/**
  * hypervisor_pause() - let the vCPUs stand still
  * @hv: VM
  * @deadline_ns: absolute time
@@ -171,7 +189,7 @@ int hypervisor_pause(struct hypervisor *hv, uint64_t deadline_ns, struct err *er
 {
 	int r = check_state(hv, "pause", IN(RUNNING), err);
 
-	return r < 0 ? r : hv->ops->pause(hv, deadline_ns, err);
+	return r < 0 ? r : hv->ops->set_paused(hv, true, deadline_ns, err);
 }
 
 /**
@@ -186,7 +204,7 @@ int hypervisor_resume(struct hypervisor *hv, uint64_t deadline_ns, struct err *e
 {
 	int r = check_state(hv, "resume", IN(PAUSED), err);
 
-	return r < 0 ? r : hv->ops->resume(hv, deadline_ns, err);
+	return r < 0 ? r : hv->ops->set_paused(hv, false, deadline_ns, err);
 }
 
 /**

@@ -98,19 +98,22 @@ static int null_detach(struct hypervisor *hv, const char *id, uint64_t deadline_
 	return 0;
 }
 
-static int null_pause(struct hypervisor *hv, uint64_t deadline_ns, struct err *err)
+static int null_set_link(struct hypervisor *hv, const char *id, bool up, uint64_t deadline_ns,
+			 struct err *err)
 {
+	(void)up;
 	(void)deadline_ns;
-	(void)err;
-	hypervisor_set_state(hv, HYPERVISOR_STATE_PAUSED);
+	if (!*id || null_find(null_vm(hv), id) < 0)
+		return err_set(err, ENODEV, "there is no device %s", id);
 	return 0;
 }
 
-static int null_resume(struct hypervisor *hv, uint64_t deadline_ns, struct err *err)
+static int null_set_paused(struct hypervisor *hv, bool paused, uint64_t deadline_ns,
+			   struct err *err)
 {
 	(void)deadline_ns;
 	(void)err;
-	hypervisor_set_state(hv, HYPERVISOR_STATE_RUNNING);
+	hypervisor_set_state(hv, paused ? HYPERVISOR_STATE_PAUSED : HYPERVISOR_STATE_RUNNING);
 	return 0;
 }
 
@@ -169,8 +172,8 @@ const struct hypervisor_ops null_ops = {
 	.start = null_start,
 	.attach = null_attach,
 	.detach = null_detach,
-	.pause = null_pause,
-	.resume = null_resume,
+	.set_link = null_set_link,
+	.set_paused = null_set_paused,
 	.resize = null_resize,
 	.info = null_info,
 	.console = null_console,

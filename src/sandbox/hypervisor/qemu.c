@@ -395,21 +395,14 @@ static int q_start(struct hypervisor *hv, uint64_t deadline_ns, struct err *err)
 	return 0;
 }
 
-static int q_pause(struct hypervisor *hv, uint64_t deadline_ns, struct err *err)
+static int q_set_paused(struct hypervisor *hv, bool paused, uint64_t deadline_ns, struct err *err)
 {
-	int r = qemu_command(qemu_of(hv), "stop", NULL, deadline_ns, err);
+	int r = qemu_command(qemu_of(hv), paused ? "stop" : "cont", NULL, deadline_ns, err);
 
-	if (r >= 0 && hv->state == HYPERVISOR_STATE_RUNNING)
-		hypervisor_set_state(hv, HYPERVISOR_STATE_PAUSED);
-	return r;
-}
-
-static int q_resume(struct hypervisor *hv, uint64_t deadline_ns, struct err *err)
-{
-	int r = qemu_command(qemu_of(hv), "cont", NULL, deadline_ns, err);
-
-	if (r >= 0 && hv->state == HYPERVISOR_STATE_PAUSED)
-		hypervisor_set_state(hv, HYPERVISOR_STATE_RUNNING);
+	/* QEMU may have died meanwhile. */
+	if (r >= 0 && hv->state != HYPERVISOR_STATE_DEAD)
+		hypervisor_set_state(hv,
+				     paused ? HYPERVISOR_STATE_PAUSED : HYPERVISOR_STATE_RUNNING);
 	return r;
 }
 
@@ -496,8 +489,8 @@ const struct hypervisor_ops qemu_ops = {
 	.start = q_start,
 	.attach = qemu_attach,
 	.detach = qemu_detach,
-	.pause = q_pause,
-	.resume = q_resume,
+	.set_link = qemu_set_link,
+	.set_paused = q_set_paused,
 	.resize = qemu_resize,
 	.info = q_info,
 	.console = q_console,

@@ -80,6 +80,8 @@ int qemu_adopt_device(struct qemu *qemu, const struct vm_device *dev, const stru
 		      unsigned fdset) must_check;
 int qemu_attach(struct hypervisor *hv, struct vm_device *dev, uint64_t deadline_ns,
 		struct err *err) must_check;
+int qemu_set_link(struct hypervisor *hv, const char *id, bool up, uint64_t deadline_ns,
+		  struct err *err) must_check;
 int qemu_detach(struct hypervisor *hv, const char *id, uint64_t deadline_ns,
 		struct err *err) must_check;
 int qemu_unplug(struct qemu *qemu, struct qemu_device *device, uint64_t deadline_ns,

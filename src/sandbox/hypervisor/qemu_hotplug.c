@@ -373,6 +373,30 @@ int qemu_detach(struct hypervisor *hv, const char *id, uint64_t deadline_ns, str
 }
 
 /**
+ * qemu_set_link() - the driver's set_link slot
+ * @hv: VM
+ * @id: device
+ * @up: has a carrier
+ * @deadline_ns: absolute time
+ * @err: filled on failure
+ *
+ * Return: 0 or -errno.
+ */
+int qemu_set_link(struct hypervisor *hv, const char *id, bool up, uint64_t deadline_ns,
+		  struct err *err)
+{
+	struct qemu *qemu = qemu_of(hv);
+	const struct qemu_device *device = find_device(qemu, id);
+	char arguments[64];
+
+	if (!device || device->type != VM_DEVICE_NET)
+		return err_set(err, ENODEV, "there is no network interface %s", id);
+	(void)snprintf(arguments, sizeof(arguments), "{\"name\":\"%s\",\"up\":%s}", device->qemu_id,
+		       up ? "true" : "false");
+	return qemu_command(qemu, "set_link", arguments, deadline_ns, err);
+}
+
+/**
  * qemu_on_unplug_event() - take note of QEMU's word on a removal
  * @qemu: VM
  * @event: name of any event

@@ -19,6 +19,7 @@ struct endpoint {
 	unsigned nr_queues;
 	bool vhost;
 	bool plugged;		/* the VM has its device */
+	bool carrierless;	/* the VM's device has no carrier */
 	bool told;		/* the guest knows its name and addresses */
 	int tap;		/* index of ours */
 	bool macvtap;		/* it is one, and has to be deleted */

@@ -539,6 +539,23 @@ static void unplug(struct network *net, struct endpoint *ep)
 	(void)endpoint_free(ep);
 }
 
+/* One that is down shows no carrier here and needs none in the guest. */
+static int follow_carrier(struct network *net, struct endpoint *ep, struct err *err)
+{
+	const struct net_link *link = net_snapshot_find(&net->snap, ep->link.ifindex);
+	struct vm_device dev;
+
+	if (!ep->plugged || !link || !(link->flags & IFF_UP) || link->carrier == !ep->carrierless)
+		return 0;
+	endpoint_describe(ep, &dev);
+	int r = hypervisor_set_link(net->hv, dev.id, link->carrier,
+				    loop_deadline_ms(NETWORK_PLUG_MS), err);
+	if (r < 0)
+		return err_wrap(err, "carrier of interface %s", ep->link.name);
+	ep->carrierless = !link->carrier;
+	return 0;
+}
+
 static int sync_locked(struct network *net, struct err *err)
 {
 	int r = take_snapshot(net, err);
@@ -550,10 +567,14 @@ static int sync_locked(struct network *net, struct err *err)
 	list_for_each_safe(node, next, &net->endpoints) {
 		struct endpoint *ep = list_entry(node, struct endpoint, node);
 
-		if (!ep->present)
+		if (!ep->present) {
 			unplug(net, ep);
-		else if (!ep->plugged)
+			continue;
+		}
+		if (!ep->plugged)
 			r = plug(net, ep, err);
+		if (r >= 0)
+			r = follow_carrier(net, ep, err);
 		if (r < 0)
 			return r;
 	}

@@ -6,6 +6,7 @@
 #include "sandbox/network/snapshot.h"
 
 #include <errno.h>
+#include <linux/if.h>
 #include <linux/if_addr.h>
 #include <linux/if_arp.h>
 #include <linux/rtnetlink.h>
@@ -91,6 +92,8 @@ static void add_link(struct nl_object *object, void *arg)
 	l->ifindex = rtnl_link_get_ifindex(link);
 	l->mtu = rtnl_link_get_mtu(link);
 	l->flags = rtnl_link_get_flags(link);
+	/* Not IFF_RUNNING, which follows the carrier up to a second later. */
+	l->carrier = l->flags & IFF_LOWER_UP;
 	memcpy(l->mac, nl_addr_get_binary_addr(mac), ETH_ALEN);
 	(void)snprintf(l->name, sizeof(l->name), "%s", rtnl_link_get_name(link));
 	(void)snprintf(l->kind, sizeof(l->kind), "%s", kind ? kind : "");

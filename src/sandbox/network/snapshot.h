@@ -20,6 +20,7 @@ struct net_link {
 	char kind[16]; /* "veth", "macvlan", "tun", ...; "" for hardware */
 	uint8_t mac[ETH_ALEN];
 	unsigned mtu, flags; /* IFF_* */
+	bool carrier;	     /* never when it is down */
 	struct agent_ip_address *addresses;
 	size_t nr_addresses;
 };
