@@ -157,7 +157,7 @@ int agent_init(struct agent *agent, struct loop *loop, const struct agent_config
 		.is_init = getpid() == 1,
 		.console_fd = console_fd,
 		.ready_fd = -1,
-		.sandbox = { .ipc_fd = -1, .uts_fd = -1, .pid_fd = -1 },
+		.sandbox = { .ipc_fd = -1, .uts_fd = -1, .pid_fd = -1, .pid_holder_fd = -1 },
 	};
 	list_init(&agent->containers);
 	list_init(&agent->sandbox.storages);

@@ -35,6 +35,7 @@ struct guest_sandbox {
 	const char *hostname;
 	const char *hook_path;	    /* guest hooks, NULL: none */
 	int ipc_fd, uts_fd, pid_fd; /* namespaces the containers share, -1: none */
+	int pid_holder_fd;	    /* pidfd of the first process in pid_fd's, -1: not ours */
 	struct list storages;	    /* struct storage.node, all of the sandbox and its containers */
 };
 

@@ -10,6 +10,7 @@
 
 #include "agent/agent.h"
 #include "agent/guest_init.h"
+#include "agent/pid_ns.h"
 #include "agent/reaper.h"
 #include "agent/version.h"
 #include "common/log.h"
@@ -83,6 +84,8 @@ int main(int argc, char **argv)
 	bool is_init = getpid() == 1;
 	int console = STDERR_FILENO, r = 0;
 
+	if (pid_ns_is_holder(argc, argv))
+		pid_ns_hold();
 	agent_config_init(&config);
 	read_settings(&config, argc, argv);
 	(void)signal(SIGPIPE, SIG_IGN); /* cannot fail for this signal */

@@ -22,6 +22,7 @@
 #include "agent/hotplug.h"
 #include "agent/mounts.h"
 #include "agent/oom.h"
+#include "agent/pid_ns.h"
 #include "agent/service.h"
 #include "agent/spec_adapt.h"
 #include "agent/stats.h"
@@ -141,7 +142,10 @@ static int make_container(struct guest_container *gc,
 	cleanup_close int pidns = open_target_pidns(gc->agent, req->oci, err);
 	if (pidns < 0 && pidns != -ENOENT)
 		return pidns;
-	int r = spec_adapt(sandbox, gc->id, req->sandbox_pidns, req->oci, call->arena, &args, err);
+	int r = req->sandbox_pidns && sandbox->pid_fd < 0 ? pid_ns_create(sandbox, err) : 0;
+	if (r >= 0)
+		r = spec_adapt(sandbox, gc->id, req->sandbox_pidns, req->oci, call->arena, &args,
+			       err);
 	if (r < 0)
 		return r;
 	if (sandbox->hook_path)
@@ -163,12 +167,13 @@ static int make_container(struct guest_container *gc,
 	return container_create(&args, &gc->c, err);
 }
 
-/* The first container makes the PID namespace that later ones may share. */
+/* A pause container makes the PID namespace that the pod's others may share. */
 static void pin_pid_namespace(struct guest_container *gc)
 {
+	const struct guest_sandbox *sandbox = &gc->agent->sandbox;
 	char path[48];
 
-	if (gc->agent->sandbox.pid_fd >= 0)
+	if (sandbox->pid_fd >= 0 || (!str_empty(sandbox->id) && !str_eq(gc->id, sandbox->id)))
 		return;
 	(void)snprintf(path, sizeof(path), "/proc/%d/ns/pid", (int)gc->c->init->pid);
 	int fd = neg_errno(open(path, O_RDONLY | O_CLOEXEC));
@@ -217,8 +222,7 @@ static int create_locked(struct guest_container *gc,
 	r = make_container(gc, req, bundle, call, err);
 	if (r < 0)
 		return r;
-	if (req->sandbox_pidns || agent->sandbox.pid_fd < 0)
-		pin_pid_namespace(gc);
+	pin_pid_namespace(gc);
 	return guest_process_add(gc, gc->c->init, str_empty(req->exec_id) ? gc->id : req->exec_id,
 				 &conns, err);
 }

@@ -17,6 +17,7 @@
 #include "agent/container/container.h"
 #include "agent/mounts.h"
 #include "agent/oom.h"
+#include "agent/pid_ns.h"
 #include "agent/sandbox_ns.h"
 #include "agent/service.h"
 #include "agent/spawn.h"
@@ -146,6 +147,7 @@ static void forget(struct agent *agent)
 	struct guest_sandbox *sb = &agent->sandbox;
 
 	storage_release_all(agent);
+	pid_ns_destroy(sb);
 	sandbox_ns_destroy(sb);
 	(void)umount2(RESOLV_CONF, MNT_DETACH); /* not mounted when there was no DNS */
 	sb->arena = arena_free(sb->arena);

@@ -95,7 +95,6 @@ void sandbox_ns_destroy(struct guest_sandbox *sandbox)
 {
 	sandbox->ipc_fd = fd_close(sandbox->ipc_fd);
 	sandbox->uts_fd = fd_close(sandbox->uts_fd);
-	sandbox->pid_fd = fd_close(sandbox->pid_fd);
 	(void)umount2(NS_DIR "/ipc", MNT_DETACH); /* not mounted when the sandbox was not made */
 	(void)umount2(NS_DIR "/uts", MNT_DETACH);
 }

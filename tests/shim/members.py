@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""members.py FOLDER share|shrink|fixed|local: containers of a pod that has no sandbox container share memory and, when
+"""members.py FOLDER share|processes|shrink|fixed|local: containers of a pod that has no sandbox container share memory and, when
 asked, processes; the pod's VM follows what they need, or does not when it is told; an emptyDir on a disk can be the
 sandbox's own."""
 import os
 import sys
 
-from shim import BUILD, SANDBOX, Shim, make_bundle
+from shim import BUILD, RUNNING, SANDBOX, Shim, make_bundle
 from wire import first, msg, wait_until
 
 
@@ -45,6 +45,32 @@ def share(folder):
         print(output)
         assert "hello" in output and " 65536 " in output
         assert "sleep 1111" in output and "2222" not in output
+        shim.sandbox("StopSandbox")
+        shim.ok("ShutdownSandbox", msg((1, shim.id)), service=SANDBOX)
+
+
+def processes(folder):
+    """A pod whose containers share their processes outlives each of them."""
+    with Shim(folder, "processes", version=3) as shim:
+        shim.sandbox("CreateSandbox", (2, shim.bundle))
+        pod = first(shim.sandbox("StartSandbox"), 1)
+        member(shim, "one", ["sh", "-c", "sleep 1111 & exec sleep 1234"], pid=pod)
+        member(shim, "two", ["sh", "-c", "(sleep 2222 &) ; exec sleep 2000"], pid=pod)
+        assert shim.run_exec("both", ["ps"], "two") == 0
+        output = shim.output("both")
+        print(output)
+        assert all(words in output for words in (" pause", "sleep 1234", "sleep 2222")), "not shared"
+        shim.finish("one")
+        assert shim.state("two") == RUNNING
+        assert shim.run_exec("left", ["ps"], "two") == 0
+        output = shim.output("left")
+        print(output)
+        assert "sleep 1111" not in output, "a process of a container that is gone"
+        assert "sleep 2222" in output
+        member(shim, "three", ["sh", "-c", "kill -KILL 1; ps | grep '[s]leep 2000'"], pid=pod)
+        assert first(shim.ok("Wait", msg((1, "three"))), 1) == 0
+        shim.ok("Delete", msg((1, "three")))
+        assert shim.state("two") == RUNNING
         shim.sandbox("StopSandbox")
         shim.ok("ShutdownSandbox", msg((1, shim.id)), service=SANDBOX)
 
@@ -124,4 +150,4 @@ def local(folder):
         shim.finish()
 
 
-{"fixed": fixed, "local": local, "share": share, "shrink": shrink}[sys.argv[2]](sys.argv[1])
+{"fixed": fixed, "local": local, "processes": processes, "share": share, "shrink": shrink}[sys.argv[2]](sys.argv[1])

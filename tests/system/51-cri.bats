@@ -145,6 +145,11 @@ load ../lib/cri
 	env KATA_BUILD="$BUILD" python3 -B "$REPO/tests/shim/members.py" "$BATS_TEST_TMPDIR" share
 }
 
+@test "shareProcessNamespace without a sandbox container: the pod outlives each of its containers" {
+	cd "$BATS_TEST_TMPDIR"
+	env KATA_BUILD="$BUILD" python3 -B "$REPO/tests/shim/members.py" "$BATS_TEST_TMPDIR" processes
+}
+
 # What a container of the pod sees, MiB.
 guest_memory() {
 	cri execsync "$1" sh -c 'while read -r key kib unit; do [ "$key" != MemTotal: ] || echo $((kib / 1024)); done < /proc/meminfo'

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "agent-fixture.h"
+#include "agent/pid_ns.h"
 #include "common/fd.h"
 #include "common/str.h"
 #include "container-fixture.h"
@@ -430,7 +431,7 @@ static int containers_share_the_pod(void *arg)
 	};
 
 	(void)arg;
-	run("c1", "exec sleep 4321");
+	run("pod1", "exec sleep 4321");
 	req.oci =
 		agent_spec(&w, "ps | grep -c '[4]321'; readlink /proc/self/ns/ipc; hostname", NULL);
 	ok(agent_call(&w, &agent_create_container, &req, NULL), "create");
@@ -440,7 +441,47 @@ static int containers_share_the_pod(void *arg)
 	assert_has(text, "]\npod\n");
 	assert_int_equal(wait_for("c2", "c2"), 0);
 	ok(agent_remove(&w, "c2"), "remove");
+	ok(agent_remove(&w, "pod1"), "remove");
+	return 0;
+}
+
+static void run_sharing(const char *id, const char *script)
+{
+	struct agent_create_container_request req = {
+		.container_id = id,
+		.exec_id = id,
+		.sandbox_pidns = true,
+		.oci = agent_spec(&w, script, NULL),
+	};
+
+	ok(agent_call(&w, &agent_create_container, &req, NULL), "create");
+	ok(agent_start_container_id(&w, id), "start");
+}
+
+static int shared_processes_need_no_first_container(void *arg)
+{
+	(void)arg;
+	run("alone", "exec sleep 3333");
+	/* An orphan that has ended is nobody's but the holder's, which must reap it. */
+	run_sharing("c1", "sh -c 'sleep 0.1 &'; exec sleep 4321");
+	run_sharing("c2", "while ! ps | grep -q '[4]321'; do true; done; "
+			  "while ps | grep -q '[s]leep 0.1'; do true; done; ps");
+	const char *text = agent_read_all(&w, "c2", "c2", false);
+	assert_has(text, "    1 65534 ");
+	assert_has(text, " pause\n");
+	assert_has(text, "sleep 4321");
+	assert_null(strstr(text, "3333"));
+	assert_null(strstr(text, "[sleep]"));
+	assert_int_equal(wait_for("c2", "c2"), 0);
 	ok(agent_remove(&w, "c1"), "remove");
+	/* Nothing of the holder's can be reached or ended from in there. */
+	run_sharing("c3", "kill -9 1; ls /proc/1/root; ls /proc/1/fd; echo lives");
+	text = agent_read_all(&w, "c3", "c3", false);
+	assert_string_equal(text, "0\n1\n2\nlives\n");
+	assert_int_equal(wait_for("c3", "c3"), 0);
+	ok(agent_remove(&w, "c3"), "remove");
+	ok(agent_remove(&w, "c2"), "remove");
+	ok(agent_remove(&w, "alone"), "remove");
 	return 0;
 }
 
@@ -627,6 +668,7 @@ LIVE(signals_arrive)
 LIVE(bad_names_are_refused)
 LIVE(processes_and_counters_are_told)
 LIVE(containers_share_the_pod)
+LIVE(shared_processes_need_no_first_container)
 LIVE(storages_are_counted)
 LIVE(watched_mounts_follow_their_source)
 LIVE(the_network_is_told_and_changed)
@@ -637,7 +679,7 @@ LIVE(waiting_for_oom_events_ends_with_the_deadline)
 #name, test_##name, NULL, NULL, NULL \
 	}
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(health_answers),
@@ -655,12 +697,15 @@ int main(void)
 		TEST(bad_names_are_refused),
 		TEST(processes_and_counters_are_told),
 		TEST(containers_share_the_pod),
+		TEST(shared_processes_need_no_first_container),
 		TEST(storages_are_counted),
 		TEST(watched_mounts_follow_their_source),
 		TEST(the_network_is_told_and_changed),
 		TEST(waiting_for_oom_events_ends_with_the_deadline),
 	};
 
+	if (pid_ns_is_holder(argc, argv))
+		pid_ns_hold();
 	(void)signal(SIGPIPE, SIG_IGN);
 	return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
 }
