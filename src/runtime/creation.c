@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -165,18 +166,23 @@ static int record_standin(struct creation *c, struct err *err)
 static int claim(struct creation *c, struct err *err)
 {
 	struct record *record = &c->session.record;
-	int r = pod_find(c->cli, c->id, c->spec, c->arena, &c->pod, err);
+	int r = record_claim(record, c->cli->root, c->id, err);
 
+	if (r < 0)
+		return r;
+	c->claimed = true;
+	record->sandbox_id = c->id; /* until it is known better */
+	/* A sandbox that is found keeps its name until the record has it. */
+	cleanup_close int lock = record_lock(record->root_fd, LOCK_SH, err);
+	if (lock < 0)
+		return lock;
+	r = pod_find(c->cli, c->id, c->spec, c->arena, &c->pod, err);
 	if (r < 0)
 		return r;
 	const struct oci_vm_policy policy = { .in_pod = c->pod.exists };
 	r = oci_spec_validate_vm(c->spec, &policy, err);
 	if (r < 0)
 		return r;
-	r = record_claim(record, c->cli->root, c->id, err);
-	if (r < 0)
-		return r;
-	c->claimed = true;
 	r = fill_record(c, err);
 	return r < 0 ? r : record_standin(c, err);
 }

@@ -45,8 +45,7 @@ int dial_socket_at(int dir_fd, const char *name, struct rpc_client **ret, struct
  *
  * Return: 0 or -errno, -ENOTCONN when nobody listens.
  */
-int dial_socket(const struct record *record, const char *name, struct rpc_client **ret,
-		struct err *err)
+int dial_socket(struct record *record, const char *name, struct rpc_client **ret, struct err *err)
 {
 	cleanup_close int dir_fd = record_open_sandbox(record, err);
 

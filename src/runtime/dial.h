@@ -21,7 +21,7 @@ struct session {
 
 int dial_socket_at(int dir_fd, const char *name, struct rpc_client **ret,
 		   struct err *err) must_check;
-int dial_socket(const struct record *record, const char *name, struct rpc_client **ret,
+int dial_socket(struct record *record, const char *name, struct rpc_client **ret,
 		struct err *err) must_check;
 int session_open(struct session *s, const struct cli *cli, const char *id,
 		 struct err *err) must_check;

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <unistd.h>
 
@@ -162,11 +163,9 @@ static int remove_dir(const struct record *record, const char *id, struct err *e
 	return r < 0 ? err_set_errno(err, r, "cannot remove %s", path) : 0;
 }
 
-static int remove_sandbox(const struct cli *cli, const struct record *record, struct err *err)
+static int remove_sandbox(const struct cli *cli, const struct record *record, int sandbox_fd,
+			  struct err *err)
 {
-	struct err ignored = ERR_NULL;
-	cleanup_close int sandbox_fd = record_open_sandbox(record, &ignored);
-
 	if (sandbox_fd < 0)
 		return 0; /* somebody else was faster */
 	await_shim(sandbox_fd, record->sandbox_id);
@@ -181,6 +180,17 @@ static int remove_sandbox(const struct cli *cli, const struct record *record, st
 	return remove_dir(record, record->sandbox_id, err);
 }
 
+/* Opens the directory of the sandbox, which keeps its name as long as it is open. */
+static int hold_sandbox(struct record *record)
+{
+	struct err ignored = ERR_NULL;
+	cleanup_close int lock = record_lock(record->root_fd, LOCK_SH, &ignored);
+	cleanup_close int fd = lock < 0 ? lock : record_open_sandbox(record, &ignored);
+
+	/* Against aside_move(), which holds the first lock while it takes this one. */
+	return fd < 0 || flock(fd, LOCK_SH) < 0 ? -1 : TAKE_FD(fd);
+}
+
 /**
  * leftovers_remove() - remove a container that its shim does not know (any more)
  * @cli: global options
@@ -191,8 +201,9 @@ static int remove_sandbox(const struct cli *cli, const struct record *record, st
  *
  * Return: 0 or -errno.
  */
-int leftovers_remove(const struct cli *cli, const struct record *record, struct err *err)
+int leftovers_remove(const struct cli *cli, struct record *record, struct err *err)
 {
+	cleanup_close int sandbox_fd = hold_sandbox(record);
 	struct member_search search = { .record = record,
 					.root = record->root,
 					.root_fd = record->root_fd };
@@ -211,7 +222,7 @@ int leftovers_remove(const struct cli *cli, const struct record *record, struct 
 	r = record_for_each(record->root_fd, is_other_member, &search);
 	if (r < 0)
 		return err_set_errno(err, r, "cannot search %s", record->root);
-	return r > 0 ? 0 : remove_sandbox(cli, record, err);
+	return r > 0 ? 0 : remove_sandbox(cli, record, sandbox_fd, err);
 }
 
 /**

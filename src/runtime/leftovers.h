@@ -7,6 +7,5 @@
 #include "runtime/cli.h"
 #include "runtime/record.h"
 
-int leftovers_remove(const struct cli *cli, const struct record *record,
-		     struct err *err) must_check;
+int leftovers_remove(const struct cli *cli, struct record *record, struct err *err) must_check;
 int leftovers_remove_orphan(const struct cli *cli, const char *id, struct err *err) must_check;

@@ -11,6 +11,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -22,6 +23,7 @@
 #include "kata_protocol.h"
 #include "oci/spec.h"
 #include "oci/state.h"
+#include "runtime/aside.h"
 
 #define RECORD_FILE_MAX (4U << 20)
 
@@ -43,6 +45,28 @@ int record_open_root(const char *root, bool create, struct err *err)
 	}
 	int fd = neg_errno(open(root, O_PATH | O_DIRECTORY | O_CLOEXEC));
 	return fd < 0 ? err_set_errno(err, fd, "cannot open the state root %s", root) : fd;
+}
+
+/**
+ * record_lock() - lock the state root for who moves sandboxes in it, or against them
+ * @root_fd: state root, borrowed
+ * @operation: LOCK_EX or LOCK_SH
+ * @err: filled on failure
+ *
+ * Held for moments only, so waiting for it in a fiber stalls nobody.
+ *
+ * Return: a descriptor that holds the lock until it is closed, or -errno.
+ */
+int record_lock(int root_fd, int operation, struct err *err)
+{
+	cleanup_close int fd = neg_errno(openat(root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	int r = fd;
+
+	if (r >= 0)
+		do
+			r = neg_errno(flock(fd, operation));
+		while (r == -EINTR);
+	return r < 0 ? err_set_errno(err, r, "cannot lock the state root") : TAKE_FD(fd);
 }
 
 static int record_init(struct record *record, int root_fd, const char *root, const char *id)
@@ -91,6 +115,12 @@ int record_claim(struct record *record, const char *root, const char *id, struct
 	if (r < 0)
 		return err_set_errno(err, r, "container \"%s\"", id);
 	r = neg_errno(mkdirat(root_fd, id, 0700));
+	if (r == -EEXIST) {
+		r = aside_move(root_fd, root, id, err);
+		if (r < 0)
+			return r;
+		r = r ? neg_errno(mkdirat(root_fd, id, 0700)) : -EEXIST;
+	}
 	if (r == -EEXIST)
 		return err_set(err, EEXIST, "container with given ID already exists: \"%s\"", id);
 	if (r < 0)
@@ -258,6 +288,18 @@ int record_save(const struct record *record, struct err *err)
 		     : 0;
 }
 
+/* The sandbox may have been moved since the record was loaded: see runtime/aside.c. */
+static int reload_sandbox_id(struct record *record)
+{
+	struct err ignored = ERR_NULL;
+	cleanup_record struct record now = RECORD_NULL;
+
+	if (record_load_at(&now, record->root_fd, record->root, record->id, &ignored) < 0)
+		return 0; /* not saved yet, or removed */
+	record->sandbox_id = arena_strdup(record->arena, now.sandbox_id);
+	return record->sandbox_id ? 0 : -ENOMEM;
+}
+
 /**
  * record_open_sandbox() - open the directory of the sandbox a container is in
  * @record: loaded record
@@ -265,8 +307,18 @@ int record_save(const struct record *record, struct err *err)
  *
  * Return: a directory descriptor, or -errno (-ENOENT when the sandbox is gone).
  */
-int record_open_sandbox(const struct record *record, struct err *err)
+int record_open_sandbox(struct record *record, struct err *err)
 {
+	cleanup_close int lock = -1;
+
+	if (!str_eq(record->id, record->sandbox_id)) {
+		lock = record_lock(record->root_fd, LOCK_SH, err);
+		if (lock < 0)
+			return lock;
+		int r = reload_sandbox_id(record);
+		if (r < 0)
+			return err_set_errno(err, r, "container \"%s\"", record->id);
+	}
 	int fd = neg_errno(openat(record->root_fd, record->sandbox_id,
 				  O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
 

@@ -36,6 +36,7 @@ struct record {
 typedef int (*record_fn)(void *arg, const char *id);
 
 int record_open_root(const char *root, bool create, struct err *err) must_check;
+int record_lock(int root_fd, int operation, struct err *err) must_check;
 int record_claim(struct record *record, const char *root, const char *id,
 		 struct err *err) must_check;
 int record_load(struct record *record, const char *root, const char *id,
@@ -43,7 +44,7 @@ int record_load(struct record *record, const char *root, const char *id,
 int record_load_at(struct record *record, int root_fd, const char *root, const char *id,
 		   struct err *err) must_check;
 int record_save(const struct record *record, struct err *err) must_check;
-int record_open_sandbox(const struct record *record, struct err *err) must_check;
+int record_open_sandbox(struct record *record, struct err *err) must_check;
 int record_for_each(int root_fd, record_fn fn, void *arg) must_check;
 bool record_standin_alive(const struct record *record);
 void record_put_state(const struct record *record, struct json_writer *w, const char *status,

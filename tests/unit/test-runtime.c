@@ -346,6 +346,43 @@ static void a_shared_network_namespace_means_a_shared_sandbox(void **state)
 	assert_false(exists("root/member"));
 }
 
+/* The state directory that is shared is the first one's, until that one comes back. */
+static void a_member_outlives_the_container_whose_sandbox_it_joined(void **state)
+{
+	static const char *const orders[][2] = { { "again", "joined" }, { "joined", "again" } };
+	char namespaces[256], path[128], moved[128];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(orders); i++) {
+		write_bundle(false, DEFAULT_NAMESPACES, "");
+		pid_t pid = create("again");
+		snprintf(
+			namespaces, sizeof(namespaces),
+			"{\"type\":\"pid\"},{\"type\":\"ipc\"},{\"type\":\"uts\"},{\"type\":\"mount\"},"
+			"{\"type\":\"network\",\"path\":\"/proc/%d/ns/net\"}",
+			(int)pid);
+		write_bundle(false, namespaces, "");
+		(void)create("joined");
+		snprintf(path, sizeof(path), "%s/again/shim.pid", t.root);
+		snprintf(moved, sizeof(moved), "again+%d", atoi(read_text(path)));
+		assert_int_equal(RUN(verb_delete, "--force", "again"), 0);
+		write_bundle(false, DEFAULT_NAMESPACES, "");
+		(void)create("again");
+		snprintf(path, sizeof(path), "%s/joined/state.json", t.root);
+		assert_non_null(strstr(read_text(path), moved));
+		assert_state("again", "created");
+		assert_state("joined", "created");
+		snprintf(path, sizeof(path), "root/%s", moved);
+		assert_true(exists(path));
+		assert_int_equal(RUN(verb_delete, "--force", orders[i][0]), 0);
+		assert_state(orders[i][1], "created");
+		assert_int_equal(RUN(verb_delete, "--force", orders[i][1]), 0);
+		assert_false(exists(path));
+		assert_false(exists("root/again"));
+		assert_false(exists("root/joined"));
+	}
+}
+
 static void an_annotated_member_needs_its_sandbox(void **state)
 {
 	(void)state;
@@ -708,6 +745,8 @@ int main(int argc, char **argv)
 						tear_down),
 		cmocka_unit_test_setup_teardown(a_shared_network_namespace_means_a_shared_sandbox,
 						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_member_outlives_the_container_whose_sandbox_it_joined, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(an_annotated_member_needs_its_sandbox, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(the_host_network_is_refused, set_up, tear_down),
