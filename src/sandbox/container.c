@@ -27,6 +27,7 @@
 #include "sandbox/pid_holder.h"
 #include "sandbox/rootfs.h"
 #include "sandbox/sandbox.h"
+#include "sandbox/sandbox_cgroup.h"
 #include "sandbox/sandbox_resize.h"
 #include "sandbox/volume.h"
 
@@ -468,6 +469,7 @@ int sb_container_delete(struct sb_container *ctr, struct err *err)
 	/* What is not given back now is asked for again when the next one goes. */
 	if (sandbox_fit_members(ctr->sandbox, &fit_err) < 0)
 		log_debug("shrink the VM: %s", fit_err.text);
+	sandbox_cgroup_leave(ctr);
 	take_apart(ctr);
 	return 0;
 }

@@ -24,6 +24,8 @@
 #define DEVICE_LEN 32 /* "major:minor" */
 #define HOST_CGROUP_REMOVE_MS 2000
 #define HOST_CGROUP_RETRY_MS 5
+#define HOST_CGROUP_MOVE_ROUNDS 16
+#define HOST_CGROUP_PROCS_MAX (1UL << 20)
 #define HOST_CGROUP_EXHAUST_BYTES (16ULL << 20)
 
 /* "slice:prefix:name" of the systemd driver becomes the place systemd would give the scope. */
@@ -276,6 +278,46 @@ int host_cgroup_add(struct host_cgroup *cg, pid_t pid)
 	for (size_t i = 0; i < cg->nr; i++)
 		if (write(cg->procs_fds[i], text, (size_t)len) < 0)
 			return -errno;
+	return 0;
+}
+
+/* Rounds, since a process may fork while the list is read. */
+static int move_processes(const char *dir, int procs_fd)
+{
+	char path[600];
+
+	(void)snprintf(path, sizeof(path), "%s/cgroup.procs", dir);
+	for (unsigned round = 0; round < HOST_CGROUP_MOVE_ROUNDS; round++) {
+		cleanup_free char *pids = NULL;
+		char *save = NULL;
+		ssize_t n = io_read_file_at(AT_FDCWD, path, HOST_CGROUP_PROCS_MAX, &pids);
+
+		if (n <= 0)
+			return (int)n;
+		for (char *pid = strtok_r(pids, "\n", &save); pid;
+		     pid = strtok_r(NULL, "\n", &save))
+			if (write(procs_fd, pid, strlen(pid)) < 0 && errno != ESRCH)
+				return -errno;
+	}
+	return -EBUSY;
+}
+
+/**
+ * host_cgroup_move() - move all processes of one cgroup to another
+ * @from: cgroup
+ * @to: cgroup that was created, on the same hierarchies
+ * @err: names the directory that failed
+ *
+ * Return: 0 or -errno.
+ */
+int host_cgroup_move(const struct host_cgroup *from, struct host_cgroup *to, struct err *err)
+{
+	for (size_t i = 0; i < MIN(from->nr, to->nr); i++) {
+		int r = move_processes(from->dirs[i], to->procs_fds[i]);
+
+		if (r < 0)
+			return err_set_errno(err, r, "empty cgroup %s", from->dirs[i]);
+	}
 	return 0;
 }
 

@@ -44,6 +44,8 @@ int host_cgroup_limit(struct host_cgroup *cg, const struct oci_resources *resour
 /* Sets the memory limit a little above what is used now, so that who takes more is killed. */
 int host_cgroup_exhaust(struct host_cgroup *cg, struct err *err) must_check;
 int host_cgroup_add(struct host_cgroup *cg, pid_t pid) must_check;
+int host_cgroup_move(const struct host_cgroup *from, struct host_cgroup *to,
+		     struct err *err) must_check;
 void host_cgroup_close(struct host_cgroup *cg);
 /* In a fiber: the last process may still be on its way out. */
 int host_cgroup_remove_dirs(char *const *dirs, size_t nr) must_check;

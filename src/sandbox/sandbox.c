@@ -6,6 +6,7 @@
 #include "sandbox/sandbox.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,6 +71,7 @@ int sandbox_new(struct loop *loop, const struct sandbox_events *events, void *ev
 	sb->events = events;
 	sb->events_arg = events_arg;
 	sb->netns_fd = -1;
+	sb->state_fd = -1;
 	sb->share = SHARE_NULL;
 	sb->virtiofsd = VIRTIOFSD_NULL;
 	sb->proxy = PROC_NULL;
@@ -92,6 +94,7 @@ struct sandbox *sandbox_free(struct sandbox *sb)
 		return NULL;
 	sandbox_shut_down(sb, false);
 	(void)fd_close(sb->netns_fd);
+	(void)fd_close(sb->state_fd);
 	(void)arena_free(sb->arena);
 	free(sb);
 	return NULL;
@@ -128,6 +131,9 @@ static int take_params(struct sandbox *sb, const struct sandbox_params *params, 
 	sb->systemd_cgroup = params->systemd_cgroup;
 	if (!sb->id || !sb->state_dir || !sb->bundle)
 		return err_set(err, ENOMEM, "out of memory");
+	sb->state_fd = neg_errno(open(sb->state_dir, O_PATH | O_DIRECTORY | O_CLOEXEC));
+	if (sb->state_fd < 0)
+		return err_set_errno(err, sb->state_fd, "open %s", sb->state_dir);
 	sb->pod = is_pod(sb);
 	int r = config_load(params->config_path, sb->arena, &sb->config, err);
 	if (r < 0)

@@ -4,7 +4,7 @@
  *
  * A sandbox is one VM and what belongs to it. It knows nothing of containerd or the command line:
  * the shim's services call it and get its events. Every function that may wait runs in the calling
- * request's fiber. A sandbox is started by its first container and stopped with it; everything it
+ * request's fiber. A sandbox is started by its first container and stopped by the shim; everything it
  * makes on the host is a child process, a descriptor or a mount in the shim's own namespace, so the
  * kernel cleans up if the shim is killed, except what sandbox.json lists.
  */
@@ -68,6 +68,7 @@ struct sandbox {
 	struct loop *loop;
 	struct arena *arena;
 	const char *id, *state_dir, *bundle;
+	int state_fd; /* the state directory, which may be renamed */
 	struct config *config;
 	const struct oci_spec *spec;
 	enum sandbox_state state;
@@ -80,7 +81,8 @@ struct sandbox {
 	uint32_t host_pid;
 	bool systemd_cgroup;
 	bool pod; /* its containers share IPC objects, /dev/shm and perhaps processes */
-	struct host_cgroup cgroup;
+	struct host_cgroup cgroup, former_cgroup; /* the latter only while it is being left */
+	const char *cgroup_owner;		  /* id of the container whose cgroup it is */
 	struct share share;
 	bool shared_by_9p; /* not by virtio-fs */
 	struct virtiofsd virtiofsd;

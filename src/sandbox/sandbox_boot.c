@@ -28,6 +28,7 @@
 #include "sandbox/network/dns.h"
 #include "sandbox/network/loopback.h"
 #include "sandbox/network/network.h"
+#include "sandbox/sandbox_cgroup.h"
 #include "sandbox/sandbox_record.h"
 #include "sandbox/sandbox.h"
 #include "vm_config.h"
@@ -425,11 +426,8 @@ static int run_hooks(struct sandbox *sb, struct err *err)
 static int prepare_cgroup(struct sandbox *sb, struct err *err)
 {
 	const struct oci_linux *linux_ = sb->spec->linux_;
-	const char *path = linux_ ? linux_->cgroups_path : NULL;
+	int r = sandbox_cgroup_plan(sb, sb->id, sb->spec, &sb->cgroup, err);
 
-	if (str_empty(path))
-		path = arena_printf(sb->arena, "/kata/%s", sb->id);
-	int r = host_cgroup_plan(path, sb->systemd_cgroup, sb->arena, &sb->cgroup, err);
 	if (r >= 0)
 		r = sandbox_record_write(sb, err);
 	if (r >= 0)
@@ -606,6 +604,7 @@ void sandbox_shut_down(struct sandbox *sb, bool politely)
 	virtiofsd_deinit(&sb->virtiofsd);
 	share_deinit(&sb->share);
 	host_cgroup_close(&sb->cgroup);
+	host_cgroup_close(&sb->former_cgroup);
 	sb->vsock_dir_fd = fd_close(sb->vsock_dir_fd);
 	if (fiber_self())
 		(void)fiber_mask_cancel(mask);

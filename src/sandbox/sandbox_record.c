@@ -39,6 +39,12 @@ static void put_netns(struct json_writer *w, const struct sandbox *sb)
 	json_member_uint(w, "netnsInode", st.st_ino);
 }
 
+static void put_dirs(struct json_writer *w, const struct host_cgroup *cg)
+{
+	for (size_t i = 0; i < cg->nr; i++)
+		json_put_str(w, cg->dirs[i]);
+}
+
 /**
  * sandbox_record_write() - write sandbox.json
  * @sb: sandbox whose cgroup has been planned
@@ -49,23 +55,20 @@ static void put_netns(struct json_writer *w, const struct sandbox *sb)
 int sandbox_record_write(const struct sandbox *sb, struct err *err)
 {
 	cleanup_strbuf struct strbuf text = STRBUF_NULL;
-	cleanup_close int dir = neg_errno(open(sb->state_dir, O_PATH | O_DIRECTORY | O_CLOEXEC));
 	struct json_writer w;
 
-	if (dir < 0)
-		return err_set_errno(err, dir, "open %s", sb->state_dir);
 	json_writer_init(&w, &text, 1);
 	json_object(&w);
 	json_member_str(&w, "sandbox", sb->id);
 	json_member_array(&w, "cgroups");
-	for (size_t i = 0; i < sb->cgroup.nr; i++)
-		json_put_str(&w, sb->cgroup.dirs[i]);
+	put_dirs(&w, &sb->former_cgroup);
+	put_dirs(&w, &sb->cgroup);
 	json_array_end(&w);
 	put_netns(&w, sb);
 	json_object_end(&w);
 	int r = json_writer_finish(&w);
 	if (r >= 0)
-		r = io_replace_file_at(dir, KATA_STATE_SANDBOX, text.data, text.len, 0600);
+		r = io_replace_file_at(sb->state_fd, KATA_STATE_SANDBOX, text.data, text.len, 0600);
 	return r < 0 ? err_set_errno(err, r, "write %s/" KATA_STATE_SANDBOX, sb->state_dir) : 0;
 }
 
