@@ -161,28 +161,44 @@ static void forget_exec(struct shim *shim, struct sb_process *exec)
 		(void)sb_process_unref(exec);
 }
 
+static bool has_living(const struct shim *shim)
+{
+	list_for_each(node, &shim->sandbox->containers)
+		if (list_entry(node, struct sb_container, node)->init->state !=
+		    SB_PROCESS_STATE_STOPPED)
+			return true;
+	return shim->creating;
+}
+
+/*
+ * Containers that joined the VM by its network namespace live on when the one it was made for ends,
+ * as they would on a host. Pods that have annotations outlive all their containers.
+ */
+static bool is_end_of_vm(const struct shim *shim, const struct sb_process *process)
+{
+	if (process != process->container->init)
+		return false;
+	return shim->standalone ? shim->single && !has_living(shim)
+				: str_eq(process->container->id, shim->id);
+}
+
 static void on_process_exited(void *arg, struct sb_process *process)
 {
 	struct shim *shim = arg;
-	bool is_init = process == process->container->init;
-	bool is_own = str_eq(process->container->id,
-			     shim->id); /* or it joined the VM by a network namespace */
+	bool is_end = is_end_of_vm(shim, process);
+	bool is_own = str_eq(process->container->id, shim->id);
 
 	events_process_exited(shim->events, process);
 	journal_add(shim->journal, ADMIN_EVENT_EXIT, process->container->id, process->exec_id,
 		    (uint32_t)process->exit_status, shim->sandbox->death);
-	if (is_init && is_own && shim->single && process->container->oom_killed &&
+	if (is_end && is_own && shim->single && process->container->oom_killed &&
 	    shim->sandbox->state == SANDBOX_STATE_RUNNING && report_oom_exit(shim, process))
 		return;
 	standin_report_exit(process->user, process->exit_status);
-	if (!is_init && shim->standalone)
+	if (*process->exec_id && shim->standalone)
 		forget_exec(shim, process);
-	/*
-	 * Its VM has nothing left to run; exit statuses stay with us. podman's pods outlive their
-	 * first container.
-	 */
-	if (is_init && is_own && (shim->single || !shim->standalone) &&
-	    shim->sandbox->state == SANDBOX_STATE_RUNNING)
+	/* Exit statuses stay with us. */
+	if (is_end && shim->sandbox->state == SANDBOX_STATE_RUNNING)
 		shim_stop_sandbox(shim);
 }
 

@@ -420,31 +420,62 @@ got hello" ]
 	d exec one true
 }
 
-@test "run --network container: shares the other's VM" {
-	# parity: run --network container: | differs: joins the other's VM and ends with it (137); with runc it goes on without a network
+boot_id() {
+	d exec "$1" cat /proc/sys/kernel/random/boot_id
+}
+
+@test "run --network container: shares the other's VM, which lives until both have ended" {
+	# parity: run --network container: | as runc, in one VM with the other
 	kbg one busybox sleep 1000
-	kbg two --network container:one busybox sh -c 'nc -l -p 7000 > /got; sleep 1000'
+	kbg two --network container:one busybox sh -c 'nc -l -p 7000 > /got & until [ -e /dev/shm/stop ]; do sleep 0.1; done; exit 9'
 	[ "$(d exec two ip -4 -o addr show eth0)" = "$(d exec one ip -4 -o addr show eth0)" ]
 	wait_for 10 sh -c "echo word | /usr/bin/docker -H unix://$DDIR/docker.sock exec -i one nc -w 1 127.0.0.1 7000"
-	[ "$(d exec two cat /got)" = word ]
-	[ "$(d exec one hostname)" != "$(d exec two ps)" ]
+	wait_for 10 d exec two grep -qx word /got
+	[ "$(boot_id one)" = "$(boot_id two)" ]
 	run d update --memory 900m --memory-swap -1 two
 	[ "$status" -eq 0 ]
-	# The end of one of them is the end of the other in one direction only. Both can be started again, in this order.
 	d kill two > /dev/null
 	is_state one running
 	d start two > /dev/null
+	# The other one's end is that of the network, not of the VM.
+	vm=$(boot_id two)
+	group=$(cgroup_of one memory)
+	[ -d "$group" ]
 	d kill one > /dev/null
-	[ "$(d wait two)" = 137 ]
+	[ "$(d wait one)" = 137 ]
+	wait_for 20 d exec two sh -c '! ip -o link show eth0 2> /dev/null'
+	wait_for 10 [ ! -e "$group" ]
+	[ "$(boot_id two)" = "$vm" ]
+	# Started again it gets a VM of its own, as often as one likes.
+	for _ in 1 2; do
+		d restart -t 0 one > /dev/null
+		[ "$(boot_id one)" != "$vm" ]
+		d exec one ip -4 -o addr show eth0 | grep -q inet
+		[ "$(boot_id two)" = "$vm" ]
+	done
+	d exec two touch /dev/shm/stop
+	[ "$(d wait two)" = 9 ]
 	[ "$(d inspect -f '{{.State.Status}} {{.State.OOMKilled}} {{.State.Error}}' two)" = "exited false " ]
-	d start one two > /dev/null
-	[ "$(d exec two ip -4 -o addr show eth0)" = "$(d exec one ip -4 -o addr show eth0)" ]
+	d exec one true
+	# It joins that VM now.
+	d start two > /dev/null
+	[ "$(boot_id one)" = "$(boot_id two)" ]
+}
+
+@test "run --network container: removed by force in any order" {
+	for order in "one two" "two one"; do
+		kbg one busybox sleep 1000
+		kbg two --network container:one busybox sleep 1000
+		# shellcheck disable=SC2086
+		set -- $order
+		d rm -f "$1" > /dev/null
+		d exec "$2" true
+		d rm -f "$2" > /dev/null
+		docker_no_leaks
+	done
+	kbg one busybox sleep 1000
+	kbg two --network container:one busybox sleep 1000
+	d restart -t 0 one > /dev/null
 	d rm -f two > /dev/null
-	is_state one running
-	# With runc the second one goes on, with the network namespace and nothing in it.
-	d run -d --name three busybox sleep 1000 > /dev/null
-	d run -d --name four --network container:three busybox sleep 1000 > /dev/null
-	d kill three > /dev/null
-	wait_for 20 sh -c "! /usr/bin/docker -H unix://$DDIR/docker.sock exec four ip -o link show eth0 2> /dev/null"
-	is_state four running
+	d exec one true
 }

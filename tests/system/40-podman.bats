@@ -189,6 +189,22 @@ teardown() {
 	pod pod rm -f p
 }
 
+@test "a pod whose infra container ends first lives on, and gets another VM when it is started again" {
+	# parity: kill of a pod's infra container | as runc: the members go on, without a network
+	pod pod create --name p --infra-name infra > /dev/null
+	pod run -d --pod p --name m1 busybox sh -c 'until [ -e /stop ]; do sleep 0.1; done; exit 9'
+	vm=$(pod exec m1 cat /proc/sys/kernel/random/boot_id)
+	pod kill infra
+	pod wait infra
+	[ "$(pod exec m1 cat /proc/sys/kernel/random/boot_id)" = "$vm" ]
+	pod start infra
+	[ "$(pod run --rm --pod p busybox cat /proc/sys/kernel/random/boot_id)" != "$vm" ]
+	[ "$(pod exec m1 cat /proc/sys/kernel/random/boot_id)" = "$vm" ]
+	pod exec m1 touch /stop
+	[ "$(pod wait m1)" = 9 ]
+	pod pod rm -f p
+}
+
 @test "play kube makes a pod that kube generate describes" {
 	# parity: play kube | as runc
 	# parity: generate kube | as runc
