@@ -34,6 +34,11 @@
  */
 #define KATA_PIDNS_OF "container:"
 
+/* Options of storages: make a directory first; an upper layer in memory; a further disk of erofs. */
+#define KATA_OVERLAY_CREATE_DIR "io.katacontainers.volume.overlayfs.create_directory="
+#define KATA_OVERLAY_RW "io.katacontainers.fs-opt.overlay-rw"
+#define KATA_EROFS_DEVICE "io.katacontainers.erofs.device="
+
 /* Guest CIDs below this one are reserved (VMADDR_CID_HOST is 2). */
 #define KATA_CID_MIN 3
 

@@ -60,6 +60,7 @@ struct vm_vsock {
 struct vm_device {
 	enum vm_device_type type;
 	char id[VM_ID_MAX + 1]; /* unique in the VM */
+	unsigned leave_free;	/* hot-plug: -ENOSPC unless so many others could follow */
 	union {
 		struct vm_block block;
 		struct vm_net net;

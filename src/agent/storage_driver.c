@@ -24,7 +24,7 @@
 #include "common/str.h"
 #include "kata_protocol.h"
 
-#define OVERLAY_CREATE_DIR "io.katacontainers.volume.overlayfs.create_directory="
+#define DISK_PATH_MAX 256
 
 static int make_dir(const char *path, struct err *err)
 {
@@ -111,19 +111,47 @@ static int mount_tag(struct storage_mount *m, struct err *err)
 			     m->storage->source, m->storage->fstype);
 }
 
+/* Where a disk is: a device that is plugged, or a file that is shared. */
+static int find_disk(const struct storage_mount *m, const char *source, char *ret, size_t size,
+		     struct err *err)
+{
+	if (!str_skip_prefix(source, KATA_GUEST_SHARED_DIR "/"))
+		return hotplug_wait_block(m->agent, m->storage->driver, source, ret, size, err);
+	int r = mounts_check_path(source, err);
+	if (r >= 0 && snprintf(ret, size, "%s", source) >= (int)size)
+		r = err_set(err, ENAMETOOLONG, "disk %.64s", source);
+	return r;
+}
+
+/* A file system on several disks: its mount names the nodes of all but the first. */
+static int add_disk(struct storage_mount *m, const char *source, struct err *err)
+{
+	struct strbuf *data = &m->options.data;
+	char node[DISK_PATH_MAX];
+	int r = find_disk(m, source, node, sizeof(node), err);
+
+	if (r < 0)
+		return r;
+	r = strbuf_printf(data, "%sdevice=%s", data->len ? "," : "", node);
+	return r < 0 ? err_set(err, ENOMEM, "out of memory") : 0;
+}
+
 static int mount_block(struct storage_mount *m, struct err *err)
 {
 	const struct agent_storage *s = m->storage;
-	char node[HOTPLUG_NODE_MAX];
+	char node[DISK_PATH_MAX];
+	int r = find_disk(m, s->source, node, sizeof(node), err);
 
-	for (size_t i = 0; i < s->driver_options.nr; i++) {
+	for (size_t i = 0; r >= 0 && i < s->driver_options.nr; i++) {
 		const char *option = s->driver_options.v[i];
+		const char *disk = str_skip_prefix(option, KATA_EROFS_DEVICE);
 
-		if (str_eq(option, "create_filesystem") ||
-		    str_skip_prefix(option, "encryption_key="))
-			return err_set(err, ENOTSUP, "not supported: storage option %.64s", option);
+		if (disk)
+			r = add_disk(m, disk, err);
+		else if (str_eq(option, "create_filesystem") ||
+			 str_skip_prefix(option, "encryption_key="))
+			r = err_set(err, ENOTSUP, "not supported: storage option %.64s", option);
 	}
-	int r = hotplug_wait_block(m->agent, s->driver, s->source, node, sizeof(node), err);
 	if (r < 0)
 		return r;
 	bool raw = str_eq(s->fstype, "bind") || (m->options.flags & MS_BIND);
@@ -205,26 +233,13 @@ static int make_local(struct storage_mount *m, struct err *err)
 	return r < 0 ? r : set_root_owner(m, m->options.has_mode ? m->options.mode : 0777, err);
 }
 
-/* Makes <base>/<cid>/<name> and appends "<key>=<it>" to the mount's data. */
-static int add_overlay_dir(struct storage_mount *m, const char *key, struct err *err)
-{
-	char path[256];
-
-	(void)snprintf(path, sizeof(path), KATA_GUEST_BASE "/%s/%s", m->container_id, key);
-	int r = make_dir(path, err);
-	if (r >= 0)
-		r = strbuf_printf(&m->options.data, "%s%s=%s", m->options.data.len ? "," : "", key,
-				  path);
-	return r;
-}
-
-static int mount_overlay(struct storage_mount *m, struct err *err)
+static int make_wanted_dirs(const struct storage_mount *m, struct err *err)
 {
 	const struct strv *options = &m->storage->driver_options;
-	int r = make_dir(m->storage->mount_point, err);
+	int r = 0;
 
 	for (size_t i = 0; r >= 0 && i < options->nr; i++) {
-		const char *dir = str_skip_prefix(options->v[i], OVERLAY_CREATE_DIR);
+		const char *dir = str_skip_prefix(options->v[i], KATA_OVERLAY_CREATE_DIR);
 
 		if (!dir)
 			continue;
@@ -232,11 +247,50 @@ static int mount_overlay(struct storage_mount *m, struct err *err)
 		if (r >= 0)
 			r = make_dir(dir, err);
 	}
-	if (r >= 0 && m->options.overlay_rw && m->container_id) {
-		r = add_overlay_dir(m, "upperdir", err);
-		if (r >= 0)
-			r = add_overlay_dir(m, "workdir", err);
-	}
+	return r;
+}
+
+/* Makes <base>/<name> and appends "<name>=<it>" to the mount's data. */
+static int add_overlay_dir(struct storage_mount *m, const char *base, const char *name,
+			   struct err *err)
+{
+	char path[256];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", base, name);
+	int r = make_dir(path, err);
+	if (r >= 0 && strbuf_printf(&m->options.data, "%s%s=%s", m->options.data.len ? "," : "",
+				    name, path) < 0)
+		r = err_set(err, ENOMEM, "out of memory");
+	return r;
+}
+
+/*
+ * What the container writes is memory of its own: a file system of its own keeps it from filling
+ * the agent's. It goes with the container's directory.
+ */
+static int add_upper_layer(struct storage_mount *m, struct err *err)
+{
+	char base[200];
+
+	(void)snprintf(base, sizeof(base), KATA_GUEST_BASE "/%s/upper", m->container_id);
+	int r = make_dir(base, err);
+	if (r >= 0 && mount("tmpfs", base, "tmpfs", 0, "mode=755") < 0)
+		r = err_set_errno(err, -errno, "mount %s", base);
+	if (r >= 0)
+		r = add_overlay_dir(m, base, "upperdir", err);
+	if (r >= 0)
+		r = add_overlay_dir(m, base, "workdir", err);
+	return r;
+}
+
+static int mount_overlay(struct storage_mount *m, struct err *err)
+{
+	int r = make_dir(m->storage->mount_point, err);
+
+	if (r >= 0)
+		r = make_wanted_dirs(m, err);
+	if (r >= 0 && m->options.overlay_rw && m->container_id)
+		r = add_upper_layer(m, err);
 	return r < 0 ? r : mount_or_say("overlay", "overlay", m, err);
 }
 
@@ -246,6 +300,8 @@ static int mount_bind(struct storage_mount *m, struct err *err)
 	struct stat st;
 	int r = mounts_check_path(s->source, err);
 
+	if (r >= 0)
+		r = make_wanted_dirs(m, err);
 	if (r < 0)
 		return r;
 	if (stat(s->source, &st) < 0)

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <sys/mount.h>
 
+#include "kata_protocol.h"
+
 /* The kernel takes one page of data. */
 #define MOUNT_DATA_MAX 4095
 
@@ -122,7 +124,7 @@ static int parse_word(const char *word, struct storage_options *opts)
 		opts->has_mode = r >= 0;
 		return r;
 	}
-	if (str_eq(word, "io.katacontainers.fs-opt.overlay-rw")) {
+	if (str_eq(word, KATA_OVERLAY_RW)) {
 		opts->overlay_rw = true;
 		return 0;
 	}

@@ -42,6 +42,15 @@ struct sb_volume {
 	const char *name; /* below the shared tree */
 };
 
+/* A disk that was plugged for a container. */
+struct sb_disk {
+	const char *id; /* the VM's name for it */
+	const char *guest_path;
+	dev_t dev;
+	ino_t ino;
+	bool shareable; /* read-only: other containers may have it too */
+};
+
 struct sb_container {
 	struct list node; /* in sandbox->containers */
 	struct sandbox *sandbox;
@@ -56,11 +65,12 @@ struct sb_container {
 	struct strv shares;	   /* names below the shared tree */
 	struct sb_volume *volumes; /* those of them that other containers may share */
 	size_t nr_volumes;
-	struct strv disks;		/* VM ids of disks plugged for it */
+	struct sb_disk *disks;
+	size_t nr_disks;
 	struct agent_storage *storages; /* what the agent is to mount for it */
 	size_t nr_storages;
-	char *rootfs_mount; /* mounted by us, absolute; NULL: none */
-	char *guest_rootfs; /* on a disk of its own: the guest's path; NULL: it is shared */
+	char *rootfs_mount;	  /* mounted by us, absolute; NULL: none */
+	const char *guest_rootfs; /* on disks: the guest's path; NULL: it is shared */
 	struct sb_limits limits;
 	bool in_guest; /* the agent knows it */
 	bool paused, oom_killed, deleted;

@@ -112,23 +112,76 @@ static enum vm_aio find_aio(enum config_aio wanted)
 	return ring < 0 ? VM_AIO_THREADS : VM_AIO_IO_URING;
 }
 
+/* Another container's, or this one's, that is the same file and not on its way out. */
+static const struct sb_disk *find_shareable(const struct sb_container *ctr, const struct stat *st)
+{
+	list_for_each(node, &ctr->sandbox->containers) {
+		const struct sb_container *other = list_entry(node, struct sb_container, node);
+
+		for (size_t i = 0; i < other->nr_disks; i++) {
+			const struct sb_disk *disk = &other->disks[i];
+
+			if (disk->shareable && disk->dev == st->st_dev && disk->ino == st->st_ino)
+				return disk;
+		}
+	}
+	return NULL;
+}
+
+static bool is_in_use(const struct sandbox *sb, const char *id)
+{
+	list_for_each(node, &sb->containers) {
+		const struct sb_container *ctr = list_entry(node, struct sb_container, node);
+
+		for (size_t i = 0; i < ctr->nr_disks; i++)
+			if (str_eq(ctr->disks[i].id, id))
+				return true;
+	}
+	return false;
+}
+
+static int note_disk(struct sb_container *ctr, const struct sb_disk *disk,
+		     const struct sb_disk **ret)
+{
+	struct sb_disk copy = *disk;
+
+	copy.id = arena_strdup(ctr->arena, disk->id);
+	copy.guest_path = arena_strdup(ctr->arena, disk->guest_path);
+	if (!copy.id || !copy.guest_path ||
+	    arena_grow(ctr->arena, &ctr->disks, &ctr->nr_disks, sizeof(copy)) < 0)
+		return -ENOMEM;
+	ctr->disks[ctr->nr_disks - 1] = copy;
+	*ret = &ctr->disks[ctr->nr_disks - 1];
+	return 0;
+}
+
 /**
  * device_plug_disk() - plug a disk into the container's VM
  * @ctr: container; its VM runs
  * @fd: block device or file with its content, opened for writing unless @read_only
- * @read_only: the guest cannot write to it
- * @ret_guest_path: receives its PCI path as the agent reads it, in the container's arena
+ * @read_only: the guest cannot write to it; a file is plugged once for all containers then
+ * @leave_free: -ENOSPC unless so many further devices could be plugged
+ * @ret: receives the disk; valid until the next one is plugged
  * @err: says what failed
  *
  * Return: 0 or -errno.
  */
-int device_plug_disk(struct sb_container *ctr, int fd, bool read_only, const char **ret_guest_path,
-		     struct err *err)
+int device_plug_disk(struct sb_container *ctr, int fd, bool read_only, unsigned leave_free,
+		     const struct sb_disk **ret, struct err *err)
 {
 	struct sandbox *sb = ctr->sandbox;
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return err_set_errno(err, -errno, "stat");
+	bool shareable = read_only && S_ISREG(st.st_mode);
+	const struct sb_disk *known = shareable ? find_shareable(ctr, &st) : NULL;
+	if (known)
+		return note_disk(ctr, known, ret) < 0 ? err_set(err, ENOMEM, "out of memory") : 0;
 	const struct config_hypervisor *hc = &sb->config->hypervisor;
 	struct vm_device disk = {
 		.type = VM_DEVICE_BLOCK,
+		.leave_free = leave_free,
 		.block = { .fd = fd,
 			   .read_only = read_only,
 			   .direct = hc->block_device_cache_set && hc->block_device_cache_direct,
@@ -143,11 +196,8 @@ int device_plug_disk(struct sb_container *ctr, int fd, bool read_only, const cha
 	int r = hypervisor_attach(sb->hv, &disk, loop_deadline_ms(DEVICE_PLUG_MS), err);
 	if (r < 0)
 		return r;
-	const char *path = arena_strdup(ctr->arena, disk.guest_path);
-	if (!path || arena_strv_add(ctr->arena, &ctr->disks, disk.id) < 0)
-		return err_set(err, ENOMEM, "out of memory");
-	*ret_guest_path = path;
-	return 0;
+	const struct sb_disk own = { disk.id, disk.guest_path, st.st_dev, st.st_ino, shareable };
+	return note_disk(ctr, &own, ret) < 0 ? err_set(err, ENOMEM, "out of memory") : 0;
 }
 
 static int plug_listed(struct sb_container *ctr, const struct oci_device *device, bool read_only,
@@ -157,9 +207,14 @@ static int plug_listed(struct sb_container *ctr, const struct oci_device *device
 
 	if (fd < 0)
 		return fd;
-	*ret = (struct agent_device){ .type = "blk", .container_path = device->path };
-	int r = device_plug_disk(ctr, fd, read_only, &ret->id, err);
-	return r < 0 ? err_wrap(err, "device %s", device->path) : 0;
+	const struct sb_disk *disk;
+	int r = device_plug_disk(ctr, fd, read_only, 0, &disk, err);
+	if (r < 0)
+		return err_wrap(err, "device %s", device->path);
+	*ret = (struct agent_device){ .type = "blk",
+				      .container_path = device->path,
+				      .id = disk->guest_path };
+	return 0;
 }
 
 /**
@@ -211,17 +266,21 @@ int device_plug_all(struct sb_container *ctr, struct oci_spec *spec, struct agen
 /**
  * device_unplug_all() - take a container's disks out of the VM
  * @ctr: container that does not run
+ *
+ * What other containers have too stays.
  */
 void device_unplug_all(struct sb_container *ctr)
 {
 	struct sandbox *sb = ctr->sandbox;
 
-	for (size_t i = ctr->disks.nr; i > 0 && sb->state == SANDBOX_STATE_RUNNING && sb->hv; i--) {
+	while (ctr->nr_disks) {
+		/* It is nobody's before the wait: whoever wants it meanwhile plugs it anew. */
+		const char *id = ctr->disks[--ctr->nr_disks].id;
 		struct err err = ERR_NULL;
 
-		if (hypervisor_detach(sb->hv, ctr->disks.v[i - 1], loop_deadline_ms(DEVICE_PLUG_MS),
-				      &err) < 0)
+		if (sb->state != SANDBOX_STATE_RUNNING || !sb->hv || is_in_use(sb, id))
+			continue;
+		if (hypervisor_detach(sb->hv, id, loop_deadline_ms(DEVICE_PLUG_MS), &err) < 0)
 			log_warn("container %s: %s", ctr->id, err.text);
 	}
-	ctr->disks.nr = 0;
 }

@@ -13,6 +13,7 @@
 
 struct agent_device;
 struct sb_container;
+struct sb_disk;
 
 /*
  * In a fiber. @spec is the guest's copy; its linux is changed. What was plugged is noted in
@@ -20,8 +21,8 @@ struct sb_container;
  */
 int device_plug_all(struct sb_container *ctr, struct oci_spec *spec, struct agent_device **ret,
 		    size_t *ret_nr, struct err *err) must_check;
-/* In a fiber. A disk for the container's own use, noted in ctr->disks; where the agent finds it. */
-int device_plug_disk(struct sb_container *ctr, int fd, bool read_only, const char **ret_guest_path,
-		     struct err *err) must_check;
+/* In a fiber. Noted in ctr->disks. */
+int device_plug_disk(struct sb_container *ctr, int fd, bool read_only, unsigned leave_free,
+		     const struct sb_disk **ret, struct err *err) must_check;
 /* In a fiber. Harmless when the VM is gone. */
 void device_unplug_all(struct sb_container *ctr);

@@ -57,9 +57,19 @@ static bool is_kernel_path(const char *path)
 	       (path_is_below(path, "/dev") && !path_is_below(path, "/dev/shm"));
 }
 
-/* @fd is -1 for what another container shares already. */
-static int share_into_guest(struct sb_container *ctr, int fd, const char *name, unsigned flags,
-			    char **ret_guest_path, struct err *err)
+/**
+ * guest_spec_share() - share a file or directory with the guest
+ * @ctr: container; it notes the name
+ * @fd: from share_open(), -1 for what another container shares already
+ * @name: below the shared tree
+ * @flags: enum share_flag
+ * @ret_guest_path: receives where the guest sees it
+ * @err: filled on failure
+ *
+ * Return: 0 or -errno.
+ */
+int guest_spec_share(struct sb_container *ctr, int fd, const char *name, unsigned flags,
+		     char **ret_guest_path, struct err *err)
 {
 	int r = fd < 0 ? 0 : share_add(&ctr->sandbox->share, fd, name, flags, err);
 
@@ -238,7 +248,7 @@ static int convert_bind(struct sb_container *ctr, struct oci_spec *spec, size_t 
 	bool known;
 	r = volume_find(ctr, host_path, &st, flags, name, &shared, &known, err);
 	if (r >= 0)
-		r = share_into_guest(ctr, known ? -1 : fd, shared, flags, &mount->source, err);
+		r = guest_spec_share(ctr, known ? -1 : fd, shared, flags, &mount->source, err);
 	if (r < 0 || !(flags & SHARE_READ_ONLY))
 		return r;
 	return volume_watch(ctr, mount, host_path, name, err);
@@ -290,7 +300,7 @@ static int convert_root(struct sb_container *ctr, struct oci_spec *spec, struct 
 	if (!root)
 		return err_set(err, ENOMEM, "out of memory");
 	if (ctr->guest_rootfs) {
-		root->path = ctr->guest_rootfs;
+		root->path = (char *)(uintptr_t)ctr->guest_rootfs;
 		spec->root = root;
 		return 0;
 	}
@@ -301,7 +311,7 @@ static int convert_root(struct sb_container *ctr, struct oci_spec *spec, struct 
 		return err_set(err, ENOTDIR, "rootfs %s: not a directory", root->path);
 	(void)snprintf(name, sizeof(name), "%s/rootfs", ctr->id);
 	/* Read-only is the guest's doing here: it must still be able to create mount points. */
-	int r = share_into_guest(ctr, fd, name, SHARE_FOLLOW, &root->path, err);
+	int r = guest_spec_share(ctr, fd, name, SHARE_FOLLOW, &root->path, err);
 	spec->root = root;
 	return r;
 }

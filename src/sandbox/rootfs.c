@@ -3,24 +3,21 @@
  * What containerd's snapshotter prepared. Usually it is mounted at <bundle>/rootfs, in the shim's
  * own mount namespace, and shared. A file system on a block device (devmapper) or in an image file
  * (blockfile) can instead be plugged into the VM, where the guest mounts it: with
- * disable_block_device_use = false that is done.
+ * disable_block_device_use = false that is done. Layers of erofs always are (layers.c).
  */
 #include "sandbox/rootfs.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/fd.h"
 #include "common/log.h"
 #include "common/str.h"
-#include "kata_protocol.h"
-#include "rpc/agent_msg.h"
+#include "rpc/common_msg.h"
 #include "sandbox/container.h"
-#include "sandbox/device.h"
+#include "sandbox/layers.h"
 #include "sandbox/sandbox.h"
 
 /* Options that are flags of mount(2); all others are handed to the file system. */
@@ -99,7 +96,7 @@ static bool has_option(const struct strv *options, const char *word)
 /* A file system on a disk, or in a file, that the guest's kernel knows. */
 static bool is_disk(const struct containerd_mount *m)
 {
-	static const char *const types[] = { "ext4", "ext3", "ext2", "xfs", "erofs" };
+	static const char *const types[] = { "ext4", "ext3", "ext2", "xfs" };
 	struct stat st;
 
 	for (size_t i = 0; i < ARRAY_SIZE(types); i++)
@@ -107,34 +104,6 @@ static bool is_disk(const struct containerd_mount *m)
 			return stat(m->source, &st) == 0 &&
 			       (S_ISBLK(st.st_mode) || S_ISREG(st.st_mode));
 	return false;
-}
-
-static int plug(struct sb_container *ctr, const struct containerd_mount *m, struct err *err)
-{
-	bool read_only = has_option(&m->options, "ro") || str_eq(m->type, "erofs");
-	struct agent_storage storage = {
-		.driver = "blk",
-		.fstype = m->type,
-		.mount_point = arena_printf(ctr->arena, KATA_GUEST_BASE "/%s/rootfs", ctr->id),
-	};
-	cleanup_close int fd = neg_errno(
-		open(m->source, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK));
-
-	if (fd < 0)
-		return err_set_errno(err, fd, "rootfs %s", m->source);
-	storage.fstype = arena_strdup(ctr->arena, m->type);
-	for (size_t i = 0; i < m->options.nr; i++)
-		/* That is how a host mounts an image file; here it is a disk already. */
-		if (!str_eq(m->options.v[i], "loop") &&
-		    arena_strv_add(ctr->arena, &storage.options, m->options.v[i]) < 0)
-			return err_set(err, ENOMEM, "out of memory");
-	int r = device_plug_disk(ctr, fd, read_only, &storage.source, err);
-	if (r < 0)
-		return err_wrap(err, "rootfs %s", m->source);
-	if (!storage.mount_point || !storage.fstype || sb_container_add_storage(ctr, &storage) < 0)
-		return err_set(err, ENOMEM, "out of memory");
-	ctr->guest_rootfs = arena_strdup(ctr->arena, storage.mount_point);
-	return ctr->guest_rootfs ? 0 : err_set(err, ENOMEM, "out of memory");
 }
 
 /**
@@ -156,9 +125,11 @@ int rootfs_mount(struct sb_container *ctr, const struct containerd_mount *mounts
 		return err_set(err, ENOMEM, "out of memory");
 	if (!nr_mounts)
 		return 0;
+	if (layers_are_for_guest(mounts, nr_mounts))
+		return layers_plug(ctr, mounts, nr_mounts, err);
 	if (nr_mounts == 1 && is_disk(&mounts[0]) &&
 	    !ctr->sandbox->config->hypervisor.disable_block_device_use)
-		return plug(ctr, &mounts[0], err);
+		return layers_plug_one(ctr, &mounts[0], err);
 	if (mkdir(target, 0711) < 0 && errno != EEXIST)
 		return err_set_errno(err, -errno, "create %s", target);
 	ctr->rootfs_mount = target;

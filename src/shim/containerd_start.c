@@ -27,6 +27,7 @@
 #include "rpc/pb_bridge.h"
 #include "rpc/shim_msg.h"
 #include "rpc/task_msg.h"
+#include "sandbox/layers.h"
 #include "sandbox/sandbox_record.h"
 #include "shim/containerd.h"
 #include "shim/containerd_paths.h"
@@ -374,7 +375,12 @@ int containerd_delete(const struct shim_options *options)
 int containerd_info(const struct shim_options *options)
 {
 	struct runtime_version version = { .version = KATA_VERSION };
-	struct runtime_info info = { .name = "io.containerd.kata.v2", .version = &version };
+	char key[] = LAYERS_ALLOW_MOUNTS_KEY, value[] = LAYERS_ALLOW_MOUNTS;
+	struct kv allow_mounts = { key, value };
+	struct runtime_info info = { .name = "io.containerd.kata.v2",
+				     .version = &version,
+				     .annotations = &allow_mounts,
+				     .nr_annotations = 1 };
 	cleanup_arena struct arena *arena = NULL;
 	uint8_t *data;
 	size_t len;

@@ -262,6 +262,16 @@ holds_disk() {
 	env KATA_BUILD="$BUILD" python3 -B "$REPO/tests/shim/rootfs.py" "$BATS_TEST_TMPDIR" plugged
 }
 
+@test "rootfs of erofs layers: disks, and files where disks run out, that the guest stacks; the upper one on a disk or in memory" {
+	# Not every file system that tests may be on has white-outs and trusted attributes.
+	truncate -s 200M "$BATS_TEST_TMPDIR/layers.img"
+	mkfs.ext4 -q "$BATS_TEST_TMPDIR/layers.img"
+	mkdir "$BATS_TEST_TMPDIR/layers"
+	mount -o loop "$BATS_TEST_TMPDIR/layers.img" "$BATS_TEST_TMPDIR/layers"
+	cd "$BATS_TEST_TMPDIR"
+	env KATA_BUILD="$BUILD" python3 -B "$REPO/tests/shim/layers.py" "$BATS_TEST_TMPDIR/layers"
+}
+
 @test "emptyDir with disable_guest_empty_dir = false: in the sandbox's own root file system" {
 	cd "$BATS_TEST_TMPDIR"
 	env KATA_BUILD="$BUILD" python3 -B "$REPO/tests/shim/members.py" "$BATS_TEST_TMPDIR" local

@@ -251,7 +251,8 @@ static int attach_locked(struct qemu *qemu, struct vm_device *dev, uint64_t dead
 
 	if (find_device(qemu, dev->id))
 		return err_set(err, EEXIST, "device %s is attached already", dev->id);
-	if (qemu_pci_take(&qemu->pci, true, &slot) < 0)
+	if (qemu_pci_count_free(&qemu->pci) <= dev->leave_free ||
+	    qemu_pci_take(&qemu->pci, true, &slot) < 0)
 		return err_set(err, ENOSPC,
 			       "device %s: no free PCI slot (default_bridges gives more)", dev->id);
 	device = qemu_device_new(qemu, dev->id, "dev");

@@ -79,6 +79,21 @@ int qemu_pci_take(struct qemu_pci *pci, bool hot, struct qemu_slot *ret)
 }
 
 /**
+ * qemu_pci_count_free() - how many devices can be hot-plugged
+ * @pci: buses
+ *
+ * Return: the number.
+ */
+unsigned qemu_pci_count_free(const struct qemu_pci *pci)
+{
+	unsigned nr = 0;
+
+	for (unsigned bus = pci->express ? 1 : 0; bus < pci->nr_buses; bus++)
+		nr += (unsigned)__builtin_popcount(~pci->used[bus]);
+	return nr;
+}
+
+/**
  * qemu_pci_release() - give an address back
  * @pci: buses
  * @slot: what qemu_pci_take() gave

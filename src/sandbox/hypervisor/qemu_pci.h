@@ -36,6 +36,7 @@ struct qemu_slot {
 
 void qemu_pci_init(struct qemu_pci *pci, bool express, unsigned nr_bridges);
 int qemu_pci_take(struct qemu_pci *pci, bool hot, struct qemu_slot *ret) must_check;
+unsigned qemu_pci_count_free(const struct qemu_pci *pci);
 void qemu_pci_release(struct qemu_pci *pci, const struct qemu_slot *slot);
 void qemu_pci_bus_name(const struct qemu_pci *pci, const struct qemu_slot *slot, char *buf,
 		       size_t len);
