@@ -173,6 +173,7 @@ struct agent_blkio_stats_entry {
 	uint64_t major, minor;
 	const char *op;
 	uint64_t value;
+	const char *device; /* its name is in containerd's message only */
 };
 
 struct agent_blkio_stats {
@@ -195,7 +196,7 @@ struct agent_blkio_stats {
 };
 
 struct agent_hugetlb_stats {
-	uint64_t usage, max_usage, failcnt;
+	uint64_t usage, max_usage, failcnt, limit;
 };
 
 struct agent_hugetlb_stats_entry { /* of a map keyed by the page size */

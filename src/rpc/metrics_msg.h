@@ -8,6 +8,7 @@
 #include "rpc/common_msg.h"
 #include "rpc/rpc.h"
 
+struct agent_blkio_stats;
 struct agent_network_stats;
 
 /* io.containerd.cgroups.v1 */
@@ -18,9 +19,9 @@ struct cgroup1_metrics {
 	struct cgroup1_pids_stat *pids;
 	struct cgroup1_cpu_stat *cpu;
 	struct cgroup1_memory_stat *memory;
-	struct cgroup1_blkio_stat *blkio;
+	struct agent_blkio_stats *blkio; /* the guest's message says the same */
 	struct cgroup1_rdma_stat *rdma;
-	struct agent_network_stats *network; /* the guest's message says the same */
+	struct agent_network_stats *network; /* as with blkio */
 	size_t nr_network;
 	struct cgroup1_cgroup_stats *cgroup_stats;
 	struct cgroup1_memory_oom_control *memory_oom_control;
@@ -68,30 +69,6 @@ struct cgroup1_memory_entry {
 
 struct cgroup1_memory_oom_control {
 	uint64_t oom_kill_disable, under_oom, oom_kill;
-};
-
-struct cgroup1_blkio_stat {
-	struct cgroup1_blkio_entry *io_service_bytes_recursive;
-	size_t nr_io_service_bytes_recursive;
-	struct cgroup1_blkio_entry *io_serviced_recursive;
-	size_t nr_io_serviced_recursive;
-	struct cgroup1_blkio_entry *io_queued_recursive;
-	size_t nr_io_queued_recursive;
-	struct cgroup1_blkio_entry *io_service_time_recursive;
-	size_t nr_io_service_time_recursive;
-	struct cgroup1_blkio_entry *io_wait_time_recursive;
-	size_t nr_io_wait_time_recursive;
-	struct cgroup1_blkio_entry *io_merged_recursive;
-	size_t nr_io_merged_recursive;
-	struct cgroup1_blkio_entry *io_time_recursive;
-	size_t nr_io_time_recursive;
-	struct cgroup1_blkio_entry *sectors_recursive;
-	size_t nr_sectors_recursive;
-};
-
-struct cgroup1_blkio_entry {
-	const char *op, *device;
-	uint64_t major, minor, value;
 };
 
 struct cgroup1_rdma_stat {

@@ -220,7 +220,8 @@ PB_STATIC(agent_blkio_stats, grpc__blkio_stats__descriptor,
 PB_STATIC(agent_hugetlb_stats, grpc__hugetlb_stats__descriptor,
 	PB_FIELD(agent_hugetlb_stats, usage, 1),
 	PB_FIELD(agent_hugetlb_stats, max_usage, 2),
-	PB_FIELD(agent_hugetlb_stats, failcnt, 3));
+	PB_FIELD(agent_hugetlb_stats, failcnt, 3),
+	PB_FIELD(agent_hugetlb_stats, limit, 100));
 
 static const struct pb_type t_agent_cgroup_stats_hugetlb_stats_entry = PB_TYPE(agent_hugetlb_stats_entry, grpc__cgroup_stats__hugetlb_stats_entry__descriptor,
 	PB_FIELD(agent_hugetlb_stats_entry, key, 1),

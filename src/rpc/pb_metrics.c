@@ -80,22 +80,25 @@ PB_STATIC(cgroup1_memory_stat, io__containerd__cgroups__v1__memory_stat__descrip
 	PB_MESSAGE(cgroup1_memory_stat, kernel, 35, t_cgroup1_memory_entry),
 	PB_MESSAGE(cgroup1_memory_stat, kernel_tcp, 36, t_cgroup1_memory_entry));
 
-PB_STATIC(cgroup1_blkio_entry, io__containerd__cgroups__v1__blk_ioentry__descriptor,
-	PB_FIELD(cgroup1_blkio_entry, op, 1),
-	PB_FIELD(cgroup1_blkio_entry, device, 2),
-	PB_FIELD(cgroup1_blkio_entry, major, 3),
-	PB_FIELD(cgroup1_blkio_entry, minor, 4),
-	PB_FIELD(cgroup1_blkio_entry, value, 5));
+/* The agent has the same, but for a device's name. */
+static const struct pb_type t_cgroup1_blkio_entry = PB_TYPE(agent_blkio_stats_entry,
+	io__containerd__cgroups__v1__blk_ioentry__descriptor,
+	PB_FIELD(agent_blkio_stats_entry, op, 1),
+	PB_FIELD(agent_blkio_stats_entry, device, 2),
+	PB_FIELD(agent_blkio_stats_entry, major, 3),
+	PB_FIELD(agent_blkio_stats_entry, minor, 4),
+	PB_FIELD(agent_blkio_stats_entry, value, 5));
 
-PB_STATIC(cgroup1_blkio_stat, io__containerd__cgroups__v1__blk_iostat__descriptor,
-	PB_MESSAGES(cgroup1_blkio_stat, io_service_bytes_recursive, 1, t_cgroup1_blkio_entry),
-	PB_MESSAGES(cgroup1_blkio_stat, io_serviced_recursive, 2, t_cgroup1_blkio_entry),
-	PB_MESSAGES(cgroup1_blkio_stat, io_queued_recursive, 3, t_cgroup1_blkio_entry),
-	PB_MESSAGES(cgroup1_blkio_stat, io_service_time_recursive, 4, t_cgroup1_blkio_entry),
-	PB_MESSAGES(cgroup1_blkio_stat, io_wait_time_recursive, 5, t_cgroup1_blkio_entry),
-	PB_MESSAGES(cgroup1_blkio_stat, io_merged_recursive, 6, t_cgroup1_blkio_entry),
-	PB_MESSAGES(cgroup1_blkio_stat, io_time_recursive, 7, t_cgroup1_blkio_entry),
-	PB_MESSAGES(cgroup1_blkio_stat, sectors_recursive, 8, t_cgroup1_blkio_entry));
+static const struct pb_type t_cgroup1_blkio_stat = PB_TYPE(agent_blkio_stats,
+	io__containerd__cgroups__v1__blk_iostat__descriptor,
+	PB_MESSAGES(agent_blkio_stats, io_service_bytes_recursive, 1, t_cgroup1_blkio_entry),
+	PB_MESSAGES(agent_blkio_stats, io_serviced_recursive, 2, t_cgroup1_blkio_entry),
+	PB_MESSAGES(agent_blkio_stats, io_queued_recursive, 3, t_cgroup1_blkio_entry),
+	PB_MESSAGES(agent_blkio_stats, io_service_time_recursive, 4, t_cgroup1_blkio_entry),
+	PB_MESSAGES(agent_blkio_stats, io_wait_time_recursive, 5, t_cgroup1_blkio_entry),
+	PB_MESSAGES(agent_blkio_stats, io_merged_recursive, 6, t_cgroup1_blkio_entry),
+	PB_MESSAGES(agent_blkio_stats, io_time_recursive, 7, t_cgroup1_blkio_entry),
+	PB_MESSAGES(agent_blkio_stats, sectors_recursive, 8, t_cgroup1_blkio_entry));
 
 PB_STATIC(cgroup1_rdma_entry, io__containerd__cgroups__v1__rdma_entry__descriptor,
 	PB_FIELD(cgroup1_rdma_entry, device, 1),

@@ -4,14 +4,13 @@
 
 KIND is "shared" (the default configuration: mounted on the host) or "plugged" (disable_block_device_use = false)."""
 import os
-import signal
 import subprocess
 import sys
 
 from shim import BUILD, Shim
-from wire import first, msg
+from wire import first, msg, parse, text, wait_until
 
-SCRIPT = "grep ' / ' /proc/mounts; cat /etc/marker; echo kept > /left; touch /x || echo cannot; echo end"
+SCRIPT = "grep ' / ' /proc/mounts; cat /etc/marker; echo kept > /left; touch /x || echo cannot; echo end; exec sleep 1000"
 
 
 def run(*command):
@@ -31,6 +30,14 @@ def make_image(folder, name, kind="ext4"):
     return image
 
 
+def disk_bytes(stats):
+    """What a container read and wrote, by either version of the message."""
+    data = first(stats, 2)
+    if text(stats, 1) == "io.containerd.cgroups.v2.Metrics":
+        return sum(first(entry, 3) + first(entry, 4) for entry in parse(first(data, 6)).get(1, []))
+    return sum(first(entry, 5) for entry in parse(first(data, 5)).get(1, []) if text(entry, 1) in ("Read", "Write"))
+
+
 def start(folder, ident, config, mount):
     """A container whose root is that mount; gives its shim's answer to Create and what it printed."""
     with Shim(folder, ident, ["sh", "-c", SCRIPT], config=config) as shim:
@@ -45,19 +52,19 @@ def start(folder, ident, config, mount):
                   for fd in os.listdir("/proc/%d/fd" % pid)}
         name = msg((1, ident))
         shim.ok("Start", name)
-        assert first(shim.ok("Wait", name), 1) == 0
-        shim.ok("Kill", msg((1, ident), (3, int(signal.SIGKILL)), (4, True)))
-        shim.ok("Delete", name)
-        with open(out, encoding="utf-8") as f:
-            return f.read() + "\n".join(sorted(name for name in opened if name.startswith("/")))
+        wait_until(lambda: "end\n" in shim.output(), "the last words")
+        counted = disk_bytes(first(shim.ok("Stats", name), 1))
+        shim.finish()
+        return "%sread and written: %d\n%s" % (
+            shim.output(), counted, "\n".join(sorted(name for name in opened if name.startswith("/"))))
 
 
 def main(folder, kind):
     config = os.path.join(folder, "configuration.toml")
     with open(os.path.join(BUILD, "configuration.toml"), encoding="utf-8") as f:
-        text = f.read()
+        settings = f.read()
     with open(config, "w", encoding="utf-8") as f:
-        f.write(text.replace("disable_block_device_use = true",
+        f.write(settings.replace("disable_block_device_use = true",
                              "disable_block_device_use = " + ("true" if kind == "shared" else "false")))
     image = make_image(folder, "disk.img")
     loop = run("losetup", "-f", "--show", image)
@@ -67,6 +74,7 @@ def main(folder, kind):
         assert "from the image\nend\n" in got
         assert (" / ext4 " in got) == (kind == "plugged"), "who mounted it?"
         assert (loop in got) == (kind == "plugged"), "which QEMU has it open?"
+        assert ("read and written: 0\n" in got) == (kind == "shared"), "counters of the disk"
         if kind == "plugged":
             got = start(folder, "disk-ro", config, msg((1, "ext4"), (2, loop), (4, "ro")))
             assert "cannot\nend" in got, got

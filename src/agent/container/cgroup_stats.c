@@ -131,7 +131,9 @@ static int add_io(struct arena *arena, struct agent_blkio_stats_entry **list, si
 		return 0;
 	int r = arena_grow(arena, list, nr, sizeof(**list));
 	if (r >= 0)
-		(*list)[*nr - 1] = (struct agent_blkio_stats_entry){ major, minor, op, value };
+		(*list)[*nr - 1] = (struct agent_blkio_stats_entry){
+			.major = major, .minor = minor, .op = op, .value = value
+		};
 	return r;
 }
 
@@ -194,6 +196,8 @@ static int add_hugetlb(int fd, struct arena *arena, const char *size, size_t len
 		return -ENOMEM;
 	(void)snprintf(file, sizeof(file), "hugetlb.%s.current", key);
 	value->usage = read_u64(fd, file);
+	(void)snprintf(file, sizeof(file), "hugetlb.%s.max", key);
+	value->limit = read_u64(fd, file);
 	(void)snprintf(file, sizeof(file), "hugetlb.%s.events", key);
 	value->failcnt = read_key(fd, file, "max");
 	stats->hugetlb_stats[stats->nr_hugetlb_stats - 1] =

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Unit tests of src/shim/metrics: both of containerd's messages of the same counters.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "common/str.h"
+#include "rpc/agent_msg.h"
+#include "rpc/metrics_msg.h"
+#include "rpc/pb_bridge.h"
+#include "shim/metrics.h"
+
+static struct arena *arena;
+static struct err err;
+
+static struct agent_blkio_stats_entry bytes[] = {
+	{ .major = 254, .minor = 0, .op = "Read", .value = 4096 },
+	{ .major = 254, .minor = 0, .op = "Write", .value = 512 },
+	{ .major = 254, .minor = 0, .op = "Discard", .value = 7 },
+	{ .major = 254, .minor = 16, .op = "Read", .value = 1024 },
+};
+static struct agent_blkio_stats_entry operations[] = {
+	{ .major = 254, .minor = 16, .op = "Write", .value = 3 },
+	{ .major = 254, .minor = 0, .op = "Read", .value = 2 },
+};
+static struct agent_blkio_stats io = {
+	.io_service_bytes_recursive = bytes,
+	.nr_io_service_bytes_recursive = ARRAY_SIZE(bytes),
+	.io_serviced_recursive = operations,
+	.nr_io_serviced_recursive = ARRAY_SIZE(operations),
+};
+static struct agent_hugetlb_stats huge = {
+	.usage = 2 << 20,
+	.failcnt = 5,
+	.limit = 4 << 20,
+};
+static struct agent_hugetlb_stats_entry pages[] = { { "2MB", &huge }, { "1GB", NULL } };
+static struct agent_cgroup_stats counters = {
+	.blkio_stats = &io,
+	.hugetlb_stats = pages,
+	.nr_hugetlb_stats = ARRAY_SIZE(pages),
+};
+
+/* The message of @version, as a client decodes it. */
+static void unpack(int version, const struct pb_type *type, void *ret)
+{
+	const struct agent_stats_container_response stats = { .cgroup_stats = &counters };
+	struct pb_any any;
+
+	assert_int_equal(metrics_pack(&stats, version, arena, &any, &err), 0);
+	assert_true(pb_any_is(&any, type));
+	assert_int_equal(pb_decode(type, any.value, any.value_len, arena, ret, &err), 0);
+}
+
+static void version_1_has_disks_and_huge_pages(void **state)
+{
+	struct cgroup1_metrics m = { 0 };
+
+	(void)state;
+	unpack(1, &cgroup1_metrics_type, &m);
+	assert_int_equal(m.blkio->nr_io_service_bytes_recursive, ARRAY_SIZE(bytes));
+	assert_string_equal(m.blkio->io_service_bytes_recursive[1].op, "Write");
+	assert_int_equal(m.blkio->io_service_bytes_recursive[1].major, 254);
+	assert_int_equal(m.blkio->io_service_bytes_recursive[1].value, 512);
+	assert_int_equal(m.blkio->io_service_bytes_recursive[3].minor, 16);
+	assert_int_equal(m.blkio->nr_io_serviced_recursive, ARRAY_SIZE(operations));
+	assert_int_equal(m.blkio->io_serviced_recursive[0].value, 3);
+	assert_int_equal(m.nr_hugetlb, 2);
+	assert_string_equal(m.hugetlb[0].pagesize, "2MB");
+	assert_int_equal(m.hugetlb[0].usage, 2 << 20);
+	assert_int_equal(m.hugetlb[0].failcnt, 5);
+	assert_string_equal(m.hugetlb[1].pagesize, "1GB");
+	assert_int_equal(m.hugetlb[1].usage, 0);
+}
+
+static void version_2_has_one_entry_for_a_disk(void **state)
+{
+	struct cgroup2_metrics m = { 0 };
+
+	(void)state;
+	unpack(2, &cgroup2_metrics_type, &m);
+	assert_int_equal(m.io->nr_usage, 2);
+	assert_int_equal(m.io->usage[0].minor, 0);
+	assert_int_equal(m.io->usage[0].rbytes, 4096);
+	assert_int_equal(m.io->usage[0].wbytes, 512);
+	assert_int_equal(m.io->usage[0].rios, 2);
+	assert_int_equal(m.io->usage[0].wios, 0);
+	assert_int_equal(m.io->usage[1].minor, 16);
+	assert_int_equal(m.io->usage[1].rbytes, 1024);
+	assert_int_equal(m.io->usage[1].wios, 3);
+	assert_int_equal(m.nr_hugetlb, 2);
+	assert_string_equal(m.hugetlb[0].pagesize, "2MB");
+	assert_int_equal(m.hugetlb[0].current, 2 << 20);
+	assert_int_equal(m.hugetlb[0].max, 4 << 20);
+	assert_int_equal(m.hugetlb[0].failcnt, 5);
+}
+
+static void what_the_guest_leaves_out_is_zero(void **state)
+{
+	struct agent_cgroup_stats nothing = { 0 };
+	const struct agent_stats_container_response stats = { .cgroup_stats = &nothing };
+	struct pb_any any;
+
+	(void)state;
+	for (int version = 1; version <= 2; version++)
+		assert_int_equal(metrics_pack(&stats, version, arena, &any, &err), 0);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	err = ERR_NULL;
+	return arena_new(&arena);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	arena = arena_free(arena);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(version_1_has_disks_and_huge_pages, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(version_2_has_one_entry_for_a_disk, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(what_the_guest_leaves_out_is_zero, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
