@@ -18,6 +18,7 @@
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/str.h"
+#include "oci/spec.h"
 #include "oci/validate.h"
 #include "rpc/pb_bridge.h"
 #include "shim/runtime_options.h"
@@ -25,6 +26,7 @@
 #include "shim/task_stats.h"
 
 #define POD_CONFIG_NAME "runtime.v1.PodSandboxConfig"
+#define SPEC_TYPE_URL "types.containerd.io/opencontainers/runtime-spec/1/Spec"
 #define READY "SANDBOX_READY"
 #define NOT_READY "SANDBOX_NOTREADY"
 
@@ -252,6 +254,20 @@ SANDBOX_API_HANDLER(create)
 	return 0;
 }
 
+/* What a pause container would have been made of: plug-ins of the manager read it. */
+static int tell_spec(const struct oci_spec *spec, struct arena *arena, struct pb_any *ret,
+		     struct err *err)
+{
+	cleanup_strbuf struct strbuf json = STRBUF_NULL;
+	int r = oci_spec_format(spec, 0, &json);
+	const uint8_t *value = r < 0 ? NULL : arena_memdup(arena, json.data, json.len);
+
+	if (!value)
+		return err_set(err, ENOMEM, "out of memory");
+	*ret = (struct pb_any){ SPEC_TYPE_URL, value, json.len };
+	return 0;
+}
+
 /**
  * sandbox_api_start() - StartSandbox: bring the VM up
  * @ctx: shim
@@ -269,7 +285,6 @@ SANDBOX_API_HANDLER(start)
 	struct shim *shim = ctx;
 	int r = find(shim, req->sandbox_id, err);
 
-	(void)call;
 	if (r < 0)
 		return r;
 	struct sandbox_api *api = shim->api;
@@ -291,7 +306,7 @@ SANDBOX_API_HANDLER(start)
 	api->created_at = pb_timestamp_now();
 	resp->pid = (uint32_t)shim->sandbox->vmm_pid;
 	resp->created_at = api->created_at;
-	return 0;
+	return tell_spec(&api->spec, call->arena, &resp->spec, err);
 }
 
 static const char *architecture(const char *machine)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """cases.py NAME: one test of the shim's ttrpc interface in the current directory. Fails by an assertion."""
 import concurrent.futures
+import json
 import os
 import signal
 import socket
@@ -275,7 +276,12 @@ def sandbox_api():
         shim.fails(wire.FAILED_PRECONDITION, "Create", shim.create_request("c0", member(shim, "c0", ["true"])))
         platform = shim.sandbox("Platform")
         assert text(platform, 1, 1) == "linux"
-        shim.sandbox("StartSandbox")
+        started = shim.sandbox("StartSandbox")
+        assert first(started, 1) in shim.children("qemu")
+        assert text(started, 3, 1) == "types.containerd.io/opencontainers/runtime-spec/1/Spec"
+        spec = json.loads(first(started, 3, 2))
+        assert {"type": "network", "path": netns} in spec["linux"]["namespaces"], spec
+        assert spec["annotations"]["io.kubernetes.cri.container-type"] == "sandbox", spec
         shim.sandbox("PingSandbox")
         status = shim.sandbox("SandboxStatus", (2, True))
         assert (text(status, 1), text(status, 3)) == (shim.id, "SANDBOX_READY")
