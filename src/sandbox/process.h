@@ -63,6 +63,8 @@ int sb_process_new(struct sb_container *container, const char *exec_id,
 		   struct sb_process **ret) must_check;
 struct sb_process *sb_process_ref(struct sb_process *process);
 struct sb_process *sb_process_unref(struct sb_process *process);
+DEFINE_CLEANUP(struct sb_process, sb_process_unref)
+#define cleanup_process cleanup_with(cleanup_sb_process_unref)
 void sb_process_set_state(struct sb_process *process, enum sb_process_state state);
 const char *sb_process_state_name(enum sb_process_state state);
 

@@ -34,17 +34,26 @@ static int find_container(struct shim *shim, const char *id, struct sb_container
 	return 0;
 }
 
-static int find_process(struct shim *shim, const char *id, const char *exec_id,
-			struct sb_process **ret, struct err *err)
+static int get_process_of(struct sb_container *ctr, const char *exec_id, struct sb_process **ret,
+			  struct err *err)
+{
+	struct sb_process *process = sb_container_find_process(ctr, exec_id);
+
+	if (!process)
+		return err_set(err, ENOENT, "exec %s of container %s does not exist", exec_id,
+			       ctr->id);
+	*ret = sb_process_ref(process);
+	return 0;
+}
+
+/* Finds a process. The reference keeps it while a handler waits. */
+static int get_process(struct shim *shim, const char *id, const char *exec_id,
+		       struct sb_process **ret, struct err *err)
 {
 	struct sb_container *ctr = NULL;
 	int r = find_container(shim, id, &ctr, err);
 
-	if (r < 0)
-		return r;
-	*ret = sb_container_find_process(ctr, exec_id);
-	return *ret ? 0
-		    : err_set(err, ENOENT, "exec %s of container %s does not exist", exec_id, id);
+	return r < 0 ? r : get_process_of(ctr, exec_id, ret, err);
 }
 
 /* Finds a container and takes its lock. It may be deleted by somebody else while we wait. */
@@ -94,8 +103,8 @@ static int handle_state(void *ctx, struct rpc_request *call, const void *request
 {
 	const struct task_state_request *req = request;
 	struct task_state_response *resp = response;
-	struct sb_process *process;
-	int r = find_process(ctx, req->id, req->exec_id, &process, err);
+	cleanup_process struct sb_process *process = NULL;
+	int r = get_process(ctx, req->id, req->exec_id, &process, err);
 
 	(void)call;
 	if (r < 0)
@@ -116,21 +125,17 @@ static int handle_start(void *ctx, struct rpc_request *call, const void *request
 {
 	const struct task_start_request *req = request;
 	struct task_start_response *resp = response;
+	cleanup_process struct sb_process *process = NULL;
 	struct sb_container *ctr;
-	struct sb_process *process;
 	int r = lock_container(ctx, req->id, &ctr, err);
 
 	(void)call;
 	if (r < 0)
 		return r;
-	process = sb_container_find_process(ctr, req->exec_id);
-	if (!process)
-		r = err_set(err, ENOENT, "exec %s of container %s does not exist", req->exec_id,
-			    req->id);
-	else if (process == ctr->init)
-		r = sb_container_start(ctr, err);
-	else
-		r = sb_container_start_exec(ctr, process, err);
+	r = get_process_of(ctr, req->exec_id, &process, err);
+	if (r >= 0)
+		r = process == ctr->init ? sb_container_start(ctr, err)
+					 : sb_container_start_exec(ctr, process, err);
 	if (r >= 0)
 		resp->pid = process->host_pid;
 	fiber_unlock(&ctr->lock);
@@ -143,28 +148,20 @@ static int handle_delete(void *ctx, struct rpc_request *call, const void *reques
 	const struct task_delete_request *req = request;
 	struct task_delete_response *resp = response;
 	struct shim *shim = ctx;
+	cleanup_process struct sb_process *process = NULL;
 	struct sb_container *ctr = NULL;
 	int r = lock_container(shim, req->id, &ctr, err);
 
 	(void)call;
 	if (r < 0)
 		return r;
-	struct sb_process *process = sb_container_find_process(ctr, req->exec_id);
-	if (!process) {
-		fiber_unlock(&ctr->lock);
-		return err_set(err, ENOENT, "exec %s of container %s does not exist", req->exec_id,
-			       req->id);
-	}
-	process = sb_process_ref(process);
-	bool whole = process == ctr->init;
-	if (!whole) {
-		r = sb_container_delete_exec(ctr, process, err);
-		fiber_unlock(&ctr->lock);
-	} else {
-		r = sb_container_delete(ctr, err);
-		if (r < 0)
-			fiber_unlock(&ctr->lock); /* otherwise the lock went with its container */
-	}
+	r = get_process_of(ctr, req->exec_id, &process, err);
+	bool whole = r >= 0 && process == ctr->init;
+	if (r >= 0)
+		r = whole ? sb_container_delete(ctr, err)
+			  : sb_container_delete_exec(ctr, process, err);
+	if (!whole || r < 0)
+		fiber_unlock(&ctr->lock); /* otherwise the lock went with its container */
 	if (r >= 0) {
 		resp->pid = process->host_pid;
 		resp->exit_status = (uint32_t)process->exit_status;
@@ -172,7 +169,6 @@ static int handle_delete(void *ctx, struct rpc_request *call, const void *reques
 		if (whole) /* of an exec nobody is told: that is what containerd's own shim does */
 			events_deleted(shim->events, req->id, process);
 	}
-	(void)sb_process_unref(process);
 	if (whole)
 		shim_maybe_end(shim);
 	return r;
@@ -182,8 +178,8 @@ static int handle_kill(void *ctx, struct rpc_request *call, const void *request,
 		       struct err *err)
 {
 	const struct task_kill_request *req = request;
-	struct sb_process *process;
-	int r = find_process(ctx, req->id, req->exec_id, &process, err);
+	cleanup_process struct sb_process *process = NULL;
+	int r = get_process(ctx, req->id, req->exec_id, &process, err);
 
 	(void)call;
 	(void)response;
@@ -191,10 +187,7 @@ static int handle_kill(void *ctx, struct rpc_request *call, const void *request,
 		return r;
 	if (req->signal >= NSIG)
 		return err_set(err, EINVAL, "signal %u does not exist", req->signal);
-	process = sb_process_ref(process);
-	r = sb_process_signal(process, (int)req->signal, req->all, err);
-	(void)sb_process_unref(process);
-	return r;
+	return sb_process_signal(process, (int)req->signal, req->all, err);
 }
 
 static int handle_exec(void *ctx, struct rpc_request *call, const void *request, void *response,
@@ -233,18 +226,16 @@ static int handle_wait(void *ctx, struct rpc_request *call, const void *request,
 {
 	const struct task_wait_request *req = request;
 	struct task_wait_response *resp = response;
-	struct sb_process *process;
-	int r = find_process(ctx, req->id, req->exec_id, &process, err);
+	cleanup_process struct sb_process *process = NULL;
+	int r = get_process(ctx, req->id, req->exec_id, &process, err);
 
 	if (r < 0)
 		return r;
-	process = sb_process_ref(process);
 	r = sb_process_wait(process, call->deadline_ns);
 	if (r < 0)
 		r = err_set_errno(err, r, "wait for %s", req->id);
 	resp->exit_status = (uint32_t)process->exit_status;
 	resp->exited_at = to_timestamp(&process->exited_at);
-	(void)sb_process_unref(process);
 	return r;
 }
 
@@ -293,25 +284,20 @@ static int handle_resize_pty(void *ctx, struct rpc_request *call, const void *re
 			     void *response, struct err *err)
 {
 	const struct task_resize_pty_request *req = request;
-	struct sb_process *process;
-	int r = find_process(ctx, req->id, req->exec_id, &process, err);
+	cleanup_process struct sb_process *process = NULL;
+	int r = get_process(ctx, req->id, req->exec_id, &process, err);
 
 	(void)call;
 	(void)response;
-	if (r < 0)
-		return r;
-	process = sb_process_ref(process);
-	r = sb_process_resize(process, req->height, req->width, err);
-	(void)sb_process_unref(process);
-	return r;
+	return r < 0 ? r : sb_process_resize(process, req->height, req->width, err);
 }
 
 static int handle_close_io(void *ctx, struct rpc_request *call, const void *request, void *response,
 			   struct err *err)
 {
 	const struct task_close_io_request *req = request;
-	struct sb_process *process;
-	int r = find_process(ctx, req->id, req->exec_id, &process, err);
+	cleanup_process struct sb_process *process = NULL;
+	int r = get_process(ctx, req->id, req->exec_id, &process, err);
 
 	(void)call;
 	(void)response;
