@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The sandbox object: its states, its start and its end. What a start does step by step is in
- * sandbox_boot.c.
+ * sandbox_boot.c, and an end in sandbox_end.c.
  */
 #include "sandbox/sandbox.h"
 

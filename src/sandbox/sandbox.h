@@ -124,9 +124,14 @@ uint64_t sandbox_request_deadline(const struct sandbox *sb);
 
 /* sandbox_boot.c */
 int sandbox_boot(struct sandbox *sb, uint64_t deadline_ns, struct err *err) must_check;
-void sandbox_shut_down(struct sandbox *sb, bool politely);
-void sandbox_await_death(struct sandbox *sb);
 void sandbox_step(struct sandbox *sb, const char *step);
+
+/* sandbox_end.c */
+int sandbox_watch_virtiofsd(struct sandbox *sb) must_check;
+int sandbox_watch_proxy(struct sandbox *sb) must_check;
+void sandbox_on_vm_event(void *arg, enum vm_event_type type, const char *reason);
+void sandbox_await_death(struct sandbox *sb);
+void sandbox_shut_down(struct sandbox *sb, bool politely);
 
 /*
  * sandbox_size.c. What the cgroup of a busy sandbox is charged beyond the guest's RAM and the
