@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "arena-fixture.h"
 #include "common/str.h"
 #include "config/config.h"
 
@@ -19,23 +20,7 @@
 #define RT "io.katacontainers.config.runtime."
 #define AG "io.katacontainers.config.agent."
 
-static struct arena *arena;
-static struct err err;
 static struct config *config;
-
-static int setup(void **state)
-{
-	(void)state;
-	err = ERR_NULL;
-	return arena_new(&arena);
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	arena = arena_free(arena);
-	return 0;
-}
 
 static void load(const char *text)
 {
@@ -207,20 +192,18 @@ static void some_keys_are_free(void **state)
 	assert_int_equal(apply(AG "container_pipe_size", "1048577"), -ERANGE);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(nothing_is_allowed_that_is_not_listed),
-		TEST(other_annotations_are_none_of_our_business),
-		TEST(listed_keys_are_set_with_their_types),
-		TEST(bad_values_are_refused),
-		TEST(expressions_match_whole_names),
-		TEST(paths_must_match_the_lists_of_the_administrator),
-		TEST(what_guards_the_rules_cannot_be_changed_by_a_pod),
-		TEST(kernel_parameters_are_added_to_the_administrators),
-		TEST(some_keys_are_free),
+		ARENA_TEST(nothing_is_allowed_that_is_not_listed),
+		ARENA_TEST(other_annotations_are_none_of_our_business),
+		ARENA_TEST(listed_keys_are_set_with_their_types),
+		ARENA_TEST(bad_values_are_refused),
+		ARENA_TEST(expressions_match_whole_names),
+		ARENA_TEST(paths_must_match_the_lists_of_the_administrator),
+		ARENA_TEST(what_guards_the_rules_cannot_be_changed_by_a_pod),
+		ARENA_TEST(kernel_parameters_are_added_to_the_administrators),
+		ARENA_TEST(some_keys_are_free),
 	};
 
 	return cmocka_run_group_tests_name("annotations", tests, NULL, NULL);

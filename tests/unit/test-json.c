@@ -14,24 +14,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "arena-fixture.h"
 #include "common/json.h"
-
-static struct arena *arena;
-static struct err err;
-
-static int setup(void **state)
-{
-	(void)state;
-	err = ERR_NULL;
-	return arena_new(&arena);
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	arena = arena_free(arena);
-	return 0;
-}
 
 static struct json *parse(const char *text)
 {
@@ -252,22 +236,18 @@ static void a_tree_is_written_as_it_was_read(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(integers_are_kept_exactly, setup, teardown),
-		cmocka_unit_test_setup_teardown(the_last_of_two_equal_keys_wins, setup, teardown),
-		cmocka_unit_test_setup_teardown(null_counts_as_absent, setup, teardown),
-		cmocka_unit_test_setup_teardown(wrong_types_are_named_by_line_and_path, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(numbers_out_of_range_are_refused, setup, teardown),
-		cmocka_unit_test_setup_teardown(syntax_errors_name_line_and_column, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(limits_hold, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_hostile_path_stays_short_and_printable, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(writer_prints_as_go_does, setup, teardown),
-		cmocka_unit_test_setup_teardown(writer_escapes_and_repairs_strings, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(writer_reports_what_was_left_open, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_tree_is_written_as_it_was_read, setup, teardown),
+		ARENA_TEST(integers_are_kept_exactly),
+		ARENA_TEST(the_last_of_two_equal_keys_wins),
+		ARENA_TEST(null_counts_as_absent),
+		ARENA_TEST(wrong_types_are_named_by_line_and_path),
+		ARENA_TEST(numbers_out_of_range_are_refused),
+		ARENA_TEST(syntax_errors_name_line_and_column),
+		ARENA_TEST(limits_hold),
+		ARENA_TEST(a_hostile_path_stays_short_and_printable),
+		ARENA_TEST(writer_prints_as_go_does),
+		ARENA_TEST(writer_escapes_and_repairs_strings),
+		ARENA_TEST(writer_reports_what_was_left_open),
+		ARENA_TEST(a_tree_is_written_as_it_was_read),
 	};
 
 	return cmocka_run_group_tests_name("json", tests, NULL, NULL);

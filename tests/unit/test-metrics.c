@@ -8,14 +8,12 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "arena-fixture.h"
 #include "common/str.h"
 #include "rpc/agent_msg.h"
 #include "rpc/metrics_msg.h"
 #include "rpc/pb_bridge.h"
 #include "shim/metrics.h"
-
-static struct arena *arena;
-static struct err err;
 
 static struct agent_blkio_stats_entry bytes[] = {
 	{ .major = 254, .minor = 0, .op = "Read", .value = 4096 },
@@ -110,28 +108,12 @@ static void what_the_guest_leaves_out_is_zero(void **state)
 		assert_int_equal(metrics_pack(&stats, version, arena, &any, &err), 0);
 }
 
-static int setup(void **state)
-{
-	(void)state;
-	err = ERR_NULL;
-	return arena_new(&arena);
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	arena = arena_free(arena);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(version_1_has_disks_and_huge_pages, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(version_2_has_one_entry_for_a_disk, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(what_the_guest_leaves_out_is_zero, setup, teardown),
+		ARENA_TEST(version_1_has_disks_and_huge_pages),
+		ARENA_TEST(version_2_has_one_entry_for_a_disk),
+		ARENA_TEST(what_the_guest_leaves_out_is_zero),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,29 +19,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "arena-fixture.h"
 #include "common/io.h"
 #include "oci/spec.h"
 #include "oci/validate.h"
 
 #define SAMPLES "tests/golden/samples/"
 #define GOLDEN "tests/golden/oci/"
-
-static struct arena *arena;
-static struct err err;
-
-static int setup(void **state)
-{
-	(void)state;
-	err = ERR_NULL;
-	return arena_new(&arena);
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	arena = arena_free(arena);
-	return 0;
-}
 
 static char *read_text(const char *path, size_t *ret_len)
 {
@@ -382,22 +366,20 @@ static void the_hosts_network_is_recognised_under_any_name(void **state)
 	assert_non_null(strstr(err.text, "the host's network namespace"));
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(nothing_of_a_real_config_is_lost),
-		TEST(real_processes_and_resources_come_back_as_they_were),
-		TEST(every_member_of_the_specification_is_kept),
-		TEST(good_documents_pass_with_their_warnings),
-		TEST(bad_documents_fail_with_their_errors),
-		TEST(absent_differs_from_zero),
-		TEST(lists_can_be_appended_to_after_reading),
-		TEST(the_template_is_a_valid_bundle),
-		TEST(a_bundle_is_read_and_its_absence_named),
-		TEST(a_vm_accepts_what_a_pod_shares),
-		TEST(the_hosts_network_is_recognised_under_any_name),
+		ARENA_TEST(nothing_of_a_real_config_is_lost),
+		ARENA_TEST(real_processes_and_resources_come_back_as_they_were),
+		ARENA_TEST(every_member_of_the_specification_is_kept),
+		ARENA_TEST(good_documents_pass_with_their_warnings),
+		ARENA_TEST(bad_documents_fail_with_their_errors),
+		ARENA_TEST(absent_differs_from_zero),
+		ARENA_TEST(lists_can_be_appended_to_after_reading),
+		ARENA_TEST(the_template_is_a_valid_bundle),
+		ARENA_TEST(a_bundle_is_read_and_its_absence_named),
+		ARENA_TEST(a_vm_accepts_what_a_pod_shares),
+		ARENA_TEST(the_hosts_network_is_recognised_under_any_name),
 	};
 
 	return cmocka_run_group_tests_name("oci", tests, NULL, NULL);

@@ -13,26 +13,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "arena-fixture.h"
 #include "oci/grouping.h"
 #include "oci/spec.h"
 #include "oci/state.h"
-
-static struct arena *arena;
-static struct err err;
-
-static int setup(void **state)
-{
-	(void)state;
-	err = ERR_NULL;
-	return arena_new(&arena);
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	arena = arena_free(arena);
-	return 0;
-}
 
 static struct kv annotations[] = { { (char *)"a", (char *)"1" }, { (char *)"b", (char *)"two" } };
 
@@ -248,18 +232,16 @@ static void a_single_container_is_sized_by_its_resources(void **state)
 	assert_int_equal(oci_sandbox_size_vcpus(&size), UINT32_MAX);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(hooks_read_the_state_on_one_line),
-		TEST(a_stopped_container_has_no_pid_for_hooks_but_zero_for_state),
-		TEST(times_have_no_trailing_zeros),
-		TEST(each_manager_groups_in_its_own_words),
-		TEST(annotations_that_make_no_sense_are_refused),
-		TEST(a_pod_is_sized_by_annotations),
-		TEST(a_single_container_is_sized_by_its_resources),
+		ARENA_TEST(hooks_read_the_state_on_one_line),
+		ARENA_TEST(a_stopped_container_has_no_pid_for_hooks_but_zero_for_state),
+		ARENA_TEST(times_have_no_trailing_zeros),
+		ARENA_TEST(each_manager_groups_in_its_own_words),
+		ARENA_TEST(annotations_that_make_no_sense_are_refused),
+		ARENA_TEST(a_pod_is_sized_by_annotations),
+		ARENA_TEST(a_single_container_is_sized_by_its_resources),
 	};
 
 	return cmocka_run_group_tests_name("state", tests, NULL, NULL);

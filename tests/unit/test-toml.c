@@ -15,25 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arena-fixture.h"
 #include "common/json.h"
 #include "common/toml.h"
-
-static struct arena *arena;
-static struct err err;
-
-static int setup(void **state)
-{
-	(void)state;
-	err = ERR_NULL;
-	return arena_new(&arena);
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	arena = arena_free(arena);
-	return 0;
-}
 
 /* A tree as JSON; times are written <in angle brackets>, infinities and NaN are null. */
 static void write_node(struct json_writer *w, const struct toml *node)
@@ -341,21 +325,19 @@ static void values_know_their_line(void **state)
 	assert_string_equal(toml_type_name(c->type), "an array");
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(keys_may_be_bare_quoted_and_dotted),
-		TEST(strings_come_in_four_kinds),
-		TEST(numbers_and_booleans_are_read),
-		TEST(times_are_checked_and_kept_as_text),
-		TEST(arrays_and_tables_nest),
-		TEST(malformed_text_is_refused_with_its_place),
-		TEST(malformed_values_are_refused),
-		TEST(what_is_defined_cannot_be_defined_again),
-		TEST(depth_length_and_number_are_limited),
-		TEST(values_know_their_line),
+		ARENA_TEST(keys_may_be_bare_quoted_and_dotted),
+		ARENA_TEST(strings_come_in_four_kinds),
+		ARENA_TEST(numbers_and_booleans_are_read),
+		ARENA_TEST(times_are_checked_and_kept_as_text),
+		ARENA_TEST(arrays_and_tables_nest),
+		ARENA_TEST(malformed_text_is_refused_with_its_place),
+		ARENA_TEST(malformed_values_are_refused),
+		ARENA_TEST(what_is_defined_cannot_be_defined_again),
+		ARENA_TEST(depth_length_and_number_are_limited),
+		ARENA_TEST(values_know_their_line),
 	};
 
 	return cmocka_run_group_tests_name("toml", tests, NULL, NULL);
