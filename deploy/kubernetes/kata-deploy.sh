@@ -170,8 +170,9 @@ add_dropin() {
 	if sed '/^[[:space:]]*\[/q' "$config" | grep -q '^[[:space:]]*imports[[:space:]]*=[[:space:]]*\['; then
 		sed "1,/^[[:space:]]*\[/s|^\([[:space:]]*imports[[:space:]]*=[[:space:]]*\[\)|\1\"$dropin\", |" "$config" > "$work/config"
 	else
-		sed "0,/^[[:space:]]*version[[:space:]]*=/s|^[[:space:]]*version[[:space:]]*=.*|&\nimports = [\"$dropin\"] # kata-deploy|" \
-			"$config" > "$work/config"
+		# Behind the first such line; the rest is printed as it is.
+		sed -e '/^[[:space:]]*version[[:space:]]*=/{' -e "s|\$|\nimports = [\"$dropin\"] # kata-deploy|" -e ':rest' -e 'n' \
+			-e 'b rest' -e '}' "$config" > "$work/config"
 	fi
 	put "$config" < "$work/config"
 }

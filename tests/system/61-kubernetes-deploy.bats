@@ -22,9 +22,24 @@ make_node() {
 	chmod +x "$SOURCE/bin/kata-runtime"
 }
 
+# The installer with the tools of its image: busybox and curl.
+busybox_path() {
+	local applet dir=$BATS_TEST_TMPDIR/busybox
+	if [ ! -d "$dir" ]; then
+		mkdir "$dir"
+		cp "$(command -v busybox)" "$dir/busybox"
+		for applet in $("$dir/busybox" --list); do
+			[ "$applet" = busybox ] || ln -s busybox "$dir/$applet"
+		done
+		ln -s "$(command -v curl)" "$dir/curl"
+	fi
+	echo "$dir"
+}
+
 # deploy RUNTIME VERB
 deploy() {
-	HOST_ROOT=$HOST PREFIX=$SOURCE RESTART="${RESTART:-true}" CONTAINER_RUNTIME=$1 "$DEPLOY/kata-deploy.sh" "$2"
+	HOST_ROOT=$HOST PREFIX=$SOURCE RESTART="${RESTART:-true}" CONTAINER_RUNTIME=$1 PATH=$(busybox_path) \
+		sh "$DEPLOY/kata-deploy.sh" "$2"
 }
 
 # The table of runtime $2 in a TOML file as JSON, wherever the file's version has it; null when there is none.
