@@ -37,6 +37,8 @@
 /* Options of storages: make a directory first; an upper layer in memory; a further disk of erofs. */
 #define KATA_OVERLAY_CREATE_DIR "io.katacontainers.volume.overlayfs.create_directory="
 #define KATA_OVERLAY_RW "io.katacontainers.fs-opt.overlay-rw"
+/* Of "bind": not the source but what is at this path in it, where links lead nowhere else. */
+#define KATA_SUBPATH "io.katacontainers.volume.subpath="
 #define KATA_EROFS_DEVICE "io.katacontainers.erofs.device="
 
 /* Guest CIDs below this one are reserved (VMADDR_CID_HOST is 2). */

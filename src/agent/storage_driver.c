@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "agent/agent.h"
+#include "agent/container/path.h"
 #include "agent/fs_group.h"
 #include "agent/hotplug.h"
 #include "agent/mounts.h"
@@ -25,6 +26,13 @@
 #include "kata_protocol.h"
 
 #define DISK_PATH_MAX 256
+#define FD_PATH_MAX 32
+
+static const char *fd_path(int fd, char path[FD_PATH_MAX])
+{
+	(void)snprintf(path, FD_PATH_MAX, "/proc/self/fd/%d", fd);
+	return path;
+}
 
 static int make_dir(const char *path, struct err *err)
 {
@@ -162,10 +170,8 @@ static int mount_block(struct storage_mount *m, struct err *err)
 }
 
 /* Owner and mode of a volume's root, as "fsgid=" and "mode=" ask for it. */
-static int set_root_owner(const struct storage_mount *m, mode_t mode, struct err *err)
+static int set_owner(const struct storage_mount *m, const char *path, mode_t mode, struct err *err)
 {
-	const char *path = m->storage->mount_point;
-
 	if (m->options.has_gid && chown(path, (uid_t)-1, m->options.gid) < 0)
 		return err_set_errno(err, -errno, "chown %s", path);
 	/* New files get the group of the volume, as Kubernetes promises with fsGroup. */
@@ -222,7 +228,8 @@ static int mount_ephemeral(struct storage_mount *m, struct err *err)
 	r = mount_or_say(str_empty(s->source) ? "tmpfs" : s->source, huge ? "hugetlbfs" : "tmpfs",
 			 m, err);
 	if (r >= 0 && (m->options.has_gid || (huge && m->options.has_mode)))
-		r = set_root_owner(m, m->options.has_mode || !huge ? m->options.mode : 0775, err);
+		r = set_owner(m, m->storage->mount_point,
+			      m->options.has_mode || !huge ? m->options.mode : 0775, err);
 	return r;
 }
 
@@ -230,7 +237,9 @@ static int make_local(struct storage_mount *m, struct err *err)
 {
 	int r = make_dir(m->storage->mount_point, err);
 
-	return r < 0 ? r : set_root_owner(m, m->options.has_mode ? m->options.mode : 0777, err);
+	return r < 0 ? r
+		     : set_owner(m, m->storage->mount_point,
+				 m->options.has_mode ? m->options.mode : 0777, err);
 }
 
 static int make_wanted_dirs(const struct storage_mount *m, struct err *err)
@@ -294,22 +303,62 @@ static int mount_overlay(struct storage_mount *m, struct err *err)
 	return r < 0 ? r : mount_or_say("overlay", "overlay", m, err);
 }
 
+static const char *find_subpath(const struct agent_storage *s)
+{
+	for (size_t i = 0; i < s->driver_options.nr; i++) {
+		const char *path = str_skip_prefix(s->driver_options.v[i], KATA_SUBPATH);
+
+		if (path)
+			return path;
+	}
+	return NULL;
+}
+
+/* What containers made is taken as it is, what is missing gets the owner and mode that are asked for. */
+static int open_subpath(const struct storage_mount *m, const char *path, struct err *err)
+{
+	const char *source = m->storage->source;
+	cleanup_close int root = neg_errno(open(source, O_PATH | O_DIRECTORY | O_CLOEXEC));
+	int fd = root < 0 ? root : path_open_in(root, path, O_PATH);
+
+	if (fd == -ENOENT && root >= 0) {
+		char name[FD_PATH_MAX];
+		int r = 0;
+
+		fd = path_make_in(root, path, PATH_DIR, 0700);
+		if (fd >= 0 && m->options.has_mode)
+			r = set_owner(m, fd_path(fd, name), m->options.mode, err);
+		if (r < 0) {
+			fd = fd_close(fd);
+			return r;
+		}
+	}
+	return fd < 0 ? err_set_errno(err, fd, "%.64s in %.128s", path, source) : fd;
+}
+
 static int mount_bind(struct storage_mount *m, struct err *err)
 {
-	const struct agent_storage *s = m->storage;
+	const char *source = m->storage->source, *target = m->storage->mount_point;
+	const char *subpath = find_subpath(m->storage);
+	cleanup_close int fd = -1;
+	char name[FD_PATH_MAX];
 	struct stat st;
-	int r = mounts_check_path(s->source, err);
+	int r = mounts_check_path(source, err);
 
 	if (r >= 0)
 		r = make_wanted_dirs(m, err);
+	if (r >= 0 && subpath)
+		r = fd = open_subpath(m, subpath, err);
 	if (r < 0)
 		return r;
-	if (stat(s->source, &st) < 0)
-		return err_set_errno(err, -errno, "source %.128s", s->source);
-	r = S_ISDIR(st.st_mode) ? make_dir(s->mount_point, err) : make_file(s->mount_point, err);
+	if (fd >= 0)
+		source = fd_path(fd, name);
+	if (stat(source, &st) < 0)
+		return err_set_errno(err, -errno, "source %.128s", source);
+	r = S_ISDIR(st.st_mode) ? make_dir(target, err) : make_file(target, err);
 	if (!(m->options.flags & MS_BIND))
 		m->options.flags |= MS_BIND | MS_REC;
-	return r < 0 ? r : mount_or_say(s->source, "bind", m, err);
+	return r < 0 ? r : mount_or_say(source, "bind", m, err);
 }
 
 /*

@@ -246,7 +246,7 @@ static int convert_bind(struct sb_container *ctr, struct oci_spec *spec, size_t 
 	unsigned flags = share_flags(mount);
 	const char *host_path = mount->source, *shared;
 	bool known;
-	r = volume_find(ctr, host_path, &st, flags, name, &shared, &known, err);
+	r = volume_find(ctr, host_path, fd, flags, name, &shared, &known, err);
 	if (r >= 0)
 		r = guest_spec_share(ctr, known ? -1 : fd, shared, flags, &mount->source, err);
 	if (r < 0 || !(flags & SHARE_READ_ONLY))

@@ -223,6 +223,50 @@ int share_add(struct share *share, int tree_fd, const char *name, unsigned flags
 	return 0;
 }
 
+static int clear_read_only(int fd)
+{
+	struct mount_attr attr = { .attr_clr = MOUNT_ATTR_RDONLY };
+
+	return neg_errno(mount_setattr(fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)));
+}
+
+/* A mount is changed from within its own namespace only. */
+static int clear_read_only_of(pid_t pid, const char *name)
+{
+	char path[300];
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/ns/mnt", (int)pid);
+	cleanup_close int ns = neg_errno(open(path, O_RDONLY | O_CLOEXEC));
+	(void)snprintf(path, sizeof(path), "/proc/%d/root/%s", (int)pid, name);
+	cleanup_close int fd = neg_errno(open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC));
+	if (ns < 0 || fd < 0)
+		return MIN(ns, fd);
+	if (setns(ns, CLONE_NEWNS) < 0)
+		return -errno;
+	int r = clear_read_only(fd);
+	/* As in share_open(): without the way back, mounting fails from here on. */
+	return setns(own_mounts, CLONE_NEWNS) < 0 ? -errno : r;
+}
+
+/**
+ * share_make_writable() - let the guest write to what was shared read-only
+ * @share: tree
+ * @name: as given to share_add(), one component
+ * @exporter: process that exports the tree from a mount namespace of its own, 0: there is none
+ *
+ * What is mounted below it stays read-only.
+ *
+ * Return: 0 or -errno.
+ */
+int share_make_writable(struct share *share, const char *name, pid_t exporter)
+{
+	cleanup_close int fd =
+		neg_errno(openat(share->mounts_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC));
+	int r = fd < 0 ? fd : clear_read_only(fd);
+
+	return r >= 0 && exporter ? clear_read_only_of(exporter, name) : r;
+}
+
 static int remove_below(int entries_fd, int mounts_fd, const char *name)
 {
 	char path[sizeof("/proc/self/fd/") + 16 + 256];

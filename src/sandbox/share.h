@@ -7,6 +7,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "common/arena.h"
 #include "common/err.h"
@@ -34,4 +35,6 @@ enum share_flag {
 /* @name is one path component, or "<dir>/<name>"; @tree_fd comes from share_open(). */
 int share_add(struct share *share, int tree_fd, const char *name, unsigned flags,
 	      struct err *err) must_check;
+/* @exporter: the process whose mount namespace has a copy of the tree; 0: none. */
+int share_make_writable(struct share *share, const char *name, pid_t exporter) must_check;
 int share_remove(struct share *share, const char *name) must_check;

@@ -11,23 +11,31 @@
  * directory of the sandbox's own root file system.
  *
  * A volume that several containers mount is shared once, so that it is one file system to the
- * guest's kernel: sockets in it connect, locks exclude. A container that mounts it read-only uses
- * what another one may write to already: the VM has that right then, and the guest keeps the two
- * apart.
+ * guest's kernel: sockets in it connect, locks exclude, mappings are the same. The VM may write to
+ * it from when the first container does on; the guest keeps those apart that mount it read-only.
+ *
+ * A subPath is bound by kubelet at <root>/pods/<uid>/volume-subpaths/<name>/<container>/<index>. Of
+ * an emptyDir that is the guest's, it is the path in the guest's file system; which one, the
+ * directory tells that kubelet made on the host's.
  *
  * What kubelet rewrites while containers run (configMap, secret, downwardAPI, projected) is copied
  * in the guest by the agent and kept fresh, since the host's changes make no inotify events there.
  */
 #include "sandbox/volume.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <sys/sysinfo.h>
 #include <sys/vfs.h>
 
 #include <linux/magic.h>
 
+#include "common/fd.h"
 #include "common/str.h"
 #include "kata_protocol.h"
 #include "rpc/agent_msg.h"
@@ -36,6 +44,10 @@
 
 #define VOLUME_EPHEMERAL_DIR KATA_GUEST_SANDBOX_DIR "/ephemeral"
 #define VOLUME_WATCHABLE_DIR KATA_GUEST_SANDBOX_DIR "/watchable"
+#define VOLUME_SUBPATH_DIR KATA_GUEST_SANDBOX_DIR "/subpaths"
+/* What is looked at on the host to find a subPath in its volume. */
+#define VOLUME_SUBPATHS_MAX 10000
+#define VOLUME_SUBPATH_DEPTH_MAX 64
 
 static const char *const watched_plugins[] = { "configmap", "secret", "projected", "downward-api" };
 
@@ -43,14 +55,26 @@ struct volume {
 	const char *plugin, *name; /* @plugin ends at a slash */
 };
 
-/* ".../volumes/kubernetes.io~<plugin>/<name>" and nothing behind it. */
+static const char *last_slash(const char *path, const char *end)
+{
+	return end ? memrchr(path, '/', (size_t)(end - path)) : NULL;
+}
+
+/*
+ * ".../volumes/kubernetes.io~<plugin>/<name>" and nothing behind it, but for csi, where "/mount"
+ * follows.
+ */
 static bool parse_path(const char *path, struct volume *ret)
 {
 	static const char parent[] = "/volumes";
-	const char *name = strrchr(path, '/');
-	const char *dir = name ? memrchr(path, '/', (size_t)(name - path)) : NULL;
-	const char *plugin = dir ? str_skip_prefix(dir, "/kubernetes.io~") : NULL;
+	const char *name = last_slash(path, path + strlen(path));
+	const char *dir = last_slash(path, name), *above = last_slash(path, dir);
 
+	if (str_eq(name, "/mount") && above && str_skip_prefix(above, "/kubernetes.io~csi/")) {
+		name = dir;
+		dir = above;
+	}
+	const char *plugin = dir ? str_skip_prefix(dir, "/kubernetes.io~") : NULL;
 	if (!plugin || (size_t)(dir - path) < strlen(parent) ||
 	    strncmp(dir - strlen(parent), parent, strlen(parent)) != 0)
 		return false;
@@ -199,6 +223,127 @@ static int use_local(struct sb_container *ctr, struct oci_mount *mount, const st
 	return use_storage(ctr, mount, &storage, err);
 }
 
+/* The volume's directory becomes the guest's. Return: as volume_keep_in_guest(). */
+static int keep(struct sb_container *ctr, struct oci_mount *mount, const struct volume *volume,
+		int fd, struct err *err)
+{
+	struct statfs fs;
+	struct stat st;
+
+	if (fstatfs(fd, &fs) < 0 || fstat(fd, &st) < 0)
+		return err_set_errno(err, -errno, "mount %s: %s", mount->destination,
+				     mount->source);
+	if (!S_ISDIR(st.st_mode))
+		return 0;
+	if (fs.f_type == TMPFS_MAGIC)
+		return use_tmpfs(ctr, mount, volume, &st, &fs, err);
+	if (fs.f_type == HUGETLBFS_MAGIC)
+		return use_hugetlbfs(ctr, mount, volume, &st, &fs, err);
+	return ctr->sandbox->config->runtime.disable_guest_empty_dir
+		       ? 0
+		       : use_local(ctr, mount, volume, &st, err);
+}
+
+/* ".../volume-subpaths/<name>/<container>/<index>": where the emptyDir of that name would be. */
+static const char *find_parent_volume(struct sb_container *ctr, const char *path)
+{
+	static const char subpaths[] = "/volume-subpaths/";
+	const char *index = last_slash(path, path + strlen(path));
+	const char *container = last_slash(path, index), *name = last_slash(path, container);
+	const char *dir = last_slash(path, name);
+
+	if (!dir || strncmp(dir, subpaths, strlen(subpaths)) != 0)
+		return NULL;
+	return arena_printf(ctr->arena, "%.*s/volumes/kubernetes.io~empty-dir%.*s",
+			    (int)(dir - path), path, (int)(container - name), name);
+}
+
+struct search {
+	dev_t dev;
+	ino_t ino;
+	unsigned budget; /* entries that may still be looked at */
+	unsigned depth;
+	char path[PATH_MAX];
+};
+
+/*
+ * Where in a volume a directory is; on the host there is only what kubelet made for subPaths.
+ * Return: 1, the path, which begins with a slash, is in search->path; 0: it is not there; or
+ * -errno.
+ */
+static int find_below(int parent, const char *name, size_t len, struct search *search)
+{
+	int fd = neg_errno(openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	int r = search->depth < VOLUME_SUBPATH_DEPTH_MAX ? 0 : -ELOOP;
+
+	if (!dir) {
+		(void)fd_close(fd);
+		return fd < 0 ? fd : -ENOMEM;
+	}
+	search->depth++;
+	for (const struct dirent *e = readdir(dir); e && r == 0; e = readdir(dir)) {
+		size_t room = sizeof(search->path) - len;
+		struct stat st;
+
+		if (str_eq(e->d_name, ".") || str_eq(e->d_name, ".."))
+			continue;
+		size_t n = (size_t)snprintf(search->path + len, room, "/%s", e->d_name);
+		if (n >= room || !search->budget--)
+			r = -E2BIG;
+		else if (fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) >= 0 &&
+			 S_ISDIR(st.st_mode) && st.st_dev == search->dev)
+			r = st.st_ino == search->ino
+				    ? 1
+				    : find_below(dirfd(dir), e->d_name, len + n, search);
+	}
+	search->depth--;
+	(void)closedir(dir);
+	return r;
+}
+
+/* The mount is of a directory in a volume that is the guest's, whose path @mount has already. */
+static int use_subpath(struct sb_container *ctr, struct oci_mount *mount, const char *path,
+		       const struct stat *st, struct err *err)
+{
+	char *option = arena_printf(ctr->arena, KATA_SUBPATH "%s", path);
+	struct agent_storage storage = {
+		.driver = "bind",
+		.source = mount->source,
+		.fstype = "bind",
+		.mount_point = arena_printf(ctr->arena, VOLUME_SUBPATH_DIR "/%s-%zu", ctr->id,
+					    ctr->nr_storages),
+	};
+
+	if (!option || arena_strv_add(ctr->arena, &storage.driver_options, option) < 0 ||
+	    add_owner(ctr, st, &storage.options) < 0)
+		return err_set(err, ENOMEM, "out of memory");
+	return use_storage(ctr, mount, &storage, err);
+}
+
+static int keep_subpath(struct sb_container *ctr, struct oci_mount *mount, int fd, struct err *err)
+{
+	const char *parent = find_parent_volume(ctr, mount->source);
+	struct stat st, parent_st;
+	struct volume volume;
+
+	if (!parent || !parse_path(parent, &volume))
+		return 0;
+	cleanup_close int parent_fd = share_open(parent, false);
+	if (parent_fd < 0 || fstat(parent_fd, &parent_st) < 0 || fstat(fd, &st) < 0 ||
+	    st.st_dev != parent_st.st_dev || !S_ISDIR(st.st_mode))
+		return 0;
+	struct search search = { .dev = st.st_dev,
+				 .ino = st.st_ino,
+				 .budget = VOLUME_SUBPATHS_MAX };
+	int r = find_below(parent_fd, ".", 0, &search);
+	if (r < 0)
+		return err_set_errno(err, r, "mount %s: find it in %s", mount->destination, parent);
+	if (r)
+		r = keep(ctr, mount, &volume, parent_fd, err);
+	return r > 0 ? use_subpath(ctr, mount, search.path, &st, err) : r;
+}
+
 /**
  * volume_keep_in_guest() - volumes that are the guest's own
  * @ctr: container; its sandbox has its configuration
@@ -211,40 +356,48 @@ static int use_local(struct sb_container *ctr, struct oci_mount *mount, const st
 int volume_keep_in_guest(struct sb_container *ctr, struct oci_mount *mount, int fd, struct err *err)
 {
 	struct volume volume;
-	struct statfs fs;
-	struct stat st;
 
-	if (!parse_path(mount->source, &volume) || !is_plugin(&volume, "empty-dir"))
-		return 0;
-	if (fstatfs(fd, &fs) < 0 || fstat(fd, &st) < 0)
-		return err_set_errno(err, -errno, "mount %s: %s", mount->destination,
-				     mount->source);
-	if (!S_ISDIR(st.st_mode))
-		return 0;
-	if (fs.f_type == TMPFS_MAGIC)
-		return use_tmpfs(ctr, mount, &volume, &st, &fs, err);
-	if (fs.f_type == HUGETLBFS_MAGIC)
-		return use_hugetlbfs(ctr, mount, &volume, &st, &fs, err);
-	return ctr->sandbox->config->runtime.disable_guest_empty_dir
-		       ? 0
-		       : use_local(ctr, mount, &volume, &st, err);
+	if (!parse_path(mount->source, &volume))
+		return keep_subpath(ctr, mount, fd, err);
+	return is_plugin(&volume, "empty-dir") ? keep(ctr, mount, &volume, fd, err) : 0;
 }
 
-static const struct sb_volume *find_shared(const struct sb_container *ctr, const char *path,
-					   const struct stat *st, unsigned flags)
+static struct sb_volume *find_shared(const struct sb_container *ctr, const char *path,
+				     const struct stat *st, unsigned flags)
 {
 	list_for_each(node, &ctr->sandbox->containers) {
 		const struct sb_container *other = list_entry(node, struct sb_container, node);
 
 		for (size_t i = 0; i < other->nr_volumes; i++) {
-			const struct sb_volume *v = &other->volumes[i];
+			struct sb_volume *v = &other->volumes[i];
 
 			if (str_eq(v->path, path) && v->dev == st->st_dev && v->ino == st->st_ino &&
-			    (v->flags == flags || v->flags == (flags & ~(unsigned)SHARE_READ_ONLY)))
+			    (v->flags | SHARE_READ_ONLY) == (flags | SHARE_READ_ONLY))
 				return v;
 		}
 	}
 	return NULL;
+}
+
+/* Others mount it read-only so far. What is so on the host stays so. */
+static int make_writable(const struct sb_container *ctr, const char *name, int fd, struct err *err)
+{
+	struct sandbox *sb = ctr->sandbox;
+	struct statvfs fs;
+	int r = neg_errno(fstatvfs(fd, &fs));
+
+	if (r >= 0 && !(fs.f_flag & ST_RDONLY))
+		r = share_make_writable(&sb->share, name, sb->virtiofsd.proc.pid);
+	if (r < 0)
+		return err_set_errno(err, r, "let the VM write to %s", name);
+	list_for_each(node, &sb->containers) {
+		struct sb_container *other = list_entry(node, struct sb_container, node);
+
+		for (size_t i = 0; i < other->nr_volumes; i++)
+			if (str_eq(other->volumes[i].name, name))
+				other->volumes[i].flags &= ~(unsigned)SHARE_READ_ONLY;
+	}
+	return 0;
 }
 
 static int note_volume(struct sb_container *ctr, const struct sb_volume *volume)
@@ -260,34 +413,44 @@ static int note_volume(struct sb_container *ctr, const struct sb_volume *volume)
  * volume_find() - choose the name below the shared tree for the source of a bind mount
  * @ctr: container; it notes what it uses
  * @host_path: source
- * @st: of the source
+ * @fd: the source
  * @flags: enum share_flag
  * @name: a unique name, for what is not shared with other containers
  * @ret_name: receives the name
  * @ret_known: it is shared already
  * @err: filled on failure
  *
- * Return: 0 or -ENOMEM.
+ * Return: 0 or -errno.
  */
-int volume_find(struct sb_container *ctr, const char *host_path, const struct stat *st,
-		unsigned flags, const char *name, const char **ret_name, bool *ret_known,
-		struct err *err)
+int volume_find(struct sb_container *ctr, const char *host_path, int fd, unsigned flags,
+		const char *name, const char **ret_name, bool *ret_known, struct err *err)
 {
 	struct volume volume;
-	const struct sb_volume *known = NULL;
-	struct sb_volume own = { .dev = st->st_dev, .ino = st->st_ino, .flags = flags };
+	struct stat st;
 
-	if (parse_path(host_path, &volume)) {
-		known = find_shared(ctr, host_path, st, flags);
-		if (known)
-			own.flags = known->flags;
-		own.path = arena_strdup(ctr->arena, host_path);
-		own.name = arena_strdup(ctr->arena, known ? known->name : name);
-		if (!own.path || !own.name || note_volume(ctr, &own) < 0)
-			return err_set(err, ENOMEM, "out of memory");
-		name = own.name;
-	}
 	*ret_name = name;
+	*ret_known = false;
+	if (!parse_path(host_path, &volume))
+		return 0;
+	if (fstat(fd, &st) < 0)
+		return err_set_errno(err, -errno, "stat %s", host_path);
+	const struct sb_volume *known = find_shared(ctr, host_path, &st, flags);
+	if (known && (known->flags & ~flags & SHARE_READ_ONLY)) {
+		int r = make_writable(ctr, known->name, fd, err);
+
+		if (r < 0)
+			return r;
+	}
+	const struct sb_volume own = {
+		.path = arena_strdup(ctr->arena, host_path),
+		.dev = st.st_dev,
+		.ino = st.st_ino,
+		.flags = known ? known->flags : flags,
+		.name = arena_strdup(ctr->arena, known ? known->name : name),
+	};
+	if (!own.path || !own.name || note_volume(ctr, &own) < 0)
+		return err_set(err, ENOMEM, "out of memory");
+	*ret_name = own.name;
 	*ret_known = known;
 	return 0;
 }

@@ -20,8 +20,8 @@ struct sb_container;
 int volume_keep_in_guest(struct sb_container *ctr, struct oci_mount *mount, int fd,
 			 struct err *err) must_check;
 /* The name it has, or will have, below the shared tree; *@ret_known: another container shares it. */
-int volume_find(struct sb_container *ctr, const char *host_path, const struct stat *st,
-		unsigned flags, const char *name, const char **ret_name, bool *ret_known,
+int volume_find(struct sb_container *ctr, const char *host_path, int fd, unsigned flags,
+		const char *name, const char **ret_name, bool *ret_known,
 		struct err *err) must_check;
 bool volume_is_shared(const struct sb_container *ctr, const char *name);
 /* A mount that has been shared, whose source is a path of the guest by now. */

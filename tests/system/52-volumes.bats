@@ -141,6 +141,73 @@ logged() {
 	[ ! -e "$run/x" ]
 }
 
+@test "a persistent volume that is first mounted read-only and then written is one file system" {
+	cc -static -O1 -o "$BATS_TEST_TMPDIR/mapping" "$REPO/tests/lib/mapping.c"
+	volume csi pv-1
+	# Such volumes are a level deeper.
+	local pv=$VOLUME/mount tool=("$BATS_TEST_TMPDIR/mapping" /tool '{ readonly: true }')
+	mkdir -m 777 "$pv"
+	echo old > "$pv/f"
+	run_pod
+	run_container reader 'touch /v/x; /tool wait /v/f; cat /v/f; touch /v/x; sleep 1000' \
+		"$(mounts "$pv" /v '{ readonly: true }' "${tool[@]}")"
+	wait_for 30 logged reader mapped
+	# Nobody writes yet: the host does not let the VM.
+	run cri execsync "$CONTAINER" sh -c 'mkdir /tmp/v; mount -o bind,rw /v /tmp/v; touch /tmp/v/x'
+	[ ! -e "$pv/x" ]
+	run_container writer '/tool set /v/f; echo new >> /v/f; touch /v/y' "$(mounts "$pv" /v '{}' "${tool[@]}")"
+	wait_for 30 is "$CONTAINER" "EXITED 0"
+	wait_for 30 logged reader changed
+	wait_for 30 logged reader 'new$'
+	cut -d' ' -f4- "$BATS_TEST_TMPDIR/reader.log"
+	wait_for 30 [ "$(grep -c 'touch: /v/x: Read-only file system' "$BATS_TEST_TMPDIR/reader.log")" -eq 2 ]
+	[ "$(cat "$pv/f")" = $'!ld\nnew' ]
+	[ -e "$pv/y" ]
+	[ ! -e "$pv/x" ]
+}
+
+@test "subPath and subPathExpr: of an emptyDir in memory they are part of it; links do not lead out" {
+	volume empty-dir mem size=3m
+	local mem=$VOLUME one two three disk
+	chmod 2770 "$mem"
+	chown 0:2000 "$mem"
+	# kubelet makes what is not there, on the host; "$(POD)" of a subPathExpr it has filled in.
+	mkdir -p "$mem/a/pod-1"
+	chmod 2770 "$mem/a/pod-1"
+	subpath "$mem" a/pod-1 0
+	one=$SUBPATH
+	mkdir "$mem/made"
+	subpath "$mem" made 1
+	two=$SUBPATH
+	mkdir "$mem/out"
+	subpath "$mem" out 2
+	three=$SUBPATH
+	volume empty-dir disk
+	mkdir "$VOLUME/pod-1"
+	subpath "$VOLUME" pod-1 3
+	disk=$SUBPATH
+	run_pod
+	run_container init 'mkdir /m/made; chmod 700 /m/made; echo made > /m/made/f; ln -s /etc /m/out; ls /m' "$(mounts "$mem" /m)"
+	wait_for 30 is "$CONTAINER" "EXITED 0"
+	run_container sub 'stat -c %a:%g /one /two; df -k /one; cat /two/f; ls -A /three; echo there > /one/f; touch /three/x;
+		echo there > /disk/f; sleep 1000' "$(mounts "$one" /one '{}' "$two" /two '{}' "$three" /three '{}' "$disk" /disk)"
+	wait_for 30 logged sub 'made$'
+	wait_for 30 [ -s "$disk/f" ]
+	cut -d' ' -f4- "$BATS_TEST_TMPDIR/sub.log"
+	logged sub '2770:2000$'
+	logged sub '700:'
+	logged sub 'tmpfs  *3072 .*/one'
+	run ! logged sub passwd
+	run_container whole 'cat /m/a/pod-1/f; ls -l /m; ls /m/etc' "$(mounts "$mem" /m)"
+	wait_for 30 is "$CONTAINER" "EXITED 0"
+	cut -d' ' -f4- "$BATS_TEST_TMPDIR/whole.log"
+	logged whole 'there$'
+	# The link led to a directory of that name in the volume, where the file is.
+	logged whole 'x$'
+	[ -z "$(ls "$one")" ]
+	[ "$(cat "$disk/f")" = there ]
+}
+
 @test "emptyDir of huge pages: as many as the container's limit, refused without one" {
 	local huge
 	volume empty-dir huge

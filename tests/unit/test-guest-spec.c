@@ -63,6 +63,14 @@ int share_remove(struct share *share, const char *name)
 	return -ENOSYS;
 }
 
+int share_make_writable(struct share *share, const char *name, pid_t exporter)
+{
+	(void)share;
+	(void)name;
+	(void)exporter;
+	return -ENOSYS;
+}
+
 int share_isolate_mounts(struct err *err)
 {
 	return err_set_errno(err, -ENOSYS, "played");
