@@ -241,6 +241,10 @@ static int convert_bind(struct sb_container *ctr, struct oci_spec *spec, size_t 
 			       "mounts[%zu] (%s): %s is a socket of the host, to which nobody can "
 			       "connect from a VM",
 			       index, mount->destination, mount->source);
+	if (mount->nr_uid_mappings || has_option(mount, "idmap") || has_option(mount, "ridmap"))
+		return err_set(err, ENOTSUP,
+			       "mounts[%zu] (%s): ids cannot be mapped in what is shared with a VM",
+			       index, mount->destination);
 	(void)snprintf(name, sizeof(name), "%s-%zu-%.200s", ctr->id, index,
 		       base_name(mount->source));
 	unsigned flags = share_flags(mount);

@@ -249,7 +249,7 @@ refused() {
 	mkdir "$BUNDLE/rootfs/mapped"
 	edit_config '.mounts += [{ destination: "/mapped", type: "bind", source: "/usr/share", options: ["bind", "idmap"],
 		uidMappings: [{ containerID: 0, hostID: 1000, size: 1 }], gidMappings: [{ containerID: 0, hostID: 1000, size: 1 }] }]'
-	refused /mapped
+	refused '(/mapped): ids cannot be mapped in what is shared with a VM'
 }
 
 @test "labels of the host's AppArmor and SELinux policies do not reach into the guest" {
