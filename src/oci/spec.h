@@ -31,4 +31,5 @@ void oci_process_write(struct json_writer *w, const struct oci_process *process)
 void oci_resources_write(struct json_writer *w, const struct oci_resources *resources);
 int oci_spec_format(const struct oci_spec *spec, unsigned indent, struct strbuf *out) must_check;
 
+int oci_features_format(unsigned indent, struct strbuf *out) must_check;
 int oci_spec_template(struct strbuf *out) must_check;

@@ -38,6 +38,8 @@
 #define SHIM_LISTEN_FD 3
 /* Exit status of a task whose shim has gone: it was killed with it. */
 #define DELETE_STATUS (128 + SIGKILL)
+/* containerd's name for the document of the runtime specification. */
+#define FEATURES_TYPE_URL "types.containerd.io/opencontainers/runtime-spec/1/features/Features"
 
 static int fail(const struct err *err)
 {
@@ -379,8 +381,10 @@ int containerd_info(const struct shim_options *options)
 	struct kv allow_mounts = { key, value };
 	struct runtime_info info = { .name = "io.containerd.kata.v2",
 				     .version = &version,
+				     .features.type_url = FEATURES_TYPE_URL,
 				     .annotations = &allow_mounts,
 				     .nr_annotations = 1 };
+	cleanup_strbuf struct strbuf features = STRBUF_NULL;
 	cleanup_arena struct arena *arena = NULL;
 	uint8_t *data;
 	size_t len;
@@ -388,6 +392,11 @@ int containerd_info(const struct shim_options *options)
 	(void)options;
 	if (arena_new(&arena) < 0)
 		return -ENOMEM;
-	int r = pb_encode(&runtime_info_type, &info, arena, &data, &len);
+	int r = oci_features_format(0, &features);
+	if (r < 0)
+		return r;
+	info.features.value = (const uint8_t *)features.data;
+	info.features.value_len = features.len;
+	r = pb_encode(&runtime_info_type, &info, arena, &data, &len);
 	return r < 0 ? r : io_write_full(STDOUT_FILENO, data, len);
 }

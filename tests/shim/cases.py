@@ -15,6 +15,18 @@ from wire import Closed, Connection, first, frame, msg, parse, text
 HERE = os.getcwd()
 
 
+def info():
+    """What the shim tells a containerd of itself: mounts that it makes itself, what it knows of the specification."""
+    done = subprocess.run([os.path.join(BUILD, "containerd-shim-kata-v2"), "-info"], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, check=True)
+    mounts, features = first(done.stdout, 5), first(done.stdout, 4)
+    assert (text(mounts, 1), text(mounts, 2)) == ("containerd.io/runtime-allow-mounts", "mkdir/*,format/*,erofs")
+    assert text(features, 1) == "types.containerd.io/opencontainers/runtime-spec/1/features/Features"
+    known = json.loads(text(features, 2))
+    assert "rro" in known["mountOptions"]
+    assert known["linux"]["mountExtensions"]["idmap"]["enabled"] is False
+
+
 def garbage():
     """What is no ttrpc ends its own connection; what is a bad call is told so, and its connection lives."""
     with Shim(HERE, "garbage", ["sleep", "1000"]) as shim:

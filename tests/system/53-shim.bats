@@ -19,6 +19,8 @@ teardown() {
 	[ -z "$(ls /run/kata/ns/kata-test-shim 2>/dev/null)" ]
 }
 
+@test "-info: mounts that the shim makes itself, features" { shim info; }
+
 @test "garbage, half frames, unknown methods, too long messages" { shim garbage; }
 
 @test "a client that does not read stalls only itself" { shim slow_reader; }
