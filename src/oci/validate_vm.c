@@ -130,10 +130,11 @@ int oci_spec_validate_vm(const struct oci_spec *spec, const struct oci_vm_policy
 {
 	const struct oci_namespace *user = oci_namespace_find(spec, "user");
 	const struct oci_linux *lin = spec->linux_;
-	int r = check_guest_namespaces(spec, policy, err);
+	/* The network first: Kubernetes' hostNetwork leaves the UTS namespace out, too. */
+	int r = check_network(spec, err);
 
 	if (r == 0)
-		r = check_network(spec, err);
+		r = check_guest_namespaces(spec, policy, err);
 	if (r == 0)
 		r = check_seccomp(lin->seccomp, err);
 	if (r == 0)

@@ -97,7 +97,7 @@ load ../lib/cri
 	run run_pod '.linux.security_context.namespace_options.network = 2'
 	echo "$output"
 	[ -z "$POD" ]
-	[[ "$output" == *"a container in a VM cannot"* ]]
+	[[ "$output" == *"a container in a VM cannot use the host's network"* ]]
 }
 
 @test "volumes: a directory, live updates by a swapped link, read-only" {
