@@ -20,6 +20,7 @@
 static const struct agent_cpu_usage no_usage;
 static const struct agent_throttling_data no_throttling;
 static const struct agent_memory_data no_memory;
+static const struct agent_memory_stats no_memory_stats;
 static const struct agent_pids_stats no_pids;
 static const struct agent_hugetlb_stats no_hugetlb;
 
@@ -67,6 +68,7 @@ static int list_v1_hugetlb(const struct agent_cgroup_stats *cg, struct arena *ar
 	return 0;
 }
 
+/* CRI-O reads processors, memory and processes without asking whether these messages are there. */
 static int pack_v1(const struct agent_stats_container_response *stats, struct arena *arena,
 		   struct pb_any *ret)
 {
@@ -83,42 +85,37 @@ static int pack_v1(const struct agent_stats_container_response *stats, struct ar
 	struct cgroup1_throttle v1_throttle = { throttling->periods, throttling->throttled_periods,
 						throttling->throttled_time };
 	struct cgroup1_cpu_stat v1_cpu = { &v1_usage, &v1_throttle };
-	struct cgroup1_memory_stat v1_memory = { 0 };
-	struct cgroup1_memory_entry entries[3] = { { 0 } };
-	struct cgroup1_metrics metrics = { .pids = &v1_pids,
-					   .cpu = &v1_cpu,
-					   .blkio = cg->blkio_stats };
+	const struct agent_memory_stats *m = cg->memory_stats ? cg->memory_stats : &no_memory_stats;
+	struct cgroup1_memory_entry entries[] = { memory_entry(m->usage),
+						  memory_entry(m->swap_usage),
+						  memory_entry(m->kernel_usage),
+						  { 0 } };
+	struct cgroup1_memory_stat v1_memory = {
+		.cache = memory_detail(m, "file"),
+		.rss = memory_detail(m, "anon"),
+		.mapped_file = memory_detail(m, "file_mapped"),
+		.pg_fault = memory_detail(m, "pgfault"),
+		.pg_maj_fault = memory_detail(m, "pgmajfault"),
+		.inactive_anon = memory_detail(m, "inactive_anon"),
+		.active_anon = memory_detail(m, "active_anon"),
+		.inactive_file = memory_detail(m, "inactive_file"),
+		.active_file = memory_detail(m, "active_file"),
+		.total_inactive_file = memory_detail(m, "inactive_file"),
+		.total_cache = memory_detail(m, "file"),
+		.total_rss = memory_detail(m, "anon"),
+		.hierarchical_memory_limit = entries[0].limit,
+		.usage = &entries[0],
+		.swap = &entries[1],
+		.kernel = &entries[2],
+		.kernel_tcp = &entries[3],
+	};
+	struct cgroup1_metrics metrics = {
+		.pids = &v1_pids, .cpu = &v1_cpu, .memory = &v1_memory, .blkio = cg->blkio_stats
+	};
 	int r = list_v1_hugetlb(cg, arena, &metrics);
 
 	if (r < 0)
 		return r;
-
-	if (cg->memory_stats) {
-		const struct agent_memory_stats *m = cg->memory_stats;
-
-		entries[0] = memory_entry(m->usage);
-		entries[1] = memory_entry(m->swap_usage);
-		entries[2] = memory_entry(m->kernel_usage);
-		v1_memory = (struct cgroup1_memory_stat){
-			.cache = memory_detail(m, "file"),
-			.rss = memory_detail(m, "anon"),
-			.mapped_file = memory_detail(m, "file_mapped"),
-			.pg_fault = memory_detail(m, "pgfault"),
-			.pg_maj_fault = memory_detail(m, "pgmajfault"),
-			.inactive_anon = memory_detail(m, "inactive_anon"),
-			.active_anon = memory_detail(m, "active_anon"),
-			.inactive_file = memory_detail(m, "inactive_file"),
-			.active_file = memory_detail(m, "active_file"),
-			.total_inactive_file = memory_detail(m, "inactive_file"),
-			.total_cache = memory_detail(m, "file"),
-			.total_rss = memory_detail(m, "anon"),
-			.hierarchical_memory_limit = entries[0].limit,
-			.usage = &entries[0],
-			.swap = &entries[1],
-			.kernel = &entries[2],
-		};
-		metrics.memory = &v1_memory;
-	}
 	metrics.network = stats->network_stats;
 	metrics.nr_network = stats->nr_network_stats;
 	return pb_any_pack(arena, &cgroup1_metrics_type, &metrics, ret);
@@ -235,17 +232,16 @@ static int pack_v2(const struct agent_stats_container_response *stats, struct ar
 	};
 	struct cgroup2_memory_stat v2_memory;
 	struct cgroup2_io_stat v2_io = { 0 };
-	struct cgroup2_metrics metrics = { .pids = &v2_pids, .cpu = &v2_cpu, .io = &v2_io };
+	struct cgroup2_metrics metrics = {
+		.pids = &v2_pids, .cpu = &v2_cpu, .memory = &v2_memory, .io = &v2_io
+	};
 	int r = list_v2_hugetlb(cg, arena, &metrics);
 
 	if (r >= 0 && cg->blkio_stats)
 		r = list_v2_io(cg->blkio_stats, arena, &v2_io);
 	if (r < 0)
 		return r;
-	if (cg->memory_stats) {
-		fill_v2_memory(cg->memory_stats, &v2_memory);
-		metrics.memory = &v2_memory;
-	}
+	fill_v2_memory(cg->memory_stats ? cg->memory_stats : &no_memory_stats, &v2_memory);
 	metrics.network = stats->network_stats;
 	metrics.nr_network = stats->nr_network_stats;
 	return pb_any_pack(arena, &cgroup2_metrics_type, &metrics, ret);
