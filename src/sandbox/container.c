@@ -512,6 +512,8 @@ int sb_container_add_exec(struct sb_container *ctr, const char *exec_id, const c
 		return r;
 	}
 	guest_spec_drop_labels(ctr->id, spec, LOG_LEVEL_DEBUG);
+	/* CRI-O's process object is a copy of the container's own. */
+	spec->terminal = io.terminal;
 	exec->spec = spec;
 	exec->host_pid = ctr->init->host_pid;
 	list_add_tail(&ctr->execs, &exec->node);

@@ -159,7 +159,8 @@ class Shim:
             return f.read()
 
     def add_exec(self, exec_id, args, ident=None, terminal=False):
-        process = {"args": args, "cwd": "/", "env": ["PATH=/bin"], "user": {"uid": 0, "gid": 0}, "terminal": terminal}
+        # It is the call that says whether there is a terminal: CRI-O's process object is the container's.
+        process = {"args": args, "cwd": "/", "env": ["PATH=/bin"], "user": {"uid": 0, "gid": 0}}
         out = os.path.join(self.folder, exec_id + ".out")
         os.close(os.open(out, os.O_CREAT | os.O_WRONLY, 0o600))
         spec = any_of("types.containerd.io/opencontainers/runtime-spec/1/Process", json.dumps(process))
