@@ -44,11 +44,12 @@ struct sb_process {
 	unsigned refs;
 	struct list node;		/* in container->execs; unlinked for the first process */
 	struct sb_container *container; /* NULL once the container is gone */
-	struct arena *arena;		/* of exec_id and spec */
+	struct arena *arena;		/* of exec_id, spec and uris */
 	const char *exec_id;		/* "" for the container's first process */
 	const struct oci_process *spec; /* exec only, until it is started */
 	enum sb_process_state state;
 	struct sb_process_io io; /* until the streams are connected */
+	const char *uris[3];	 /* of the streams, as the manager named them; NULL: none */
 	struct relay *relays[3];
 	uint32_t host_pid; /* what the manager is told */
 	int exit_status;

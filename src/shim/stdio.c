@@ -133,3 +133,15 @@ int stdio_open(struct shim *shim, const struct stdio_request *req, struct sb_pro
 	*ret = io;
 	return 0;
 }
+
+/**
+ * stdio_note() - keep what a call says of the streams of a process
+ * @process: process
+ * @req: what the call says
+ */
+void stdio_note(struct sb_process *process, const struct stdio_request *req)
+{
+	process->uris[0] = arena_strdup(process->arena, req->in);
+	process->uris[1] = arena_strdup(process->arena, req->out);
+	process->uris[2] = arena_strdup(process->arena, req->err);
+}

@@ -23,5 +23,7 @@ struct stdio_request {
  */
 int stdio_open(struct shim *shim, const struct stdio_request *req, struct sb_process_io *ret,
 	       int *ret_netns_fd, struct standin **ret_standin, struct err *err) must_check;
+/* So that State can tell a manager that was started anew. Without memory for it, it cannot. */
+void stdio_note(struct sb_process *process, const struct stdio_request *req);
 /* The key in a stand-in's URI, or "". */
 const char *stdio_standin_key(const char *uri);

@@ -191,6 +191,7 @@ static int create(struct shim *shim, const struct rpc_request *call,
 	if (r < 0)
 		return r;
 	fiber_unlock(&ctr->lock);
+	stdio_note(ctr->init, &streams);
 	resp->pid = ctr->init->host_pid;
 	events_created(shim->events, req, resp->pid);
 	return 0;

@@ -114,6 +114,9 @@ static int handle_state(void *ctx, struct rpc_request *call, const void *request
 	resp->bundle = process->container->bundle;
 	resp->pid = process->host_pid;
 	resp->status = shim_task_status(process);
+	resp->stdin = process->uris[0];
+	resp->stdout = process->uris[1];
+	resp->stderr = process->uris[2];
 	resp->terminal = process->io.terminal;
 	resp->exit_status = (uint32_t)process->exit_status;
 	resp->exited_at = to_timestamp(&process->exited_at);
@@ -215,8 +218,10 @@ static int handle_exec(void *ctx, struct rpc_request *call, const void *request,
 					  req->spec.value_len, io, &exec, err);
 	if (r >= 0 && standin)
 		standin_bind(standin, exec);
-	if (r >= 0)
+	if (r >= 0) {
+		stdio_note(exec, &streams);
 		events_exec_added(shim->events, exec);
+	}
 	fiber_unlock(&ctr->lock);
 	return r;
 }

@@ -207,6 +207,8 @@ def every_method(version):
         state = shim.ok("State", name)
         assert (text(state, 1), text(state, 2)) == (shim.id, shim.bundle)
         assert (first(state, 3), first(state, 4)) == (pid, RUNNING)
+        out = os.path.join(HERE, shim.id + ".out")
+        assert (text(state, 5), text(state, 6), text(state, 7)) == ("", out, out)
         connect = shim.ok("Connect", name)
         assert (first(connect, 1), first(connect, 2)) == (shim.pid, pid)
         wire.wait_until(lambda: "up" in shim.output(), "output")
