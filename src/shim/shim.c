@@ -4,10 +4,14 @@
  */
 #include "shim/shim.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 
+#include "common/fd.h"
+#include "common/io.h"
 #include "common/log.h"
 #include "common/str.h"
+#include "oci/grouping.h"
 #include "sandbox/container.h"
 #include "shim/events.h"
 #include "shim/journal.h"
@@ -202,12 +206,28 @@ static void on_process_exited(void *arg, struct sb_process *process)
 		shim_stop_sandbox(shim);
 }
 
+/* CRI-O takes no events; it looks for this file beside config.json when the container has ended. */
+static void leave_oom_file(const struct sb_container *ctr)
+{
+	cleanup_close int dir = neg_errno(open(ctr->bundle, O_PATH | O_DIRECTORY | O_CLOEXEC));
+	struct oci_grouping grouping;
+	struct err ignored = ERR_NULL; /* the container was created with these annotations */
+
+	if (oci_grouping_find(ctr->id, ctr->spec, &grouping, &ignored) < 0 ||
+	    !str_eq(grouping.manager, "cri-o"))
+		return;
+	int r = dir < 0 ? dir : io_replace_file_at(dir, "oom", "", 0, 0644);
+	if (r < 0)
+		log_warn_errno(r, "tell CRI-O that container %s ran out of memory", ctr->id);
+}
+
 static void on_oom(void *arg, struct sb_container *ctr)
 {
 	struct shim *shim = arg;
 
 	log_info("container %s ran out of memory", ctr->id);
 	events_oom(shim->events, ctr);
+	leave_oom_file(ctr);
 	journal_add(shim->journal, ADMIN_EVENT_OOM, ctr->id, "", 0, "");
 }
 

@@ -403,16 +403,24 @@ def limit_memory(spec):
     spec["linux"]["resources"]["memory"] = {"limit": 32 << 20}
 
 
+def limit_memory_as_crio(spec):
+    limit_memory(spec)
+    spec["annotations"] = {"io.kubernetes.cri-o.ContainerType": "container",
+                           "io.kubernetes.cri-o.SandboxID": spec["annotations"]["io.kubernetes.cri.sandbox-id"]}
+
+
 def out_of_memory(shim):
-    """TaskOOM, also when an exec was the glutton, and in the right order."""
+    """TaskOOM, also when an exec was the glutton, and in the right order; the file that CRI-O looks for."""
     eat = "x=$(head -c 100000000 /dev/zero | tr '\\0' x); echo ${#x}"
-    assert run_member(shim, "oom1", ["sh", "-c", "exec " + glutton()], limit_memory) == 137
+    assert run_member(shim, "oom1", ["sh", "-c", "exec " + glutton()], limit_memory_as_crio) == 137
+    assert os.path.exists(os.path.join(HERE, "bundle-oom1", "oom"))
     topics = shim.events.topics("oom1")
     assert topics.count("/tasks/oom") == 1 and topics.index("/tasks/oom") < topics.index("/tasks/delete"), topics
     shim.create("oom2", member(shim, "oom2", ["sleep", "1000"], limit_memory))
     shim.ok("Start", msg((1, "oom2")))
     assert shim.run_exec("eater", ["sh", "-c", eat], "oom2") != 0
     shim.events.wait("/tasks/oom", "oom2")
+    assert not os.path.exists(os.path.join(HERE, "bundle-oom2", "oom"))
     shim.finish("oom2")
 
 
