@@ -6,7 +6,10 @@
 #include "oci/grouping.h"
 
 #include <errno.h>
+#include <string.h>
 
+#include "common/arena.h"
+#include "common/json.h"
 #include "common/str.h"
 
 struct dialect {
@@ -147,6 +150,36 @@ static int size_of_pod(const struct oci_spec *spec, struct oci_sandbox_size *siz
 	return r;
 }
 
+#define CRIO_RESOURCES "io.kubernetes.cri-o.PodLinuxResources"
+
+/* CRI's LinuxContainerResources as JSON; "null" for a pod that says nothing. */
+static int size_of_crio_pod(const char *text, struct oci_sandbox_size *size, struct err *err)
+{
+	const struct json_limits limits = { .max_len = 64 << 10,
+					    .max_nodes = 1024,
+					    .max_depth = 4 };
+	cleanup_arena struct arena *arena = NULL;
+	struct json *root;
+	int r = arena_new(&arena);
+
+	if (r < 0)
+		return err_set_errno(err, r, "annotation " CRIO_RESOURCES);
+	r = json_parse(arena, text, strlen(text), "annotation " CRIO_RESOURCES, &limits, &root,
+		       err);
+	if (r < 0 || root->type == JSON_NULL)
+		return r;
+	r = json_expect(root, JSON_OBJECT, err);
+	if (r == 0)
+		r = json_get_u64(root, "cpu_period", &size->cpu_period, err);
+	if (r == 0)
+		r = json_get_u64(root, "cpu_shares", &size->cpu_shares, err);
+	if (r == 0)
+		r = json_get_i64(root, "cpu_quota", &size->cpu_quota, err);
+	if (r == 0)
+		r = json_get_i64(root, "memory_limit_in_bytes", &size->memory, err);
+	return r;
+}
+
 static void size_of_container(const struct oci_resources *resources, struct oci_sandbox_size *size)
 {
 	const struct oci_cpu *cpu = resources->cpu;
@@ -168,15 +201,18 @@ static void size_of_container(const struct oci_resources *resources, struct oci_
  *	member
  * @err: receives the reason
  *
- * Return: 0, or -EINVAL when an annotation is not a number.
+ * Return: 0, -EINVAL when an annotation is not what it should be, or -ENOMEM.
  */
 int oci_sandbox_size_find(const struct oci_grouping *grouping, const struct oci_spec *spec,
 			  struct oci_sandbox_size *ret, struct err *err)
 {
+	const char *crio = oci_annotation(spec, CRIO_RESOURCES);
 	struct oci_sandbox_size size = { 0 };
 	int r = 0;
 
-	if (grouping->type == OCI_CONTAINER_SANDBOX)
+	if (grouping->type == OCI_CONTAINER_SANDBOX && crio)
+		r = size_of_crio_pod(crio, &size, err);
+	else if (grouping->type == OCI_CONTAINER_SANDBOX)
 		r = size_of_pod(spec, &size, err);
 	else if (grouping->type == OCI_CONTAINER_SINGLE && spec->linux_ && spec->linux_->resources)
 		size_of_container(spec->linux_->resources, &size);

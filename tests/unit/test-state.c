@@ -212,6 +212,44 @@ static void a_pod_is_sized_by_annotations(void **state)
 		"annotation io.kubernetes.cri.sandbox-memory: \"1G\" is not a number it may have");
 }
 
+static void a_pod_of_crio_is_sized_by_one_annotation(void **state)
+{
+	const struct oci_grouping pod = { .type = OCI_CONTAINER_SANDBOX };
+	struct oci_sandbox_size size;
+
+	(void)state;
+	assert_int_equal(
+		oci_sandbox_size_find(
+			&pod,
+			annotated("io.kubernetes.cri-o.PodLinuxResources={\"cpu_period\":100000,"
+				  "\"cpu_quota\":150000,\"cpu_shares\":1536,"
+				  "\"memory_limit_in_bytes\":268435456,\"unified\":{\"a\":\"b\"}}",
+				  NULL),
+			&size, &err),
+		0);
+	assert_int_equal(size.memory, 268435456);
+	assert_int_equal(size.cpu_shares, 1536);
+	assert_int_equal(oci_sandbox_size_vcpus(&size), 2);
+	/* What Go writes for a pod without limits. */
+	assert_int_equal(
+		oci_sandbox_size_find(&pod,
+				      annotated("io.kubernetes.cri-o.PodLinuxResources=null", NULL),
+				      &size, &err),
+		0);
+	assert_int_equal(size.memory, 0);
+	assert_int_equal(
+		oci_sandbox_size_find(
+			&pod,
+			annotated("io.kubernetes.cri-o.PodLinuxResources={\"cpu_period\":-1}",
+				  NULL),
+			&size, &err),
+		-EINVAL);
+	assert_int_equal(oci_sandbox_size_find(
+				 &pod, annotated("io.kubernetes.cri-o.PodLinuxResources={", NULL),
+				 &size, &err),
+			 -EINVAL);
+}
+
 static void a_single_container_is_sized_by_its_resources(void **state)
 {
 	static const char text[] =
@@ -241,6 +279,7 @@ int main(void)
 		ARENA_TEST(each_manager_groups_in_its_own_words),
 		ARENA_TEST(annotations_that_make_no_sense_are_refused),
 		ARENA_TEST(a_pod_is_sized_by_annotations),
+		ARENA_TEST(a_pod_of_crio_is_sized_by_one_annotation),
 		ARENA_TEST(a_single_container_is_sized_by_its_resources),
 	};
 
