@@ -179,7 +179,7 @@ static int claim(struct creation *c, struct err *err)
 	r = pod_find(c->cli, c->id, c->spec, c->arena, &c->pod, err);
 	if (r < 0)
 		return r;
-	const struct oci_vm_policy policy = { .in_pod = c->pod.exists };
+	const struct oci_vm_policy policy = { .in_pod = c->pod.in_pod };
 	r = oci_spec_validate_vm(c->spec, &policy, err);
 	if (r < 0)
 		return r;

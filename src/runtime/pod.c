@@ -163,6 +163,7 @@ int pod_find(const struct cli *cli, const char *id, const struct oci_spec *spec,
 	if (r < 0)
 		return r;
 	ret->sandbox_id = id;
+	ret->in_pod = grouping.type != OCI_CONTAINER_SINGLE;
 	if (grouping.type == OCI_CONTAINER_MEMBER) {
 		ret->sandbox_id = grouping.sandbox_id;
 		ret->exists = true;
@@ -175,7 +176,7 @@ int pod_find(const struct cli *cli, const char *id, const struct oci_spec *spec,
 	}
 	if (by_netns) {
 		ret->sandbox_id = by_netns;
-		ret->exists = true;
+		ret->exists = ret->in_pod = true;
 	}
 	return 0;
 }

@@ -13,6 +13,7 @@
 struct pod {
 	const char *sandbox_id;
 	bool exists; /* it has a shim already */
+	bool in_pod; /* it exists or is said to be a pod's: others may join */
 	enum standin_netns netns;
 	int netns_fd; /* for STANDIN_NETNS_JOIN */
 };

@@ -67,8 +67,10 @@ conmon_create() {
 
 @test "pod members by CRI-O's annotations join the sandbox's VM" {
 	make_bundle sleep 1000
-	edit_config '.annotations = {"io.kubernetes.cri-o.ContainerType": "sandbox", "io.kubernetes.cri-o.SandboxID": $id}' \
-		--arg id "crio-$$"
+	# CRI-O makes the pod's namespaces itself, for the sandbox as for its members.
+	pin='.linux.namespaces |= map(if .type == "ipc" or .type == "uts" then .path = "/proc/self/ns/\(.type)" else . end)'
+	edit_config "$pin"' | .annotations = {"io.kubernetes.cri-o.ContainerType": "sandbox",
+		"io.kubernetes.cri-o.SandboxID": $id}' --arg id "crio-$$"
 	ID=crio-$$
 	conmon_create
 	kata start "$ID"
@@ -76,7 +78,7 @@ conmon_create() {
 	sandbox=$ID
 	rm "$BATS_TEST_TMPDIR/pid"
 	make_bundle sleep 1000
-	edit_config '.annotations = {"io.kubernetes.cri-o.ContainerType": "container", "io.kubernetes.cri-o.SandboxID": $id}
+	edit_config "$pin"' | .annotations = {"io.kubernetes.cri-o.ContainerType": "container", "io.kubernetes.cri-o.SandboxID": $id}
 		| .linux.namespaces |= map(if .type == "network" then .path = "/proc/\($pid)/ns/net" else . end)' \
 		--arg id "$sandbox" --arg pid "$(kata state "$sandbox" | jq -r .pid)"
 	ID=member-$$
