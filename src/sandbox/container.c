@@ -66,11 +66,46 @@ int sb_container_add_storage(struct sb_container *ctr, const struct agent_storag
 }
 
 /**
+ * sb_container_pid_is_pinned() - is the PID namespace it asks for a file outside of /proc?
+ * @ctr: container with its spec
+ *
+ * Return: true if so.
+ */
+bool sb_container_pid_is_pinned(const struct sb_container *ctr)
+{
+	const struct oci_namespace *ns = oci_namespace_find(ctr->spec, "pid");
+
+	return ns && !str_empty(ns->path) && !str_skip_prefix(ns->path, "/proc/");
+}
+
+/* NULL when there are several. */
+static const struct sb_container *only_other_member(const struct sb_container *ctr)
+{
+	const struct sb_container *found = NULL;
+
+	list_for_each(node, &ctr->sandbox->containers) {
+		const struct sb_container *other = list_entry(node, struct sb_container, node);
+
+		if (other == ctr || str_eq(other->id, ctr->sandbox->id) ||
+		    other->init->state != SB_PROCESS_STATE_RUNNING)
+			continue;
+		if (found)
+			return NULL;
+		found = other;
+	}
+	return found;
+}
+
+/**
  * sb_container_pid_target() - whose processes a container asks to see
  * @ctr: container with its spec
  *
- * Return: the member of the pod whose number is in the path of the PID namespace, or NULL: it has
- * its own namespace or the pod's.
+ * The path of the PID namespace has the number of that container. CRI-O names a file of its own
+ * upon which it has mounted the namespace, which is the host's for each number: that says only that
+ * it is one of the others.
+ *
+ * Return: the member of the pod that is meant, or NULL: its own namespace or the pod's is meant, or
+ * nobody can tell (sb_container_pid_is_pinned()).
  */
 const struct sb_container *sb_container_pid_target(const struct sb_container *ctr)
 {
@@ -79,6 +114,8 @@ const struct sb_container *sb_container_pid_target(const struct sb_container *ct
 	unsigned pid;
 	int len = 0;
 
+	if (sb_container_pid_is_pinned(ctr))
+		return only_other_member(ctr);
 	if (!ns || str_empty(ns->path) ||
 	    sscanf(ns->path, "/proc/%10u/ns/pid%n", &pid, &len) != 1 || !len || ns->path[len])
 		return NULL;

@@ -78,6 +78,7 @@ struct sb_container {
 };
 
 struct sb_container *sb_container_find(struct sandbox *sb, const char *id);
+bool sb_container_pid_is_pinned(const struct sb_container *ctr);
 const struct sb_container *sb_container_pid_target(const struct sb_container *ctr);
 int sb_container_add_storage(struct sb_container *ctr,
 			     const struct agent_storage *storage) must_check;

@@ -329,6 +329,13 @@ static int convert_namespaces(struct sb_container *ctr, struct oci_linux *linux_
 
 	if (!to)
 		return err_set(err, ENOMEM, "out of memory");
+	if (!target && sb_container_pid_is_pinned(ctr))
+		return err_set(
+			err, EOPNOTSUPP,
+			"linux.namespaces: the path of the PID namespace does not say whose "
+			"processes container %s is to see, and its pod does not run exactly one "
+			"other container",
+			ctr->id);
 	for (size_t i = 0; i < linux_->nr_namespaces; i++) {
 		/*
 		 * The guest has one network; a path means nothing there, joining is decided by the

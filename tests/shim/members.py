@@ -29,6 +29,23 @@ def member(shim, ident, args, mount=None, pid=None, memory=0):
     return number
 
 
+def pin_pid(spec):
+    spec["linux"]["namespaces"] = [n for n in spec["linux"]["namespaces"] if n["type"] != "pid"] + [
+        {"type": "pid", "path": "/run/pinned/pidns"}]
+
+
+def pinned(shim):
+    """CRI-O names no number: in a pod of one container it is clear who is meant."""
+    bundle = make_bundle(os.path.join(shim.folder, "bundle-pinned"), ["ps"], {
+        "io.kubernetes.cri-o.ContainerType": "container", "io.kubernetes.cri-o.SandboxID": shim.id}, pin_pid)
+    shim.create("pinned", bundle)
+    shim.ok("Start", msg((1, "pinned")))
+    assert first(shim.ok("Wait", msg((1, "pinned"))), 1) == 0
+    assert "sleep 1111" in shim.output("pinned"), shim.output("pinned")
+    shim.ok("Delete", msg((1, "pinned")))
+    return bundle
+
+
 def share(folder):
     # containerd names a tmpfs that it makes for sandboxes of its own only.
     missing = {"destination": "/dev/shm", "type": "bind", "source": os.path.join(folder, "no-such-shm"),
@@ -37,8 +54,11 @@ def share(folder):
         shim.sandbox("CreateSandbox", (2, shim.bundle))
         shim.sandbox("StartSandbox")
         one = member(shim, "one", ["sh", "-c", "echo hello > /dev/shm/x; exec sleep 1111"], missing)
+        bundle = pinned(shim)
         two = member(shim, "two", ["sh", "-c", "exec sleep 2222"], missing)
         assert one != two, "one number for two containers"
+        answer = shim.call("Create", shim.create_request("pinned", bundle))
+        assert "whose processes container pinned is to see" in answer.words, answer.words
         member(shim, "three", ["sh", "-c", "until cat /dev/shm/x; do sleep 0.1; done; df -k /dev/shm; ps"], missing, one)
         assert first(shim.ok("Wait", msg((1, "three"))), 1) == 0
         output = shim.output("three")
@@ -56,7 +76,9 @@ def processes(folder):
         pod = first(shim.sandbox("StartSandbox"), 1)
         member(shim, "one", ["sh", "-c", "sleep 1111 & exec sleep 1234"], pid=pod)
         member(shim, "two", ["sh", "-c", "(sleep 2222 &) ; exec sleep 2000"], pid=pod)
-        assert shim.run_exec("both", ["ps"], "two") == 0
+        # They are started in the background.
+        wait = "until ps | grep -q 'sleep 222[2]' && ps | grep -q 'sleep 111[1]'; do sleep 0.1; done; ps"
+        assert shim.run_exec("both", ["sh", "-c", wait], "two") == 0
         output = shim.output("both")
         print(output)
         assert all(words in output for words in (" pause", "sleep 1234", "sleep 2222")), "not shared"
