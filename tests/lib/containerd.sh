@@ -52,17 +52,6 @@ config() {
 	TOML
 }
 
-# A private subnet of the documentation range; nothing outside the pods is reached.
-cni() {
-	mkdir -p "$dir/cni"
-	cat > "$dir/cni/10-kata.conflist" <<-JSON
-	{ "cniVersion": "0.4.0", "name": "kata-test-$$", "plugins": [
-	  { "type": "ptp", "ipMasq": false,
-	    "ipam": { "type": "host-local", "dataDir": "$dir/ipam",
-	      "ranges": [ [ { "subnet": "198.51.100.0/24" } ] ], "routes": [ { "dst": "0.0.0.0/0" } ] } } ] }
-	JSON
-}
-
 serve() {
 	PATH=$dir/bin:$build:$PATH setsid "$containerd" --config "$dir/config.toml" >> "$dir/containerd.log" 2>&1 < /dev/null &
 	echo $! > "$dir/containerd.pid"
@@ -78,31 +67,18 @@ serve() {
 start() {
 	mkdir -p "$dir"
 	config > "$dir/config.toml"
-	cni
+	"$repo/tests/lib/cni.sh" "$dir" 198.51.100.0/24
 	serve
 	image kata.test/busybox:1 sh
 	image kata.test/pause:1 /bin/busybox sleep 1000000
 }
 
-# A docker archive: a manifest that names one configuration and one layer.
 image() {
-	local name=$1 root cmd
-	shift
-	root=$(mktemp -d)
-	cmd=$(printf '%s\n' "$@" | jq -R . | jq -cs .)
-	"$repo/tests/lib/make-bundle.sh" "$root/bundle" true
-	tar -C "$root/bundle/rootfs" --sort=name --mtime=@0 -cf "$root/layer.tar" .
-	jq -nc --argjson cmd "$cmd" --arg diff "sha256:$(sha256sum "$root/layer.tar" | cut -d' ' -f1)" '{
-		architecture: "amd64", os: "linux", rootfs: { type: "layers", diff_ids: [ $diff ] },
-		config: { Cmd: $cmd, Env: [ "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" ] }
-	}' > "$root/config.json"
-	jq -nc --arg name "$name" '[ { Config: "config.json", RepoTags: [ $name ], Layers: [ "layer.tar" ] } ]' \
-		> "$root/manifest.json"
-	tar -C "$root" -cf "$root/image.tar" manifest.json config.json layer.tar
+	"$repo/tests/lib/image-archive.sh" "$dir/image.tar" "$@"
 	for namespace in default k8s.io; do
-		ctr -a "$dir/containerd.sock" -n "$namespace" image import "$root/image.tar" > /dev/null
+		ctr -a "$dir/containerd.sock" -n "$namespace" image import "$dir/image.tar" > /dev/null
 	done
-	rm -rf "$root"
+	rm -f "$dir/image.tar"
 }
 
 stop() {

@@ -19,7 +19,8 @@ load ../lib/cri
 	[ "$output" = "got hello" ]
 	run cri exec "$CONTAINER" tty tty
 	[[ "$output" == */dev/pts/* ]]
-	[ "$(cri stats "$web" | jq .memory.working_set_bytes.value)" -gt 100000 ]
+	# CRI-O looks into the host's cgroup of a stand-in then.
+	[ "${KATA_CRIO_TYPE:-vm}" = oci ] || [ "$(cri stats "$web" | jq .memory.working_set_bytes.value)" -gt 100000 ]
 	cri update "$web" $((300 << 20))
 	cri stop "$web" 0
 	is "$web" EXITED
@@ -39,6 +40,7 @@ load ../lib/cri
 }
 
 @test "an ephemeral container sees its target's processes, no other's" {
+	[ "$MANAGER" = containerd ] || skip "CRI-O names no target where there are two containers; see 55-crio.bats"
 	run_pod
 	run_container one 'sleep 1111' '.linux.security_context.namespace_options.pid = 1'
 	local one=$CONTAINER
@@ -82,6 +84,7 @@ load ../lib/cri
 }
 
 @test "port-forward: to a listener on the pod's localhost; nobody listening is told" {
+	[ "${KATA_CRIO_TYPE:-oci}" = oci ] || skip "CRI-O does not forward ports of runtimes of this type"
 	[ "$(printf '%s\n5.9\n' "$(uname -r)" | sort -V | head -1)" = 5.9 ] || skip "this kernel has no SK_LOOKUP"
 	run_pod
 	run_container web 'cd /etc; echo ready; exec httpd -f -p 127.0.0.1:8080 -h /etc'
@@ -97,7 +100,7 @@ load ../lib/cri
 	run run_pod '.linux.security_context.namespace_options.network = 2'
 	echo "$output"
 	[ -z "$POD" ]
-	[[ "$output" == *"a container in a VM cannot use the host's network"* ]]
+	[[ "$output" == *"in a VM"*"cannot use"* && "$output" == *host*network* ]]
 }
 
 @test "volumes: a directory, live updates by a swapped link, read-only" {
@@ -125,6 +128,7 @@ load ../lib/cri
 	kill -9 "$(pgrep -P "$(pgrep -f "containerd-shim-kata-v2 .*-id $POD ")" -f qemu-system)"
 	wait_for 10 is "$CONTAINER" EXITED
 	cri rmp "$POD"
+	[ "$MANAGER" = containerd ] || return 0 # CRI-O removes no pod whose shim does not answer
 	run_pod
 	run_container c 'sleep 1000'
 	kill -9 "$(pgrep -f "containerd-shim-kata-v2 .*-id $POD ")"
@@ -196,7 +200,7 @@ guest_memory() {
 		masked_paths: [ \"/proc/keys\" ], seccomp: { profile_type: 2, localhost_ref: \"$seccomp\" } }"
 	wait_for 30 grep -q ' 0$' "$BATS_TEST_TMPDIR/c.log"
 	cut -d' ' -f4- "$BATS_TEST_TMPDIR/c.log"
-	grep -q 'uid=1000 gid=3000.*groups=3000,4000,5000' "$BATS_TEST_TMPDIR/c.log"
+	grep -q 'uid=1000.* gid=3000.*groups=3000[^,]*,4000,5000' "$BATS_TEST_TMPDIR/c.log"
 	grep -Eq 'touch: /x: (Read-only file system|Permission denied)' "$BATS_TEST_TMPDIR/c.log"
 	grep -q 'chmod: /dev/shm/y: Operation not supported' "$BATS_TEST_TMPDIR/c.log"
 	grep -q '2000.*3000$' "$BATS_TEST_TMPDIR/c.log"
@@ -222,8 +226,8 @@ guest_memory() {
 	wait_for 30 grep -q 'set$' "$BATS_TEST_TMPDIR/c.log"
 	cut -d' ' -f4- "$BATS_TEST_TMPDIR/c.log"
 	grep -q 'mounted$' "$BATS_TEST_TMPDIR/c.log"
-	# containerd gives what it has itself.
-	[ "$(sed -n 's/.*CapEff:\t//p' "$BATS_TEST_TMPDIR/c.log")" = "$(sed -n 's/CapEff:\t//p' "/proc/$(cat "$CTD/containerd.pid")/status")" ]
+	# containerd gives what it has itself, CRI-O names all there are.
+	[ "$MANAGER" = crio ] || [ "$(sed -n 's/.*CapEff:\t//p' "$BATS_TEST_TMPDIR/c.log")" = "$(sed -n 's/CapEff:\t//p' "/proc/$(cat "$CTD/$MANAGER.pid")/status")" ]
 	run ! grep -E ' (loop[0-9]|sd[a-z]|vd[a-z]|nvme)' "$BATS_TEST_TMPDIR/c.log"
 	run -125 cri runp <(jq '.linux.security_context.namespace_options.pid = 2 | .metadata.uid = "q1"' "$BATS_TEST_TMPDIR/pod.json")
 	echo "$output"

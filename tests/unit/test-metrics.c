@@ -102,8 +102,8 @@ static void version_2_has_one_entry_for_a_disk(void **state)
 static void what_the_guest_leaves_out_is_zero(void **state)
 {
 	struct agent_cgroup_stats nothing = { 0 };
-	struct cgroup1_metrics v1;
-	struct cgroup2_metrics v2;
+	struct cgroup1_metrics v1 = { 0 };
+	struct cgroup2_metrics v2 = { 0 };
 
 	(void)state;
 	unpack(&nothing, 1, &cgroup1_metrics_type, &v1);
