@@ -352,21 +352,24 @@ static void addr_request(struct nlreq *req, uint16_t type, uint16_t how, int ind
  * @index: interface
  * @addr: address; one it has already is fine
  * @peer: the other end of a point-to-point link, of the same family, or NULL
- * @flags: IFA_F_NOPREFIXROUTE or 0
+ * @flags: IFA_F_NOPREFIXROUTE, IFA_F_MANAGETEMPADDR
+ * @life: how long it holds; NULL: for ever
  *
  * IPv6 addresses are used at once: whoever assigned them has looked for duplicates.
  *
  * Return: 0 or -errno.
  */
 int net_link_add_addr(int sock, int index, const struct net_addr *addr, const struct net_addr *peer,
-		      uint32_t flags)
+		      uint32_t flags, const struct ifa_cacheinfo *life)
 {
 	struct nlreq req;
 
-	flags &= IFA_F_NOPREFIXROUTE;
+	flags &= IFA_F_NOPREFIXROUTE | IFA_F_MANAGETEMPADDR;
 	if (addr->family == AF_INET6)
 		flags |= IFA_F_NODAD;
 	addr_request(&req, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, index, addr, peer, flags);
+	if (life)
+		nlreq_add(&req, IFA_CACHEINFO, life, sizeof(*life));
 	if (addr->family == AF_INET && !peer && addr->prefix_len < 31) {
 		uint32_t broadcast;
 

@@ -16,6 +16,7 @@
 #include "common/err.h"
 
 struct agent_interface;
+struct ifa_cacheinfo;
 
 #define NET_LINK_KIND_MAX 16
 
@@ -58,7 +59,7 @@ int net_link_set_mac(int sock, int index, const uint8_t mac[ETH_ALEN]) must_chec
 int net_link_set_mtu(int sock, int index, unsigned mtu) must_check;
 /* @addr's prefix is @peer's where there is one; @peer may be NULL. */
 int net_link_add_addr(int sock, int index, const struct net_addr *addr, const struct net_addr *peer,
-		      uint32_t flags) must_check;
+		      uint32_t flags, const struct ifa_cacheinfo *life) must_check;
 int net_link_del_addr(int sock, int index, const struct net_addr *addr,
 		      const struct net_addr *peer) must_check;
 int net_link_keep_link_local(int sock, int index) must_check;

@@ -6,10 +6,15 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
+#include <linux/ipv6_route.h>
 #include <linux/neighbour.h>
+#include <linux/route.h>
 
 #include "agent/nlsock.h"
+#include "common/fd.h"
 #include "common/str.h"
 #include "rpc/agent_msg.h"
 
@@ -48,6 +53,12 @@ static int add_details(struct nlreq *req, const struct agent_route *route, int f
 		} metrics = { { RTA_LENGTH(sizeof(uint32_t)), RTAX_MTU }, route->mtu };
 		nlreq_add(req, RTA_METRICS, &metrics, sizeof(metrics));
 	}
+	if (route->expires)
+		nlreq_add_u32(req, RTA_EXPIRES, route->expires);
+	if (route->preference) {
+		uint8_t preference = (uint8_t)route->preference;
+		nlreq_add(req, RTA_PREF, &preference, sizeof(preference));
+	}
 	return r;
 }
 
@@ -71,7 +82,9 @@ static int route_request(struct nlreq *req, uint16_t type, uint16_t how,
 		.rtm_family = (uint8_t)family,
 		.rtm_dst_len = is_default(route->dest) ? 0 : (uint8_t)dest.prefix_len,
 		.rtm_table = RT_TABLE_MAIN,
-		.rtm_protocol = type == RTM_NEWROUTE ? RTPROT_BOOT : RTPROT_UNSPEC,
+		.rtm_protocol = type != RTM_NEWROUTE ? RTPROT_UNSPEC
+				: route->protocol    ? (uint8_t)route->protocol
+						     : RTPROT_BOOT,
 		.rtm_scope = (uint8_t)route->scope,
 		.rtm_type = route->type ? (uint8_t)route->type : RTN_UNICAST,
 		.rtm_flags = route->flags & RTNH_F_ONLINK,
@@ -98,6 +111,48 @@ static bool is_known_type(const struct agent_route *route)
 	return needs_link(route) || route->type == RTN_BLACKHOLE ||
 	       route->type == RTN_UNREACHABLE || route->type == RTN_PROHIBIT ||
 	       route->type == RTN_THROW;
+}
+
+/* Was it a router that told the kernel about it? */
+static bool is_routers(const struct agent_route *route)
+{
+	return route->family == AGENT_IP_FAMILY_V6 && needs_link(route) &&
+	       (route->protocol == RTPROT_RA || route->protocol == RTPROT_KERNEL);
+}
+
+/*
+ * Marked as the kernel's own, which it looks for when routers tell it more: one without the marks
+ * would keep it from listening to that router. Netlink cannot set them.
+ */
+static int add_routers_route(const struct net_link *link, const struct agent_route *route,
+			     struct err *err)
+{
+	struct net_addr dest = { .family = AF_INET6 }, gateway = { .family = AF_INET6 };
+	bool to_all = is_default(route->dest), direct = str_empty(route->gateway);
+
+	if ((!to_all && net_addr_parse(route->dest, NULL, &dest) < 0) ||
+	    (!direct && net_addr_parse(route->gateway, NULL, &gateway) < 0) ||
+	    dest.family != AF_INET6 || gateway.family != AF_INET6)
+		return err_set(err, EINVAL, "route to %.64s via %.64s: bad address",
+			       dest_text(route), route->gateway);
+	struct in6_rtmsg msg = {
+		.rtmsg_dst_len = (uint16_t)(to_all ? 0 : dest.prefix_len),
+		.rtmsg_metric = route->metric,
+		.rtmsg_ifindex = link->index,
+		.rtmsg_info = (unsigned long)route->expires * (unsigned long)sysconf(_SC_CLK_TCK),
+		.rtmsg_flags = RTF_UP | RTF_ADDRCONF | RTF_PREF(route->preference & 3) |
+			       (route->expires ? RTF_EXPIRES : 0) |
+			       (direct	 ? RTF_PREFIX_RT
+				: to_all ? RTF_GATEWAY | RTF_DEFAULT
+					 : RTF_GATEWAY | RTF_ROUTEINFO),
+	};
+	memcpy(&msg.rtmsg_dst, dest.bytes, sizeof(msg.rtmsg_dst));
+	memcpy(&msg.rtmsg_gateway, gateway.bytes, sizeof(msg.rtmsg_gateway));
+	cleanup_close int fd = neg_errno(socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+	int r = fd < 0 ? fd : neg_errno(ioctl(fd, SIOCADDRT, &msg));
+	return r < 0 && r != -EEXIST ? err_set_errno(err, r, "route to %.64s via %.64s by %s",
+						     dest_text(route), route->gateway, link->name)
+				     : 0;
 }
 
 /**
@@ -127,6 +182,8 @@ int net_route_add(int sock, const struct net_link *links, size_t nr_links,
 			return err_set(err, ENODEV, "Link not found (route to %.64s by %.16s)",
 				       dest_text(route), route->device);
 	}
+	if (is_routers(route))
+		return add_routers_route(link, route, err);
 	int r = route_request(&req, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_APPEND, link, route, err);
 	if (r < 0)
 		return r;

@@ -3,6 +3,8 @@
  * The calls about the guest's network, which is the pod's.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,6 +15,7 @@
 #include "agent/nlsock.h"
 #include "agent/service.h"
 #include "common/fd.h"
+#include "common/io.h"
 #include "common/str.h"
 
 /* Largest MTU the kernel knows. */
@@ -120,7 +123,10 @@ static int add_addresses(struct net *net, const struct net_link *link,
 			return r;
 		if (addr.family == AF_INET6 && !ipv6)
 			continue;
-		r = net_link_add_addr(net->sock, link->index, &addr, has_peer, ip->flags);
+		const struct ifa_cacheinfo life = { .ifa_valid = ip->valid,
+						    .ifa_prefered = ip->preferred };
+		r = net_link_add_addr(net->sock, link->index, &addr, has_peer, ip->flags,
+				      ip->valid ? &life : NULL);
 		if (r < 0 && r != -EEXIST)
 			return err_set_errno(err, r, "interface %s: add %.64s/%.8s", link->name,
 					     ip->address, ip->mask);
@@ -169,6 +175,29 @@ static int rename_link(struct net *net, const struct net_link *link, const char 
 	return r < 0 ? err_set_errno(err, r, "rename interface %s to %s", link->name, name) : 0;
 }
 
+/*
+ * What the kernel does with the words of routers. A kernel that does not know one of the settings
+ * cannot do what it is about.
+ */
+static int set_ipv6_conf(const struct agent_interface *itf, struct err *err)
+{
+	for (size_t i = 0; i < itf->ipv6_conf.nr; i++) {
+		const char *setting = itf->ipv6_conf.v[i], *value = strchr(setting, '=');
+		size_t len = value ? (size_t)(value - setting) : 0;
+		char path[128];
+
+		if (!len || len > 64 || memchr(setting, '/', len) || memchr(setting, '.', len))
+			return err_set(err, EINVAL, "interface %.16s: bad setting %.64s", itf->name,
+				       setting);
+		(void)snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/%.*s", itf->name,
+			       (int)len, setting);
+		int r = io_write_str_at(AT_FDCWD, path, value + 1);
+		if (r < 0 && r != -ENOENT)
+			return err_set_errno(err, r, "interface %.16s: %.64s", itf->name, setting);
+	}
+	return 0;
+}
+
 static int update(struct agent *agent, struct net *net, const struct agent_interface *itf,
 		  struct arena *arena, struct err *err)
 {
@@ -184,7 +213,9 @@ static int update(struct agent *agent, struct net *net, const struct agent_inter
 	if (r < 0)
 		return err_set_errno(err, r, "interface %.16s: MTU %u", itf->name,
 				     (unsigned)itf->mtu);
-	r = remove_addresses(net, link, itf, err);
+	r = set_ipv6_conf(itf, err);
+	if (r >= 0)
+		r = remove_addresses(net, link, itf, err);
 	if (r >= 0)
 		r = add_addresses(net, link, itf, err);
 	if (r < 0)

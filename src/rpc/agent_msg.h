@@ -43,8 +43,9 @@ enum health_serving_status { HEALTH_UNKNOWN = 0, HEALTH_SERVING = 1, HEALTH_NOT_
 struct agent_ip_address {
 	int32_t family; /* enum agent_ip_family */
 	const char *address, *mask;
-	uint32_t flags;	  /* IFA_F_NOPREFIXROUTE */
-	const char *peer; /* the other end of a point-to-point link */
+	uint32_t flags;		   /* IFA_F_NOPREFIXROUTE, IFA_F_MANAGETEMPADDR */
+	const char *peer;	   /* the other end of a point-to-point link */
+	uint32_t valid, preferred; /* seconds; both for ever when @valid is 0 */
 };
 
 struct agent_interface {
@@ -57,6 +58,7 @@ struct agent_interface {
 	bool exact;		       /* link-local addresses are in the list */
 	struct agent_ip_address *gone; /* addresses to remove */
 	size_t nr_gone;
+	struct strv ipv6_conf; /* "accept_ra=1" */
 };
 
 struct agent_route {
@@ -64,7 +66,10 @@ struct agent_route {
 	uint32_t scope;
 	int32_t family; /* enum agent_ip_family */
 	uint32_t flags, mtu, metric;
-	uint32_t type; /* RTN_*; 0: unicast */
+	uint32_t type;	     /* RTN_*; 0: unicast */
+	uint32_t protocol;   /* RTPROT_*; RTPROT_RA and _KERNEL: a router's word */
+	uint32_t expires;    /* seconds; 0: never */
+	uint32_t preference; /* RFC 4191, as on the wire */
 };
 
 struct agent_arp_neighbor {

@@ -18,7 +18,9 @@ PB_STATIC(agent_ip_address, types__ipaddress__descriptor,
 	PB_FIELD(agent_ip_address, address, 2),
 	PB_FIELD(agent_ip_address, mask, 3),
 	PB_FIELD(agent_ip_address, flags, 1000),
-	PB_FIELD(agent_ip_address, peer, 1001));
+	PB_FIELD(agent_ip_address, peer, 1001),
+	PB_FIELD(agent_ip_address, valid, 1002),
+	PB_FIELD(agent_ip_address, preferred, 1003));
 
 const struct pb_type pb_agent_interface_type = PB_TYPE(agent_interface,
 	types__interface__descriptor,
@@ -31,7 +33,8 @@ const struct pb_type pb_agent_interface_type = PB_TYPE(agent_interface,
 	PB_FIELD(agent_interface, type, 7),
 	PB_FIELD(agent_interface, raw_flags, 8),
 	PB_FIELD(agent_interface, exact, 1000),
-	PB_MESSAGES(agent_interface, gone, 1001, t_agent_ip_address));
+	PB_MESSAGES(agent_interface, gone, 1001, t_agent_ip_address),
+	PB_FIELD(agent_interface, ipv6_conf, 1002));
 
 PB_STATIC(agent_route, types__route__descriptor,
 	PB_FIELD(agent_route, dest, 1),
@@ -43,7 +46,10 @@ PB_STATIC(agent_route, types__route__descriptor,
 	PB_FIELD(agent_route, flags, 7),
 	PB_FIELD(agent_route, mtu, 8),
 	PB_FIELD(agent_route, metric, 1000),
-	PB_FIELD(agent_route, type, 1001));
+	PB_FIELD(agent_route, type, 1001),
+	PB_FIELD(agent_route, protocol, 1002),
+	PB_FIELD(agent_route, expires, 1003),
+	PB_FIELD(agent_route, preference, 1004));
 
 PB_STATIC(agent_arp_neighbor, types__arpneighbor__descriptor,
 	PB_MESSAGE(agent_arp_neighbor, to_ip_address, 1, t_agent_ip_address),

@@ -509,6 +509,90 @@ carrier_is() {
 	inside ping -c 1 -w 10 10.9.0.1
 }
 
+# advertise LIFETIME [PREFIX VALID PREFERRED]...: a word from the router, which is the other end
+advertise() {
+	ip netns exec "$PEER" "$REPO/tests/lib/router-advertise.py" p0 "$@"
+}
+
+# What routers told the guest's kernel: the flags are RTF_ADDRCONF with _EXPIRES, and with _DEFAULT.
+default_routers() {
+	inside awk '$1 $2 ~ /^0+$/ && $9 == "00450003" { print $5, $10 }' /proc/net/ipv6_route
+}
+
+router_prefixes() {
+	inside awk '$9 == "004c0001" { print $1, $10 }' /proc/net/ipv6_route
+}
+
+has_two_of_prefix() {
+	[ "$(inside ip address show dev "$1" | grep -c 'inet6 fd77:')" = 2 ]
+}
+
+@test "what IPv6 routers said before and say later" {
+	p address add fd99::1 dev lo
+	wait_for 10 lacks tentative ip -n "$PEER" address
+	router=$(p -j address show dev p0 scope link | jq -r '.[0].addr_info[] | select(.family == "inet6").local')
+	n route del default via fd09::1
+	wait_for 10 lacks tentative ip -n "$NS" address
+	advertise 1800 fd77:: 86400 14400
+	wait_for 10 shows 'fd77::.*mngtmpaddr' ip -n "$NS" address show dev eth0
+	n -6 route show default | grep -q "via $router .*proto ra"
+	start
+	# At once, without a word from the router, and without looking for duplicates once more.
+	diff <(n address show dev eth0 | addresses_of) <(inside ip address show dev eth0 | addresses_of)
+	[[ "$(inside ip address show dev eth0)" != *tentative* ]]
+	[ "$(default_routers | wc -l)" = 1 ]
+	[[ "$(router_prefixes)" == "fd77000000000000"*" eth0" ]]
+	inside ping6 -c 1 -w 10 fd99::1
+
+	# The router is the same one for the guest's kernel: it takes itself back, and another prefix comes.
+	advertise 0 fd77:: 86400 0 fd78:: 600 600
+	wait_for 20 shows fd78:: inside ip address show dev eth0
+	[ "$(default_routers | wc -l)" = 0 ]
+	[ "$(inside ip address show dev eth0 | grep -c 'inet6 fd77::')" = 1 ]
+	advertise 1800
+	wait_for 20 shows eth0 default_routers
+	[ "$(default_routers | wc -l)" = 1 ]
+	inside ping6 -c 1 -w 10 fd99::1
+
+	# The namespace hears nothing any more, and forgets. The guest does not.
+	n -6 route flush proto ra
+	n address flush dev eth0 mngtmpaddr
+	n address add 10.9.1.2/24 dev eth0
+	wait_for 20 shows 10.9.1.2/24 inside ip address show dev eth0
+	[ "$(inside ip address show dev eth0 | grep -cE 'inet6 (fd77|fd78)::')" = 2 ]
+	[ "$(default_routers | wc -l)" = 1 ]
+}
+
+@test "an interface that does not listen to routers does not do so in the guest" {
+	n link add eth1 type veth peer name p1
+	n link set p1 netns "$PEER"
+	p link add br0 type bridge
+	p link set p0 master br0
+	p link set p1 master br0
+	p link set p1 up
+	p link set br0 up
+	ip netns exec "$NS" sysctl -qw net.ipv6.conf.eth0.accept_ra=0 net.ipv6.conf.eth0.autoconf=0 \
+		net.ipv6.conf.eth1.accept_ra=2 net.ipv6.conf.eth1.use_tempaddr=2 net.ipv6.conf.eth1.forwarding=1
+	n link set eth1 up
+	wait_for 10 lacks tentative ip -n "$PEER" address
+	wait_for 10 lacks tentative ip -n "$NS" address
+	start
+	for setting in accept_ra autoconf use_tempaddr forwarding disable_ipv6; do
+		for dev in eth0 eth1; do
+			file=/proc/sys/net/ipv6/conf/$dev/$setting
+			[ "$(inside cat "$file")" = "$(ip netns exec "$NS" cat "$file")" ]
+		done
+	done
+	ip netns exec "$PEER" "$REPO/tests/lib/router-advertise.py" br0 1800 fd77:: 86400 14400
+	# Both have the frame, one of them heeds it: with an address of its own and one for privacy.
+	wait_for 20 has_two_of_prefix eth1
+	[[ "$(inside ip address show dev eth0)" != *fd77:* ]]
+	[[ "$(default_routers)" == *eth1 ]]
+	ip netns exec "$NS" sysctl -qw net.ipv6.conf.eth0.accept_ra=1 net.ipv6.conf.eth0.disable_ipv6=1
+	wait_for 20 shows 1 inside cat /proc/sys/net/ipv6/conf/eth0/disable_ipv6
+	wait_for 20 lacks inet6 inside ip address show dev eth0
+}
+
 # there_and_back FAMILY HOST_ADDRESS GUEST_ADDRESS
 there_and_back() {
 	head -c 104857600 "$BATS_TEST_TMPDIR/data" | ip netns exec "$PEER" socat -u - "TCP$1-LISTEN:7000,bind=$2" 3>&- &

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 #include <netlink/netlink.h>
 #include <netlink/socket.h>
@@ -28,6 +29,7 @@
 #include "sandbox/network/endpoint.h"
 #include "sandbox/network/netns.h"
 #include "sandbox/network/network.h"
+#include "sandbox/network/routers.h"
 #include "sandbox/network/tap.h"
 
 #define DUMP_MAX 65536
@@ -200,6 +202,63 @@ static void routes_are_seen_with_all_they_have(void **state)
 	assert_int_equal(l.snap.nr_neighbors, 1);
 	assert_string_equal(l.snap.neighbors[0].to_ip_address->address, "10.9.0.9");
 	assert_string_equal(l.snap.neighbors[0].lladdr, "02:00:00:00:00:99");
+	(void)arena_free(l.arena);
+}
+
+static void what_routers_said_has_its_life_time_and_can_be_dropped(void **state)
+{
+	struct strv settings = { 0 };
+
+	(void)state;
+	inside(LINK "ip link set p0 addrgenmode none; "
+		    "echo 0 >/proc/sys/net/ipv6/conf/eth0/accept_ra; "
+		    "set -- dev eth0 mngtmpaddr nodad valid_lft 1000 preferred_lft 0; "
+		    "ip address add fd77::0:00ff:fe00:2/64 \"$@\"; "
+		    "ip address add fd77::7/64 \"$@\"; " /* not made of the MAC */
+		    "ip address add fd09::2/64 dev eth0 nodad; "
+		    "ip -6 route add default via fd09::1 proto ra expires 500 metric 9 pref high; "
+		    "ip -6 route add fd78::/64 via fd09::1 proto static");
+	struct look l = look();
+	const struct net_link *eth0 = l.snap.links;
+
+	while (strcmp(eth0->name, "eth0") != 0)
+		eth0++;
+	assert_int_equal(eth0->nr_addresses, 3);
+	for (size_t i = 0; i < eth0->nr_addresses; i++) {
+		const struct agent_ip_address *ip = &eth0->addresses[i];
+		bool routers = strcmp(ip->address, "fd77::ff:fe00:2") == 0;
+
+		assert_string_not_equal(ip->address, "fd77::7");
+		assert_int_equal(ip->flags,
+				 routers ? IFA_F_MANAGETEMPADDR | IFA_F_NOPREFIXROUTE : 0);
+		assert_true(routers ? ip->valid > 0 && ip->valid <= 1000 : ip->valid == 0);
+		assert_int_equal(ip->preferred, 0);
+	}
+	const struct agent_route *r = find(&l.snap, "", "fd09::1");
+	assert_int_equal(r->protocol, RTPROT_RA);
+	assert_true(r->expires > 0 && r->expires <= 500);
+	assert_int_equal(r->preference, 1);
+	assert_int_equal(find(&l.snap, "fd77::/64", "")->protocol, RTPROT_KERNEL);
+	assert_int_equal(find(&l.snap, "fd78::/64", "fd09::1")->protocol, RTPROT_STATIC);
+
+	struct net_link other = *eth0;
+	assert_return_code(routers_list_conf(&other, eth0, l.arena, &settings), 0);
+	assert_int_equal(settings.nr, 0);
+	assert_true(net_link_equal(&other, eth0));
+	for (size_t i = 0; i < NET_IPV6_CONF_MAX; i++)
+		other.ipv6_conf[i] += eth0->ipv6_conf[i] == 0;
+	assert_false(net_link_equal(&other, eth0));
+	assert_return_code(routers_list_conf(&other, eth0, l.arena, &settings), 0);
+	assert_true(settings.nr > 0 && settings.nr < NET_IPV6_CONF_MAX);
+	bool listed = false;
+	for (size_t i = 0; i < settings.nr; i++)
+		listed |= strcmp(settings.v[i], "accept_ra=0") == 0;
+	assert_true(listed);
+
+	routers_drop(&l.snap, eth0->ifindex);
+	assert_int_equal(eth0->nr_addresses, 2);
+	assert_int_equal(l.snap.nr_routes, 1);
+	(void)find(&l.snap, "fd78::/64", "fd09::1");
 	(void)arena_free(l.arena);
 }
 
@@ -410,6 +469,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, new_namespace, drop_namespace)
 		T(a_link_is_seen_with_its_addresses),
 		T(routes_are_seen_with_all_they_have),
+		T(what_routers_said_has_its_life_time_and_can_be_dropped),
 		T(what_went_is_found),
 		T(the_hosts_namespace_is_refused),
 		T(a_namespace_with_processes_is_refused),

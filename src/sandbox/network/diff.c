@@ -19,6 +19,7 @@ static bool route_equal(const struct agent_route *a, const struct agent_route *b
 {
 	return a->family == b->family && a->scope == b->scope && a->flags == b->flags &&
 	       a->mtu == b->mtu && a->metric == b->metric && a->type == b->type &&
+	       a->protocol == b->protocol && a->preference == b->preference &&
 	       str_eq(a->dest, b->dest) && str_eq(a->gateway, b->gateway) &&
 	       str_eq(a->device, b->device) && str_eq(a->source, b->source);
 }
@@ -50,7 +51,9 @@ bool net_link_equal(const struct net_link *a, const struct net_link *b)
 {
 	if (!str_eq(a->name, b->name) || a->mtu != b->mtu ||
 	    memcmp(a->mac, b->mac, sizeof(a->mac)) != 0 ||
-	    ((a->flags ^ b->flags) & (IFF_NOARP | IFF_UP)) || a->nr_addresses != b->nr_addresses)
+	    ((a->flags ^ b->flags) & (IFF_NOARP | IFF_UP)) || a->has_ipv6 != b->has_ipv6 ||
+	    memcmp(a->ipv6_conf, b->ipv6_conf, sizeof(a->ipv6_conf)) != 0 ||
+	    a->nr_addresses != b->nr_addresses)
 		return false;
 	for (size_t i = 0; i < a->nr_addresses; i++)
 		if (!address_equal(&a->addresses[i], &b->addresses[i]))

@@ -6,7 +6,7 @@
 
 #include "sandbox/network/snapshot.h"
 
-/* Same name, MAC, MTU, flags the guest sees, addresses. */
+/* Same name, MAC, MTU, flags the guest sees, IPv6 settings, addresses. */
 bool net_link_equal(const struct net_link *a, const struct net_link *b);
 /* Same routes and neighbours, in the same order. */
 bool net_snapshot_routes_equal(const struct net_snapshot *a, const struct net_snapshot *b);

@@ -25,6 +25,7 @@
 #include "sandbox/network/endpoint.h"
 #include "sandbox/network/macvtap.h"
 #include "sandbox/network/netns.h"
+#include "sandbox/network/routers.h"
 #include "sandbox/network/snapshot.h"
 #include "sandbox/network/tap.h"
 
@@ -393,6 +394,8 @@ static int tell_interface(struct network *net, struct rpc_client *agent, const s
 	if (old &&
 	    net_diff_addresses(old, link, net->arena, &interface.gone, &interface.nr_gone) < 0)
 		return err_set(err, ENOMEM, "out of memory");
+	if (routers_list_conf(ep->told ? old : NULL, link, net->arena, &interface.ipv6_conf) < 0)
+		return err_set(err, ENOMEM, "out of memory");
 	struct agent_update_interface_request req = { .interface = &interface };
 	int r = rpc_call(agent, &agent_update_interface, &req, NULL, NULL, deadline_ns, err);
 	return r < 0 ? err_wrap(err, "interface %s", link->name) : 0;
@@ -428,6 +431,17 @@ static void drop_what_is_others(struct network *net)
 		if (guest_has(net, snap->neighbors[i].device))
 			snap->neighbors[nr++] = snap->neighbors[i];
 	snap->nr_neighbors = nr;
+}
+
+/* The guest's kernel hears them itself once it has the interface. */
+static void drop_what_routers_said(struct network *net, struct net_snapshot *snap)
+{
+	list_for_each(node, &net->endpoints) {
+		const struct endpoint *ep = list_entry(node, struct endpoint, node);
+
+		if (ep->told)
+			routers_drop(snap, ep->link.ifindex);
+	}
 }
 
 static int tell_routes(struct network *net, struct rpc_client *agent, uint64_t deadline_ns,
@@ -501,6 +515,7 @@ int network_configure_guest(struct network *net, struct rpc_client *agent, uint6
 	if (!net || !net->arena)
 		return 0;
 	drop_what_is_others(net);
+	drop_what_routers_said(net, &net->snap);
 	int r = tell_everything(net, agent, deadline_ns, err);
 	if (r < 0)
 		return r;
@@ -509,6 +524,7 @@ int network_configure_guest(struct network *net, struct rpc_client *agent, uint6
 	net->told_arena = net->arena;
 	net->told = net->snap;
 	net->arena = NULL;
+	drop_what_routers_said(net, &net->told);
 	return 0;
 }
 

@@ -9,6 +9,7 @@
 #include <linux/if.h>
 #include <linux/if_addr.h>
 #include <linux/if_arp.h>
+#include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <netlink/msg.h>
 #include <netlink/route/addr.h>
@@ -17,6 +18,9 @@
 #include <netlink/route/route.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "sandbox/network/routers.h"
 
 /* Address with prefix length as text. */
 #define NET_ADDR_TEXT 64
@@ -27,6 +31,7 @@
 struct walk {
 	struct arena *arena;
 	struct net_snapshot *snap;
+	struct nlmsghdr *hdr; /* of the route that is read */
 	int r;
 };
 
@@ -71,6 +76,11 @@ const struct net_link *net_snapshot_find(const struct net_snapshot *snap, int if
 	return NULL;
 }
 
+static struct net_link *find_link(struct walk *w, int ifindex)
+{
+	return (struct net_link *)(uintptr_t)net_snapshot_find(w->snap, ifindex);
+}
+
 static void add_link(struct nl_object *object, void *arg)
 {
 	struct rtnl_link *link = (struct rtnl_link *)object;
@@ -99,25 +109,55 @@ static void add_link(struct nl_object *object, void *arg)
 	(void)snprintf(l->kind, sizeof(l->kind), "%s", kind ? kind : "");
 }
 
-/* What the guest will make for itself, by listening to the same routers, or must not use. */
-static bool address_is_wanted(struct rtnl_addr *addr)
+static int on_ipv6_conf(struct nl_msg *msg, void *arg)
+{
+	struct nlmsghdr *hdr = nlmsg_hdr(msg);
+	struct net_link *link =
+		find_link(arg, ((const struct ifinfomsg *)NLMSG_DATA(hdr))->ifi_index);
+	struct nlattr *info = nlmsg_find_attr(hdr, sizeof(struct ifinfomsg), IFLA_PROTINFO);
+	struct nlattr *conf = info ? nla_find(nla_data(info), nla_len(info), IFLA_INET6_CONF)
+				   : NULL;
+
+	if (link && conf)
+		routers_read_conf(link, nla_data(conf), (size_t)nla_len(conf) / sizeof(int32_t));
+	return NL_OK;
+}
+
+/* Not what the guest will make for itself, nor what must not be used. */
+static bool address_is_wanted(struct rtnl_addr *addr, const struct net_link *link)
 {
 	int family = rtnl_addr_get_family(addr);
+	unsigned flags = rtnl_addr_get_flags(addr);
+	const struct nl_addr *local = rtnl_addr_get_local(addr);
 
-	return (family == AF_INET || family == AF_INET6) && rtnl_addr_get_local(addr) &&
-	       !(family == AF_INET6 &&
-		 rtnl_addr_get_flags(addr) &
-			 (IFA_F_MANAGETEMPADDR | IFA_F_TEMPORARY | IFA_F_DADFAILED));
+	if (!local || family != AF_INET6)
+		return local && family == AF_INET;
+	return !(flags & (IFA_F_TEMPORARY | IFA_F_DADFAILED)) &&
+	       (!(flags & IFA_F_MANAGETEMPADDR) ||
+		routers_would_make(link, nl_addr_get_binary_addr(local)));
+}
+
+/* An address that a router asked for has its life time, and a route to its prefix of its own. */
+static void describe_routers_address(struct rtnl_addr *addr, struct agent_ip_address *ip)
+{
+	uint32_t valid = rtnl_addr_get_valid_lifetime(addr);
+
+	ip->flags |= IFA_F_MANAGETEMPADDR;
+	if (valid == UINT32_MAX)
+		return;
+	ip->flags |= IFA_F_NOPREFIXROUTE;
+	ip->valid = MAX(valid, 1U);
+	ip->preferred = rtnl_addr_get_preferred_lifetime(addr);
 }
 
 static void add_address(struct nl_object *object, void *arg)
 {
 	struct rtnl_addr *addr = (struct rtnl_addr *)object;
 	struct walk *w = arg;
-	struct net_link *link = (struct net_link *)(uintptr_t)net_snapshot_find(
-		w->snap, rtnl_addr_get_ifindex(addr));
+	struct net_link *link = find_link(w, rtnl_addr_get_ifindex(addr));
 
-	if (w->r < 0 || !link || !address_is_wanted(addr) || link->nr_addresses == NET_OBJECTS_MAX)
+	if (w->r < 0 || !link || !address_is_wanted(addr, link) ||
+	    link->nr_addresses == NET_OBJECTS_MAX)
 		return;
 	w->r = arena_grow(w->arena, &link->addresses, &link->nr_addresses,
 			  sizeof(struct agent_ip_address));
@@ -132,6 +172,8 @@ static void add_address(struct nl_object *object, void *arg)
 		.flags = rtnl_addr_get_flags(addr) & IFA_F_NOPREFIXROUTE,
 		.peer = host_text(w->arena, rtnl_addr_get_peer(addr)),
 	};
+	if (rtnl_addr_get_flags(addr) & IFA_F_MANAGETEMPADDR)
+		describe_routers_address(addr, ip);
 	if (!ip->address || !ip->mask || !ip->peer)
 		w->r = -ENOMEM;
 }
@@ -144,14 +186,37 @@ static bool leads_nowhere(struct rtnl_route *route)
 	       type == RTN_THROW;
 }
 
-static bool route_is_wanted(struct rtnl_route *route)
+/* In seconds; the library keeps this to itself. */
+static uint32_t route_expires(struct nlmsghdr *hdr)
+{
+	struct nlattr *attr = nlmsg_find_attr(hdr, sizeof(struct rtmsg), RTA_CACHEINFO);
+	struct rta_cacheinfo info = { 0 };
+	long ticks = sysconf(_SC_CLK_TCK);
+
+	if (attr)
+		(void)nla_memcpy(&info, attr, sizeof(info));
+	int32_t expires = (int32_t)info.rta_expires;
+	return expires > 0 ? (uint32_t)((expires + ticks - 1) / ticks) : 0;
+}
+
+static uint32_t route_preference(struct nlmsghdr *hdr)
+{
+	struct nlattr *attr = nlmsg_find_attr(hdr, sizeof(struct rtmsg), RTA_PREF);
+
+	return attr ? nla_get_u8(attr) : 0;
+}
+
+static bool route_is_wanted(struct rtnl_route *route, const struct walk *w)
 {
 	uint8_t protocol = rtnl_route_get_protocol(route);
 
 	return rtnl_route_get_table(route) == RT_TABLE_MAIN &&
 	       !(rtnl_route_get_flags(route) & RTM_F_CLONED) &&
-	       /* The guest's kernel makes these itself, from addresses and from what routers say. */
-	       protocol != RTPROT_KERNEL && protocol != RTPROT_RA && protocol != RTPROT_REDIRECT;
+	       /*
+		* The guest's kernel makes these itself, from addresses and what gateways say. What
+		* expires a router has told the kernel.
+		*/
+	       (protocol != RTPROT_KERNEL || route_expires(w->hdr)) && protocol != RTPROT_REDIRECT;
 }
 
 /* @nh is NULL for a route that leads nowhere. */
@@ -181,6 +246,9 @@ static void add_nexthop(struct walk *w, struct rtnl_route *route, struct rtnl_ne
 		.mtu = mtu,
 		.metric = rtnl_route_get_priority(route),
 		.type = nh ? 0 : rtnl_route_get_type(route),
+		.protocol = rtnl_route_get_protocol(route),
+		.expires = route_expires(w->hdr),
+		.preference = route_preference(w->hdr),
 	};
 	if (!r->dest || !r->gateway || !r->source)
 		w->r = -ENOMEM;
@@ -190,7 +258,7 @@ static void add_route(struct rtnl_route *route, struct walk *w)
 {
 	int family = rtnl_route_get_family(route);
 
-	if (!route_is_wanted(route) || (family != AF_INET && family != AF_INET6))
+	if (!route_is_wanted(route, w) || (family != AF_INET && family != AF_INET6))
 		return;
 	if (leads_nowhere(route))
 		add_nexthop(w, route, NULL);
@@ -230,29 +298,31 @@ static void add_neighbor(struct nl_object *object, void *arg)
 static int on_route(struct nl_msg *msg, void *arg)
 {
 	struct rtnl_route *route;
+	struct walk *w = arg;
 
-	if (rtnl_route_parse(nlmsg_hdr(msg), &route) < 0)
+	w->hdr = nlmsg_hdr(msg);
+	if (rtnl_route_parse(w->hdr, &route) < 0)
 		return NL_SKIP; /* of a kind the library does not know */
-	add_route(route, arg);
+	add_route(route, w);
 	rtnl_route_put(route);
 	return NL_OK;
 }
 
-/* Not by a cache, which keeps one route of those to the same place with the same metric. */
-static int list_routes(struct nl_sock *sock, struct walk *w, struct err *err)
+/* Message by message, for what the library's objects do not hold. */
+static int list_raw(struct nl_sock *sock, int type, int family, nl_recvmsg_msg_cb_t fn,
+		    struct walk *w, const char *what, struct err *err)
 {
-	struct rtmsg msg = { .rtm_family = AF_UNSPEC };
 	struct nl_cb *cb = nl_cb_alloc(NL_CB_DEFAULT);
-	int r = cb ? nl_cb_set(cb, NL_CB_VALID, NL_CB_CUSTOM, on_route, w) : -NLE_NOMEM;
+	int r = cb ? nl_cb_set(cb, NL_CB_VALID, NL_CB_CUSTOM, fn, w) : -NLE_NOMEM;
 
 	if (r >= 0)
-		r = nl_send_simple(sock, RTM_GETROUTE, NLM_F_DUMP, &msg, sizeof(msg));
+		r = nl_rtgen_request(sock, type, family, NLM_F_DUMP);
 	if (r >= 0)
 		r = nl_recvmsgs(sock, cb);
 	nl_cb_put(cb);
 	if (r < 0)
-		return nl_fail(err, r, "list routes");
-	return w->r < 0 ? err_set_errno(err, w->r, "list routes") : 0;
+		return nl_fail(err, r, what);
+	return w->r < 0 ? err_set_errno(err, w->r, "%s", what) : 0;
 }
 
 static int walk_cache(struct walk *w, int r, struct nl_cache *cache,
@@ -287,11 +357,15 @@ int net_snapshot_take(struct nl_sock *sock, struct arena *arena, struct net_snap
 	r = walk_cache(&w, r, cache, add_link, "list links", err);
 	if (r < 0)
 		return r;
+	r = list_raw(sock, RTM_GETLINK, AF_INET6, on_ipv6_conf, &w, "list IPv6 settings", err);
+	if (r < 0)
+		return r;
 	r = rtnl_addr_alloc_cache(sock, &cache);
 	r = walk_cache(&w, r, cache, add_address, "list addresses", err);
 	if (r < 0)
 		return r;
-	r = list_routes(sock, &w, err);
+	/* A cache keeps one route of those to the same place with the same metric. */
+	r = list_raw(sock, RTM_GETROUTE, AF_UNSPEC, on_route, &w, "list routes", err);
 	if (r < 0)
 		return r;
 	r = rtnl_neigh_alloc_cache(sock, &cache);

@@ -14,6 +14,8 @@
 
 struct nl_sock;
 
+#define NET_IPV6_CONF_MAX 15
+
 struct net_link {
 	int ifindex;
 	char name[IFNAMSIZ];
@@ -23,6 +25,8 @@ struct net_link {
 	bool carrier;	     /* never when it is down */
 	struct agent_ip_address *addresses;
 	size_t nr_addresses;
+	bool has_ipv6;
+	int32_t ipv6_conf[NET_IPV6_CONF_MAX]; /* see routers.c */
 };
 
 struct net_snapshot {
