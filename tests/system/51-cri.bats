@@ -219,6 +219,26 @@ guest_memory() {
 	[ $((caps & 1)) -eq 0 ]
 }
 
+@test "seccomp: RuntimeDefault is containerd's profile, Unconfined is none, Localhost a file of the node's" {
+	local profile=$BATS_TEST_TMPDIR/no-uname.json kind script='unshare -U id -u; uname; grep Seccomp: /proc/self/status; exit 7'
+	echo '{ "defaultAction": "SCMP_ACT_ALLOW", "syscalls": [ { "names": [ "uname" ], "action": "SCMP_ACT_ERRNO",
+		"errnoRet": 95 } ] }' > "$profile"
+	run_pod
+	# Not root: it may have the rights that the default profile asks for.
+	for kind in 'default={ profile_type: 0 }' 'none={ profile_type: 1 }' \
+		"file={ profile_type: 2, localhost_ref: \"$profile\" }"; do
+		run_container "${kind%%=*}" "$script" \
+			".linux.security_context = { run_as_user: { value: 1000 }, seccomp: ${kind#*=} }"
+		wait_for 30 is "$CONTAINER" "EXITED 7"
+		cut -d' ' -f4- "$BATS_TEST_TMPDIR/${kind%%=*}.log"
+	done
+	said() { cut -d' ' -f4- "$BATS_TEST_TMPDIR/$1.log" | tr -s '\t\n' ' '; }
+	[[ "$(said default)" == "unshare: "*"Operation not permitted Linux Seccomp: 2 " ]]
+	[ "$(said none)" = "65534 Linux Seccomp: 0 " ]
+	# The call fails, and busybox prints an empty name.
+	[ "$(said file)" = "65534 Seccomp: 2 " ]
+}
+
 @test "privileged: all rights over the guest, no device of the host; hostPID and hostIPC are refused" {
 	run_pod '.linux.security_context.privileged = true'
 	run_container c 'grep CapEff /proc/self/status; mount -t tmpfs x /tmp && echo mounted; ls /dev; echo 1 > /proc/sys/vm/panic_on_oom && echo set; sleep 1000' \
