@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <unistd.h>
 
 #include "agent/agent.h"
 #include "agent/mounts.h"
@@ -98,6 +99,8 @@ static void undo(struct storage *s)
 	if (umount2(s->mount_point, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && errno != EINVAL &&
 	    errno != ENOENT)
 		log_warn_errno(-errno, "unmount %s", s->mount_point);
+	/* Those of a pod's containers would add up; one that is a file, or not empty, stays. */
+	(void)rmdir(s->mount_point);
 }
 
 static void put(struct storage *s)
