@@ -262,7 +262,7 @@ static int plug_layer(const struct layers *layers, const struct containerd_mount
 		r = share_file(ctr, m->source, &storage.source, err);
 		storage.mount_point = own_place(layers);
 	}
-	if (r >= 0 && add_option(ctr, &storage.options, "ro") < 0)
+	if (r >= 0 && !is_read_only(m) && add_option(ctr, &storage.options, "ro") < 0)
 		r = out_of_memory(err);
 	if (r >= 0)
 		r = add_disk_storage(ctr, m, &storage, err);
