@@ -30,6 +30,7 @@
  */
 #define PROC_FD_PARK 200
 #define PROC_FDS_MAX 64
+#define PROC_END_MS 1000
 
 /* What the child reports when it could not become the program. */
 struct child_failure {
@@ -47,7 +48,8 @@ static void attr_noreturn child_fail(int report, const char *step)
 	_exit(127);
 }
 
-static void child_place_fds(const struct proc_spec *spec, int report)
+/* Returns the report's new descriptor. */
+static int child_place_fds(const struct proc_spec *spec, int report)
 {
 	int parked[PROC_FDS_MAX];
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -69,6 +71,19 @@ static void child_place_fds(const struct proc_spec *spec, int report)
 	for (size_t i = 0; i < spec->nr_fds; i++)
 		if (dup2(parked[i], spec->fds[i].target) < 0)
 			child_fail(report, "dup2");
+	return report;
+}
+
+/* The parent takes the end of the report, which is closed with the rest, for success. */
+static void attr_noreturn child_run(const struct proc_spec *spec, int report)
+{
+	int first = 3;
+
+	for (size_t i = 0; i < spec->nr_fds; i++)
+		first = MAX(first, spec->fds[i].target + 1);
+	if (fd_close_from(first, NULL, 0) < 0)
+		child_fail(report, "close_range");
+	_exit(spec->run(spec->run_arg));
 }
 
 static void child_reset_signals(void)
@@ -104,7 +119,9 @@ static void attr_noreturn child_main(const struct proc_spec *spec, pid_t parent,
 	/* Refused to who has no capabilities to keep. */
 	if (spec->keep_caps)
 		(void)prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP);
-	child_place_fds(spec, report);
+	report = child_place_fds(spec, report);
+	if (spec->run)
+		child_run(spec, report);
 	if (spec->envp)
 		(void)execve(spec->path, spec->argv, spec->envp);
 	else
@@ -113,7 +130,7 @@ static void attr_noreturn child_main(const struct proc_spec *spec, pid_t parent,
 }
 
 /**
- * proc_spawn() - start a program
+ * proc_spawn() - start a program, or a function of this one
  * @spec: what and how; netns_fd must be -1 when not used
  * @ret: receives the process; released with proc_deinit()
  * @err: says which step failed
@@ -206,6 +223,25 @@ int proc_wait_fiber(struct proc *proc, uint64_t deadline_ns, int *ret_wstatus)
 	if (r >= 0)
 		proc_deinit(proc);
 	return r;
+}
+
+/**
+ * proc_end_fiber() - kill a process that is not to live longer, and reap it
+ * @proc: process or PROC_NULL; is PROC_NULL afterwards
+ *
+ * In a fiber unless there is none; a cancellation does not disturb it. What the kernel cannot end
+ * in a second is left behind as a zombie to be.
+ */
+void proc_end_fiber(struct proc *proc)
+{
+	if (proc->pidfd < 0)
+		return;
+	bool mask = fiber_mask_cancel(true);
+
+	(void)proc_signal(proc, SIGKILL); /* fails only when it has ended */
+	(void)proc_wait_fiber(proc, loop_deadline_ms(PROC_END_MS), NULL);
+	(void)fiber_mask_cancel(mask);
+	proc_deinit(proc);
 }
 
 /**

@@ -21,6 +21,12 @@ struct proc_fd {
 struct proc_spec {
 	const char *path; /* absolute path, no PATH search */
 	char *const *argv;
+	/*
+	 * Runs in the child instead of a program, which @path then only names in errors; its
+	 * result is the exit status. The targets of @fds are 3, 4, ... without a gap then.
+	 */
+	int (*run)(void *arg);
+	void *run_arg;
 	char *const *envp;	   /* NULL: the parent's */
 	const struct proc_fd *fds; /* everything else is closed; 0-2 default to /dev/null */
 	size_t nr_fds;
@@ -46,5 +52,6 @@ void proc_deinit(struct proc *proc);
 int proc_signal(const struct proc *proc, int signo) must_check;
 int proc_open_pidfd(pid_t pid) must_check;
 int proc_wait_fiber(struct proc *proc, uint64_t deadline_ns, int *ret_wstatus) must_check;
+void proc_end_fiber(struct proc *proc);
 int proc_start_time(pid_t pid, uint64_t *ret_ticks) must_check;
 int proc_exit_code(int wstatus);

@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -107,11 +106,7 @@ static int run_hook(const struct oci_hook *hook, const struct strbuf *state,
 	if (r >= 0)
 		r = proc_wait_fiber(&proc, deadline_ns, &wstatus);
 	if (r < 0) {
-		bool mask = fiber_mask_cancel(true);
-		(void)proc_signal(&proc, SIGKILL); /* it may have ended meanwhile */
-		(void)proc_wait_fiber(&proc, loop_deadline_ms(1000), NULL);
-		(void)fiber_mask_cancel(mask);
-		proc_deinit(&proc);
+		proc_end_fiber(&proc);
 		return r == -ETIMEDOUT
 			       ? err_set(err, ETIMEDOUT, "timed out after %d s", *hook->timeout)
 			       : err_set_errno(err, r, "wait");

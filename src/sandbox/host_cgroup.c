@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Host cgroups by plain file operations. See cgroups(7) and the kernel's admin-guide/cgroup-v1 and
- * cgroup-v2.
+ * Host cgroups by plain file operations, and by systemd's leave where it manages them. See
+ * cgroups(7) and the kernel's admin-guide/cgroup-v1 and cgroup-v2.
  */
 #include "sandbox/host_cgroup.h"
 
@@ -19,6 +19,7 @@
 #include "common/io.h"
 #include "common/log.h"
 #include "common/str.h"
+#include "sandbox/systemd_scope.h"
 
 #define MOUNTINFO_MAX (16UL << 20)
 #define DEVICE_LEN 32 /* "major:minor" */
@@ -27,35 +28,8 @@
 #define HOST_CGROUP_MOVE_ROUNDS 16
 #define HOST_CGROUP_PROCS_MAX (1UL << 20)
 #define HOST_CGROUP_EXHAUST_BYTES (16ULL << 20)
-
-/* "slice:prefix:name" of the systemd driver becomes the place systemd would give the scope. */
-static char *systemd_path(const char *cgroups_path, struct arena *arena, struct err *err)
-{
-	const char *prefix = strchr(cgroups_path, ':'),
-		   *name = prefix ? strchr(prefix + 1, ':') : NULL;
-	struct strbuf path = STRBUF_NULL;
-	int r = 0;
-
-	if (!name) {
-		(void)err_set(err, EINVAL, "linux.cgroupsPath '%s' is not slice:prefix:name",
-			      cgroups_path);
-		return NULL;
-	}
-	size_t slice_len = (size_t)(prefix - cgroups_path);
-	/* a-b-c.slice is a.slice/a-b.slice/a-b-c.slice; see systemd.slice(5). */
-	for (size_t i = 1; i < slice_len && r >= 0; i++)
-		if (cgroups_path[i] == '-')
-			r = strbuf_printf(&path, "/%.*s.slice", (int)i, cgroups_path);
-	if (r >= 0)
-		r = strbuf_printf(&path, "/%.*s/%.*s-%s.scope", (int)(slice_len ? slice_len : 12),
-				  slice_len ? cgroups_path : "system.slice",
-				  (int)(name - prefix - 1), prefix + 1, name + 1);
-	char *copy = r < 0 ? NULL : arena_strdup(arena, path.data);
-	strbuf_deinit(&path);
-	if (!copy)
-		(void)err_set(err, ENOMEM, "out of memory");
-	return copy;
-}
+/* Where the controllers are version 1's, version 2 is there for systemd to see processes go. */
+#define HOST_CGROUP_BARE "unified"
 
 static int plan_hierarchy(struct host_cgroup *cg, struct arena *arena, const char *mount_point,
 			  const char *controllers, const char *path)
@@ -78,7 +52,7 @@ static int plan_hierarchy(struct host_cgroup *cg, struct arena *arena, const cha
  * super_options". A hierarchy is one device, however often it is mounted: the first one counts.
  */
 static int plan_line(struct host_cgroup *cg, struct arena *arena, char *line, const char *path,
-		     char devices[][DEVICE_LEN], bool want_v2)
+		     char devices[][DEVICE_LEN], const char *want_v2)
 {
 	char mount_point[256], root[256], fstype[32], super[256], *device = devices[cg->nr];
 	char *tail = strstr(line, " - ");
@@ -90,7 +64,7 @@ static int plan_line(struct host_cgroup *cg, struct arena *arena, char *line, co
 		if (str_eq(devices[i], device))
 			return 0;
 	if (str_eq(fstype, "cgroup2"))
-		return want_v2 ? plan_hierarchy(cg, arena, mount_point, "", path) : 0;
+		return want_v2 ? plan_hierarchy(cg, arena, mount_point, want_v2, path) : 0;
 	if (!str_eq(fstype, "cgroup") || want_v2)
 		return 0;
 	/* Super options: "rw,cpu,cpuacct" or "rw,name=systemd". */
@@ -98,11 +72,12 @@ static int plan_line(struct host_cgroup *cg, struct arena *arena, char *line, co
 	return plan_hierarchy(cg, arena, mount_point, controllers ? controllers + 1 : "", path);
 }
 
+/* @want_v2: what its hierarchy has for controllers, NULL for those of version 1. */
 static int plan_all(struct host_cgroup *cg, struct arena *arena, const char *mountinfo,
-		    const char *path, bool want_v2)
+		    const char *path, const char *want_v2)
 {
 	cleanup_free char *copy = strdup(mountinfo);
-	char devices[HOST_CGROUP_MAX + 1][DEVICE_LEN];
+	char devices[HOST_CGROUP_MAX + 1][DEVICE_LEN] = { "" };
 	char *save = NULL;
 
 	if (!copy)
@@ -125,7 +100,8 @@ static int plan_all(struct host_cgroup *cg, struct arena *arena, const char *mou
  * @err: filled on failure
  *
  * A version 1 host may have version 2 mounted as well, without controllers; then version 1 is what
- * counts.
+ * counts. containerd's Task API does not say @systemd: there the form of the path does, and where
+ * systemd does not run it names directories only.
  *
  * Return: 0 or -errno.
  */
@@ -133,6 +109,7 @@ int host_cgroup_plan_on(const struct host_cgroup_host *host, const char *cgroups
 			struct arena *arena, struct host_cgroup *ret, struct err *err)
 {
 	struct host_cgroup cg = HOST_CGROUP_NULL;
+	struct systemd_scope *scope = NULL;
 	const char *path = cgroups_path;
 
 	*ret = cg;
@@ -143,17 +120,24 @@ int host_cgroup_plan_on(const struct host_cgroup_host *host, const char *cgroups
 			       "systemd does not run on this host, so its cgroup driver cannot be "
 			       "used for '%s'",
 			       cgroups_path);
-	if (systemd || (strchr(cgroups_path, ':') && *cgroups_path != '/'))
-		path = systemd_path(cgroups_path, arena, err);
-	if (!path)
-		return -err->code;
+	if (systemd || (strchr(cgroups_path, ':') && *cgroups_path != '/')) {
+		int r = systemd_scope_parse(cgroups_path, arena, &scope, err);
+		if (r < 0)
+			return r;
+		path = scope->path;
+	}
 	if (strstr(path, "..") || str_eq(path, "/"))
 		return err_set(err, EINVAL, "linux.cgroupsPath '%s' is not allowed", cgroups_path);
-	int r = plan_all(&cg, arena, host->mountinfo, path, false);
-	if (r >= 0 && !cg.nr)
-		r = plan_all(&cg, arena, host->mountinfo, path, true);
+	int r = plan_all(&cg, arena, host->mountinfo, path, NULL);
+	bool v2 = !cg.nr;
+	if (r >= 0 && (v2 || (scope && host->systemd)))
+		r = plan_all(&cg, arena, host->mountinfo, path, v2 ? "" : HOST_CGROUP_BARE);
 	if (r < 0)
 		return err_set_errno(err, r, "find host cgroups");
+	if (scope && host->systemd && cg.nr) {
+		cg.scope = scope;
+		scope->v2 = v2;
+	}
 	*ret = cg;
 	return 0;
 }
@@ -241,26 +225,13 @@ static int make_dirs(const char *dir, const char *controllers)
 }
 
 /**
- * host_cgroup_create() - make the planned cgroup
- * @cg: plan
- * @err: names the directory that failed
- *
- * Return: 0 or -errno; close with host_cgroup_close() either way.
+ * host_cgroup_settle() - let the cgroup live by the processes that were added
+ * @cg: cgroup
  */
-int host_cgroup_create(struct host_cgroup *cg, struct err *err)
+void host_cgroup_settle(struct host_cgroup *cg)
 {
-	for (size_t i = 0; i < cg->nr; i++) {
-		char path[600];
-		int r = make_dirs(cg->dirs[i], cg->controllers[i]);
-
-		if (r < 0)
-			return err_set_errno(err, r, "create cgroup %s", cg->dirs[i]);
-		(void)snprintf(path, sizeof(path), "%s/cgroup.procs", cg->dirs[i]);
-		cg->procs_fds[i] = neg_errno(open(path, O_WRONLY | O_CLOEXEC));
-		if (cg->procs_fds[i] < 0)
-			return err_set_errno(err, cg->procs_fds[i], "open %s", path);
-	}
-	return 0;
+	if (cg->scope)
+		systemd_scope_release(cg->scope);
 }
 
 /**
@@ -327,6 +298,7 @@ int host_cgroup_move(const struct host_cgroup *from, struct host_cgroup *to, str
  */
 void host_cgroup_close(struct host_cgroup *cg)
 {
+	host_cgroup_settle(cg);
 	for (size_t i = 0; i < cg->nr; i++)
 		cg->procs_fds[i] = fd_close(cg->procs_fds[i]);
 }
@@ -363,18 +335,39 @@ static int set_value(const struct host_cgroup *cg, const char *controller, const
 	return r < 0 ? err_set_errno(err, r, "set %s to %s", path, value) : 0;
 }
 
+/**
+ * host_cgroup_weight() - version 2's weight for version 1's shares
+ * @shares: 2 to 262144
+ *
+ * Return: 1 to 10000.
+ */
+uint64_t host_cgroup_weight(uint64_t shares)
+{
+	return 1 + (MAX(shares, 2UL) - 2) * 9999 / 262142;
+}
+
+/**
+ * host_cgroup_period() - what a CPU quota is counted in
+ * @cpu: limits
+ *
+ * Return: microseconds, the kernel's default where nothing is said.
+ */
+uint64_t host_cgroup_period(const struct oci_cpu *cpu)
+{
+	return cpu->period && *cpu->period ? *cpu->period : 100000;
+}
+
 static int limit_cpu(const struct host_cgroup *cg, const struct oci_cpu *cpu, struct err *err)
 {
 	char text[64];
-	uint64_t period = cpu->period && *cpu->period ? *cpu->period : 100000;
+	uint64_t period = host_cgroup_period(cpu);
 	bool v2 = false;
 	int r = 0;
 
 	(void)find_controller(cg, "cpu", &v2);
 	if (cpu->shares && *cpu->shares) {
-		/* cgroup v2's weight for v1's shares: 2..262144 maps to 1..10000. */
-		uint64_t weight = 1 + (MAX(*cpu->shares, 2UL) - 2) * 9999 / 262142;
-		(void)snprintf(text, sizeof(text), "%" PRIu64, v2 ? weight : *cpu->shares);
+		(void)snprintf(text, sizeof(text), "%" PRIu64,
+			       v2 ? host_cgroup_weight(*cpu->shares) : *cpu->shares);
 		r = set_value(cg, "cpu", "cpu.shares", "cpu.weight", text, err);
 	}
 	if (r >= 0 && cpu->quota && *cpu->quota != 0) {
@@ -398,22 +391,13 @@ static int limit_cpu(const struct host_cgroup *cg, const struct oci_cpu *cpu, st
 	return r;
 }
 
-/**
- * host_cgroup_limit() - apply a container's limits to the whole VM
- * @cg: cgroup
- * @resources: limits; process counts are the guest's business, since QEMU's threads are not the
- *	container's
- * @err: names the file and value that failed
- *
- * Return: 0 or -errno.
- */
-int host_cgroup_limit(struct host_cgroup *cg, const struct oci_resources *resources,
-		      struct err *err)
+static int write_limits(const struct host_cgroup *cg, const struct oci_resources *resources,
+			struct err *err)
 {
 	char text[32];
 	int r = 0;
 
-	if (!resources || !cg->nr)
+	if (!resources)
 		return 0;
 	if (resources->memory && resources->memory->limit && *resources->memory->limit > 0) {
 		(void)snprintf(text, sizeof(text), "%" PRId64, *resources->memory->limit);
@@ -422,6 +406,65 @@ int host_cgroup_limit(struct host_cgroup *cg, const struct oci_resources *resour
 	if (r >= 0 && resources->cpu)
 		r = limit_cpu(cg, resources->cpu, err);
 	return r;
+}
+
+/* Version 2's tree is systemd's; of version 1's it makes those of the controllers it knows. */
+static int open_procs(struct host_cgroup *cg, struct err *err)
+{
+	for (size_t i = 0; i < cg->nr; i++) {
+		bool v2 = !*cg->controllers[i] || str_eq(cg->controllers[i], HOST_CGROUP_BARE);
+		char path[600];
+		int r = cg->scope && v2 ? 0 : make_dirs(cg->dirs[i], cg->controllers[i]);
+
+		if (r < 0)
+			return err_set_errno(err, r, "create cgroup %s", cg->dirs[i]);
+		(void)snprintf(path, sizeof(path), "%s/cgroup.procs", cg->dirs[i]);
+		cg->procs_fds[i] = neg_errno(open(path, O_WRONLY | O_CLOEXEC));
+		if (cg->procs_fds[i] < 0)
+			return err_set_errno(err, cg->procs_fds[i], "open %s", path);
+	}
+	return 0;
+}
+
+/**
+ * host_cgroup_create() - make the planned cgroup
+ * @cg: plan
+ * @resources: its limits, see host_cgroup_limit()
+ * @err: names what failed
+ *
+ * systemd keeps a scope only while there are processes in it: until host_cgroup_settle() there is
+ * one.
+ *
+ * Return: 0 or -errno; close with host_cgroup_close() either way.
+ */
+int host_cgroup_create(struct host_cgroup *cg, const struct oci_resources *resources,
+		       struct err *err)
+{
+	int r = cg->scope ? systemd_scope_start(cg->scope, resources, err) : 0;
+
+	if (r >= 0)
+		r = open_procs(cg, err);
+	return r < 0 ? r : write_limits(cg, resources, err);
+}
+
+/**
+ * host_cgroup_limit() - apply a container's new limits to the whole VM
+ * @cg: cgroup
+ * @resources: limits; process counts are the guest's business, since QEMU's threads are not the
+ *	container's
+ * @err: names the file and value that failed
+ *
+ * systemd has to know of them, or it would restore its own; the files then get the exact values,
+ * and those that are none of systemd's.
+ *
+ * Return: 0 or -errno.
+ */
+int host_cgroup_limit(struct host_cgroup *cg, const struct oci_resources *resources,
+		      struct err *err)
+{
+	int r = cg->scope ? systemd_scope_limit(cg->scope, resources, err) : 0;
+
+	return r < 0 ? r : write_limits(cg, resources, err);
 }
 
 /**
@@ -484,4 +527,21 @@ int host_cgroup_remove_dirs(char *const *dirs, size_t nr)
 			first = r;
 	}
 	return first;
+}
+
+/**
+ * host_cgroup_remove() - remove a cgroup that was made
+ * @cg: cgroup, closed
+ * @err: filled on failure
+ *
+ * Return: 0 also when it was gone, or -errno.
+ */
+int host_cgroup_remove(const struct host_cgroup *cg, struct err *err)
+{
+	int r = cg->scope ? systemd_scope_stop(cg->scope->name, err) : 0;
+
+	if (r < 0)
+		return r;
+	r = host_cgroup_remove_dirs(cg->dirs, cg->nr);
+	return r < 0 ? err_set_errno(err, r, "remove cgroup %s", cg->dirs[0]) : 0;
 }

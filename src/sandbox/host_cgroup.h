@@ -8,11 +8,14 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "common/arena.h"
 #include "common/err.h"
 #include "oci_spec.h"
+
+struct systemd_scope;
 
 /* Version 1 hosts mount a hierarchy per controller. */
 #define HOST_CGROUP_MAX 16
@@ -20,8 +23,9 @@
 struct host_cgroup {
 	size_t nr;
 	char *dirs[HOST_CGROUP_MAX];	    /* absolute, one per hierarchy */
-	char *controllers[HOST_CGROUP_MAX]; /* "cpu,cpuacct"; "" for version 2 */
+	char *controllers[HOST_CGROUP_MAX]; /* "cpu,cpuacct"; "" for version 2 with all of them */
 	int procs_fds[HOST_CGROUP_MAX];	    /* of cgroup.procs, for writing */
+	struct systemd_scope *scope;	    /* NULL: systemd has no part in it */
 };
 
 #define HOST_CGROUP_NULL ((struct host_cgroup){ .nr = 0 })
@@ -38,7 +42,9 @@ int host_cgroup_plan(const char *cgroups_path, bool systemd, struct arena *arena
 		     struct host_cgroup *ret, struct err *err) must_check;
 int host_cgroup_plan_on(const struct host_cgroup_host *host, const char *cgroups_path, bool systemd,
 			struct arena *arena, struct host_cgroup *ret, struct err *err) must_check;
-int host_cgroup_create(struct host_cgroup *cg, struct err *err) must_check;
+/* These two, and the removal, in a fiber where systemd manages cgroups. */
+int host_cgroup_create(struct host_cgroup *cg, const struct oci_resources *resources,
+		       struct err *err) must_check;
 int host_cgroup_limit(struct host_cgroup *cg, const struct oci_resources *resources,
 		      struct err *err) must_check;
 /* Sets the memory limit a little above what is used now, so that who takes more is killed. */
@@ -46,6 +52,12 @@ int host_cgroup_exhaust(struct host_cgroup *cg, struct err *err) must_check;
 int host_cgroup_add(struct host_cgroup *cg, pid_t pid) must_check;
 int host_cgroup_move(const struct host_cgroup *from, struct host_cgroup *to,
 		     struct err *err) must_check;
+/* The processes it was made for have come. */
+void host_cgroup_settle(struct host_cgroup *cg);
 void host_cgroup_close(struct host_cgroup *cg);
 /* In a fiber: the last process may still be on its way out. */
+int host_cgroup_remove(const struct host_cgroup *cg, struct err *err) must_check;
 int host_cgroup_remove_dirs(char *const *dirs, size_t nr) must_check;
+
+uint64_t host_cgroup_weight(uint64_t shares);
+uint64_t host_cgroup_period(const struct oci_cpu *cpu);

@@ -318,9 +318,7 @@ static int prepare_cgroup(struct sandbox *sb, struct err *err)
 	if (r >= 0)
 		r = sandbox_record_write(sb, err);
 	if (r >= 0)
-		r = host_cgroup_create(&sb->cgroup, err);
-	if (r >= 0)
-		r = host_cgroup_limit(&sb->cgroup, linux_ ? linux_->resources : NULL, err);
+		r = host_cgroup_create(&sb->cgroup, linux_ ? linux_->resources : NULL, err);
 	if (r >= 0 && sb->host_pid) {
 		r = host_cgroup_add(&sb->cgroup, (pid_t)sb->host_pid);
 		if (r < 0)
@@ -363,6 +361,7 @@ static int boot_steps(struct boot *boot, struct err *err)
 	r = start_vm(boot, err);
 	if (r < 0)
 		return r;
+	host_cgroup_settle(&sb->cgroup);
 	sandbox_step(sb, "waiting for the guest's agent");
 	r = agent_client_connect(sb, boot->deadline_ns, err);
 	if (r < 0)

@@ -33,7 +33,8 @@ int sandbox_cgroup_plan(struct sandbox *sb, const char *id, const struct oci_spe
 	const char *path = spec->linux_ ? spec->linux_->cgroups_path : NULL;
 
 	if (str_empty(path))
-		path = arena_printf(sb->arena, "/kata/%s", id);
+		path = arena_printf(sb->arena,
+				    sb->systemd_cgroup ? "system.slice:kata:%s" : "/kata/%s", id);
 	int r = path ? host_cgroup_plan(path, sb->systemd_cgroup, sb->arena, ret, err)
 		     : err_set(err, ENOMEM, "out of memory");
 	if (r < 0)
@@ -61,11 +62,13 @@ static int move_to(struct sandbox *sb, const struct sb_container *heir, struct e
 	if (r >= 0)
 		r = sandbox_record_write(sb, err);
 	if (r >= 0)
-		r = host_cgroup_create(&sb->cgroup, err);
+		r = host_cgroup_create(&sb->cgroup, NULL, err);
 	if (r >= 0)
 		r = host_cgroup_move(&sb->former_cgroup, &sb->cgroup, err);
 	if (r >= 0)
 		r = host_cgroup_add(&sb->cgroup, (pid_t)heir->init->host_pid);
+	if (r >= 0)
+		host_cgroup_settle(&sb->cgroup);
 	return r;
 }
 
@@ -91,7 +94,7 @@ void sandbox_cgroup_leave(struct sb_container *ctr)
 	int r = move_to(sb, heir, &err);
 	if (r >= 0) {
 		host_cgroup_close(&sb->former_cgroup);
-		r = host_cgroup_remove_dirs(sb->former_cgroup.dirs, sb->former_cgroup.nr);
+		r = host_cgroup_remove(&sb->former_cgroup, &err);
 	}
 	if (r >= 0) {
 		sb->former_cgroup = HOST_CGROUP_NULL;

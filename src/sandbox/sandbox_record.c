@@ -3,7 +3,7 @@
  * DOC: What has to be remembered
  *
  * Processes end with the shim (PR_SET_PDEATHSIG), mounts with its namespace, taps with their
- * descriptors. Cgroup directories stay, and so do traffic rules on the interfaces of a network
+ * descriptors. Cgroup directories and systemd's scope stay, and so do traffic rules on the interfaces of a network
  * namespace that others keep. They are listed here before they are made, and `delete` in another
  * process can remove them after the shim was killed.
  */
@@ -24,6 +24,7 @@
 #include "sandbox/host_cgroup.h"
 #include "sandbox/network/network.h"
 #include "sandbox/sandbox.h"
+#include "sandbox/systemd_scope.h"
 
 #define RECORD_MAX 65536
 
@@ -45,6 +46,12 @@ static void put_dirs(struct json_writer *w, const struct host_cgroup *cg)
 		json_put_str(w, cg->dirs[i]);
 }
 
+static void put_scope(struct json_writer *w, const struct host_cgroup *cg)
+{
+	if (cg->scope)
+		json_put_str(w, cg->scope->name);
+}
+
 /**
  * sandbox_record_write() - write sandbox.json
  * @sb: sandbox whose cgroup has been planned
@@ -60,6 +67,10 @@ int sandbox_record_write(const struct sandbox *sb, struct err *err)
 	json_writer_init(&w, &text, 1);
 	json_object(&w);
 	json_member_str(&w, "sandbox", sb->id);
+	json_member_array(&w, "scopes");
+	put_scope(&w, &sb->former_cgroup);
+	put_scope(&w, &sb->cgroup);
+	json_array_end(&w);
 	json_member_array(&w, "cgroups");
 	put_dirs(&w, &sb->former_cgroup);
 	put_dirs(&w, &sb->cgroup);
@@ -70,6 +81,25 @@ int sandbox_record_write(const struct sandbox *sb, struct err *err)
 	if (r >= 0)
 		r = io_replace_file_at(sb->state_fd, KATA_STATE_SANDBOX, text.data, text.len, 0600);
 	return r < 0 ? err_set_errno(err, r, "write %s/" KATA_STATE_SANDBOX, sb->state_dir) : 0;
+}
+
+static int undo_scopes(const struct json *doc, struct err *err)
+{
+	const struct json *scopes = NULL;
+	int r = json_get_array(doc, "scopes", &scopes, err);
+
+	if (r < 0 || !scopes)
+		return r;
+	json_for_each(node, scopes) {
+		const char *name;
+
+		r = json_to_str(node, &name, err);
+		if (r >= 0)
+			r = systemd_scope_stop(name, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
 }
 
 static int undo_cgroups(const struct json *doc, struct err *err)
@@ -129,6 +159,8 @@ int sandbox_record_undo(int state_dir_fd, struct err *err)
 	if (n < 0 || arena_new(&arena) < 0)
 		return err_set_errno(err, n < 0 ? (int)n : -ENOMEM, "read " KATA_STATE_SANDBOX);
 	int r = json_parse(arena, text, (size_t)n, KATA_STATE_SANDBOX, NULL, &doc, err);
+	if (r >= 0)
+		r = undo_scopes(doc, err);
 	if (r >= 0)
 		r = undo_cgroups(doc, err);
 	if (r >= 0)

@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -95,13 +94,6 @@ int tool_output(const char *path, const char *arg, char *buf, size_t len, uint64
 	struct proc proc = PROC_NULL;
 	int r = run(path, arg, &proc, buf, len, deadline_ns, err);
 
-	if (proc.pidfd >= 0) {
-		bool masked = fiber_mask_cancel(true);
-
-		(void)proc_signal(&proc, SIGKILL); /* fails only when it has ended */
-		(void)proc_wait_fiber(&proc, loop_deadline_ms(1000), NULL); /* a zombie at worst */
-		(void)fiber_mask_cancel(masked);
-		proc_deinit(&proc);
-	}
+	proc_end_fiber(&proc);
 	return r;
 }

@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# debian-rootfs.sh: makes a root file system of Debian bookworm once, from the mirror this machine's apt uses, and
-# prints its path. It is kept in $KATA_TEST_CACHE and not to be changed: copy it. Exit status 77, with the reason on
-# stderr, when there is no mirror.
+# debian-rootfs.sh: makes a root file system of Debian bookworm with systemd once, from the mirror this machine's apt
+# uses, and prints its path. It is kept in $KATA_TEST_CACHE and not to be changed: copy it. Exit status 77, with the
+# reason on stderr, when there is no mirror.
 set -euo pipefail
 suite=bookworm
 cache=${KATA_TEST_CACHE:-/var/cache/kata-c/tests}
-rootfs=$cache/debian-$suite
+rootfs=$cache/debian-$suite-systemd
 
 no_mirror() {
 	echo "$*" >&2
@@ -42,7 +42,7 @@ if [ ! -e "$rootfs" ]; then
 	wget -q --timeout=20 --tries=2 -O /dev/null "$uri/dists/$suite/Release" ||
 		no_mirror "the mirror $uri does not answer for $suite"
 	rm -rf "$rootfs.new"
-	if ! debootstrap --variant=minbase "$suite" "$rootfs.new" "$uri" > "$cache/debootstrap.log" 2>&1; then
+	if ! debootstrap --variant=minbase --include=systemd-sysv,dbus "$suite" "$rootfs.new" "$uri" > "$cache/debootstrap.log" 2>&1; then
 		tail -n 5 "$cache/debootstrap.log" >&2
 		exit 1
 	fi

@@ -34,6 +34,22 @@ conmon_create() {
 	kata delete "$ID"
 }
 
+@test "conmon's --systemd-cgroup is honoured" {
+	[ ! -d /run/systemd/system ] || skip "systemd runs here"
+	make_bundle true
+	edit_config '.linux.cgroupsPath = "machine.slice:crio:t"'
+	new_id
+	# It passes the option on, and what the runtime says to who started it.
+	local code=0
+	_OCI_SYNCPIPE=4 conmon -s -c "$ID" -u "$ID" -n name -r "$wrapper" --runtime-arg "--root=$ROOT" -b "$BUNDLE" \
+		-p "$BATS_TEST_TMPDIR/pid" -l "k8s-file:$BATS_TEST_TMPDIR/log" --exit-dir "$BATS_TEST_TMPDIR/exits" \
+		--socket-dir-path "$BATS_TEST_TMPDIR/attach" --sync 4> "$BATS_TEST_TMPDIR/sync" 3>&- || code=$?
+	[ "$code" -ne 0 ]
+	cat "$BATS_TEST_TMPDIR/sync"
+	grep -q "systemd does not run on this host, so its cgroup driver cannot be used for 'machine.slice:crio:t'" \
+		"$BATS_TEST_TMPDIR/sync"
+}
+
 @test "kill ends it with 137; delete --force succeeds twice" {
 	make_bundle sleep 1000
 	new_id

@@ -251,6 +251,16 @@ static void mutex_holds_across_waits(void **state)
 	assert_int_equal(fiber_run_main(mutex_main, &p), 10);
 }
 
+static int say_open_descriptors(void *arg)
+{
+	char nr = '0';
+
+	for (int fd = 0; fd < 1024; fd++)
+		if (fcntl(fd, F_GETFD) >= 0)
+			nr++;
+	return write(3, arg, 3) == 3 && write(3, &nr, 1) == 1 ? 5 : 6;
+}
+
 static int proc_main(void *arg)
 {
 	int pipefd[2];
@@ -279,6 +289,18 @@ static int proc_main(void *arg)
 	assert_true(read(pipefd[0], buf, sizeof(buf) - 1) > 0);
 	assert_string_equal(buf, "out\n5\n"); /* 0-2, 7, and ls's own directory */
 	(void)close(pipefd[0]);
+	assert_int_equal(pipe2(pipefd, O_CLOEXEC), 0);
+	fds[0] = (struct proc_fd){ .fd = pipefd[1], .target = 3 };
+	spec.run = say_open_descriptors;
+	spec.run_arg = (void *)(uintptr_t) "arg";
+	assert_int_equal(proc_spawn(&spec, &proc, &err), 0);
+	assert_int_equal(proc_wait_fiber(&proc, loop_deadline_ms(5000), &wstatus), 0);
+	assert_int_equal(proc_exit_code(wstatus), 5);
+	assert_int_equal(read(pipefd[0], buf, sizeof(buf)), 4);
+	assert_memory_equal(buf, "arg4", 4);
+	(void)close(pipefd[0]);
+	(void)close(pipefd[1]);
+	spec.run = NULL;
 	spec.path = "/nonexistent/program";
 	spec.nr_fds = 0;
 	assert_int_equal(proc_spawn(&spec, &proc, &err), -ENOENT);

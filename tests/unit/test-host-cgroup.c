@@ -2,7 +2,8 @@
 /*
  * Unit tests of the host's cgroup, on trees of plain files with a mountinfo that tells of them: no
  * rights needed, any version. With KATA_TEST_CGROUP2=1 also on the real version 2 tree at
- * /sys/fs/cgroup, which is for a machine made for it: a system test runs this in a VM.
+ * /sys/fs/cgroup, and with KATA_TEST_SYSTEMD=1 with the systemd that runs this machine: both are
+ * for a machine made for it; a system test runs this in VMs.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -25,6 +26,9 @@
 #include "common/fiber.h"
 #include "common/io.h"
 #include "sandbox/host_cgroup.h"
+#include "sandbox/sandbox.h"
+#include "sandbox/sandbox_record.h"
+#include "sandbox/systemd_scope.h"
 
 #define MIB (1LL << 20)
 
@@ -156,7 +160,7 @@ static void version_2_has_one_tree_with_all_controllers(void **state)
 	assert_int_equal(plan(w, "/outer/inner", false, false), 0);
 	assert_int_equal(w->cg.nr, 1);
 	assert_string_equal(w->cg.dirs[0], path_of(w, "cg/outer/inner"));
-	assert_int_equal(host_cgroup_create(&w->cg, &w->err), 0);
+	assert_int_equal(host_cgroup_create(&w->cg, NULL, &w->err), 0);
 	/* Every parent passes controllers on, the group itself does not. */
 	assert_string_equal(read_file(w, "cg/cgroup.subtree_control"), "+hugetlb");
 	assert_string_equal(read_file(w, "cg/outer/cgroup.subtree_control"), "+hugetlb");
@@ -224,7 +228,7 @@ static void version_1_has_a_tree_for_each_controller(void **state)
 	assert_int_equal(io_write_str_at(AT_FDCWD, path_of(w, "cpuset/cpuset.mems"), "0\n"), 0);
 	assert_int_equal(plan(w, "/outer/inner", false, false), 0);
 	assert_int_equal(w->cg.nr, 4);
-	assert_int_equal(host_cgroup_create(&w->cg, &w->err), 0);
+	assert_int_equal(host_cgroup_create(&w->cg, NULL, &w->err), 0);
 	/* A cpuset without CPUs would accept no process. */
 	assert_string_equal(read_file(w, "cpuset/outer/cpuset.cpus"), "0-3\n");
 	assert_string_equal(read_file(w, "cpuset/outer/inner/cpuset.mems"), "0\n");
@@ -256,8 +260,7 @@ static void a_host_without_cgroups_has_no_plan(void **state)
 	mount_line(w, 36, "proc", "proc", "rw");
 	assert_int_equal(plan(w, "/a", false, false), 0);
 	assert_int_equal(w->cg.nr, 0);
-	assert_int_equal(host_cgroup_create(&w->cg, &w->err), 0);
-	assert_int_equal(host_cgroup_limit(&w->cg, &resources, &w->err), 0);
+	assert_int_equal(host_cgroup_create(&w->cg, &resources, &w->err), 0);
 	assert_int_equal(host_cgroup_exhaust(&w->cg, &w->err), -ENOENT);
 }
 
@@ -269,7 +272,11 @@ static void systemds_form_is_where_it_puts_the_scope(void **state)
 		{ "user-1000.slice:libpod:abc", "cg/user.slice/user-1000.slice/libpod-abc.scope" },
 		{ "a-b-c.slice:p:n", "cg/a.slice/a-b.slice/a-b-c.slice/p-n.scope" },
 		{ ":docker:abc", "cg/system.slice/docker-abc.scope" },
+		{ "-.slice:p:n", "cg/p-n.scope" },
+		{ "machine.slice::n", "cg/machine.slice/n.scope" },
 	};
+	static const char *const bad[] = { "only:two", "a.slice:p:", "a.slice:p:n/m",
+					   "/a.slice:p:n", "" };
 	struct world *w = *state;
 
 	mount_line(w, 30, "cg", "cgroup2", "rw");
@@ -277,8 +284,81 @@ static void systemds_form_is_where_it_puts_the_scope(void **state)
 		assert_int_equal(plan(w, cases[i].path, true, true), 0);
 		assert_string_equal(w->cg.dirs[0], path_of(w, cases[i].dir));
 	}
+	for (const char *const *path = bad; **path; path++)
+		assert_int_equal(plan(w, *path, true, true), -EINVAL);
 	assert_int_equal(plan(w, "only:two", true, true), -EINVAL);
 	assert_string_equal(w->err.text, "linux.cgroupsPath 'only:two' is not slice:prefix:name");
+	assert_int_equal(plan(w, "a:p:n", true, true), -EINVAL);
+	assert_string_equal(w->err.text, "linux.cgroupsPath 'a:p:n': \"a\" is not a slice");
+}
+
+/* containerd's Task API does not tell the driver. */
+static void systemds_form_alone_asks_systemd_where_it_runs(void **state)
+{
+	struct world *w = *state;
+
+	mount_line(w, 30, "cg", "cgroup2", "rw");
+	assert_int_equal(plan(w, "a.slice:p:n", false, false), 0);
+	assert_null(w->cg.scope);
+	assert_int_equal(plan(w, "a.slice:p:n", false, true), 0);
+	assert_non_null(w->cg.scope);
+	assert_true(w->cg.scope->v2);
+	assert_string_equal(w->cg.scope->name, "p-n.scope");
+	assert_string_equal(w->cg.scope->slice, "a.slice");
+	assert_int_equal(plan(w, "/a.slice/p:n:m", false, true), 0);
+	assert_null(w->cg.scope);
+}
+
+/* Where both are mounted, it is there that systemd sees the last process go. */
+static void systemds_scope_has_a_place_in_each_tree(void **state)
+{
+	struct world *w = *state;
+
+	make_version_1(w);
+	assert_int_equal(plan(w, "a.slice:p:n", true, true), 0);
+	assert_false(w->cg.scope->v2);
+	assert_int_equal(w->cg.nr, 5);
+	assert_string_equal(w->cg.dirs[4], path_of(w, "unified/a.slice/p-n.scope"));
+}
+
+static const struct systemd_property *find_property(const struct systemd_scope_limits *limits,
+						    const char *name)
+{
+	for (size_t i = 0; i < limits->nr; i++)
+		if (!strcmp(limits->properties[i].name, name))
+			return &limits->properties[i];
+	fail_msg("no property %s", name);
+	return NULL;
+}
+
+static void limits_become_properties(void **state)
+{
+	struct world *w = *state;
+	struct systemd_scope_limits v1, v2;
+	char cpus[] = "0-3,17", bad[] = "3-1";
+	int64_t odd = 12345;
+	struct oci_cpu some = { .quota = &odd, .cpus = cpus }, wrong = { .cpus = bad };
+	const struct oci_resources parts = { .cpu = &some }, refused = { .cpu = &wrong };
+
+	assert_int_equal(systemd_scope_limits(&resources, true, &v2, &w->err), 0);
+	assert_int_equal(v2.nr, 5);
+	assert_int_equal(find_property(&v2, "MemoryMax")->number, 256 * MIB);
+	assert_int_equal(find_property(&v2, "CPUWeight")->number, 39);
+	assert_int_equal(find_property(&v2, "CPUQuotaPerSecUSec")->number, 3000000);
+	assert_int_equal(find_property(&v2, "CPUQuotaPeriodUSec")->number, 50000);
+	assert_int_equal(find_property(&v2, "AllowedCPUs")->array.size, 1);
+	assert_int_equal(systemd_scope_limits(&resources, false, &v1, &w->err), 0);
+	assert_int_equal(v1.nr, 4);
+	assert_int_equal(find_property(&v1, "MemoryLimit")->number, 256 * MIB);
+	assert_int_equal(find_property(&v1, "CPUShares")->number, 1024);
+	/* systemd counts in hundredths of a CPU. */
+	assert_int_equal(systemd_scope_limits(&parts, true, &v2, &w->err), 0);
+	assert_int_equal(find_property(&v2, "CPUQuotaPerSecUSec")->number, 130000);
+	assert_int_equal(find_property(&v2, "AllowedCPUs")->array.size, 3);
+	assert_memory_equal(find_property(&v2, "AllowedCPUs")->array.data, "\x0f\0\x02", 3);
+	assert_int_equal(systemd_scope_limits(NULL, true, &v2, &w->err), 0);
+	assert_int_equal(v2.nr, 0);
+	assert_int_equal(systemd_scope_limits(&refused, true, &v2, &w->err), -EINVAL);
 }
 
 static void systemds_driver_needs_systemd(void **state)
@@ -340,7 +420,7 @@ static void a_real_version_2_tree_counts_and_limits(void **state)
 	assert_int_equal(host_cgroup_plan("/outer/inner", false, w->arena, &w->cg, &w->err), 0);
 	assert_int_equal(w->cg.nr, 1);
 	assert_string_equal(w->cg.dirs[0], "/sys/fs/cgroup/outer/inner");
-	if (host_cgroup_create(&w->cg, &w->err) < 0 || host_cgroup_limit(&w->cg, &res, &w->err) < 0)
+	if (host_cgroup_create(&w->cg, &res, &w->err) < 0)
 		fail_msg("%s", w->err.text);
 	assert_true(io_read_file_at(AT_FDCWD, "/sys/fs/cgroup/outer/inner/cpu.max", 64, &text) > 0);
 	assert_string_equal(text, "150000 50000\n");
@@ -360,6 +440,192 @@ static void a_real_version_2_tree_counts_and_limits(void **state)
 	assert_int_equal(fiber_run_main(remove_in_fiber, &w->cg), 0);
 }
 
+/* The first line of a command's output. */
+static const char *ask(struct world *w, const char *command)
+{
+	char line[256] = "";
+	FILE *f = popen(command, "r");
+
+	assert_non_null(f);
+	if (!fgets(line, sizeof(line), f))
+		*line = '\0';
+	(void)pclose(f); /* its words tell */
+	line[strcspn(line, "\n")] = '\0';
+	return arena_strdup(w->arena, line);
+}
+
+static const char *property(struct world *w, const char *unit, const char *name)
+{
+	return ask(w, arena_printf(w->arena, "systemctl show --value -p %s %s", name, unit));
+}
+
+/* A file of the scope's cgroup, in the tree of a controller. */
+static const char *scope_file(struct world *w, const char *controller, const char *file)
+{
+	char *text = NULL;
+
+	for (size_t i = 0; i < w->cg.nr; i++) {
+		if (*w->cg.controllers[i] && !strstr(w->cg.controllers[i], controller))
+			continue;
+		const char *path = arena_printf(w->arena, "%s/%s", w->cg.dirs[i], file);
+		if (io_read_file_at(AT_FDCWD, path, 4096, &text) < 0)
+			fail_msg("cannot read %s", path);
+		const char *copy = arena_strdup(w->arena, text);
+		free(text);
+		return copy;
+	}
+	fail_msg("no tree has %s", controller);
+	return NULL;
+}
+
+static pid_t start_member(struct world *w)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		(void)execlp("sleep", "sleep", "1000", NULL);
+		_exit(127);
+	}
+	assert_int_equal(host_cgroup_add(&w->cg, pid), 0);
+	return pid;
+}
+
+static void end_member(pid_t pid)
+{
+	(void)kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+static void record_and_create(struct world *w, struct sandbox *sb, const char *path,
+			      const struct oci_resources *limits)
+{
+	static const struct oci_spec spec = { 0 };
+
+	assert_int_equal(host_cgroup_plan(path, true, w->arena, &w->cg, &w->err), 0);
+	*sb = (struct sandbox){ .id = "s", .state_dir = w->dir, .spec = &spec, .cgroup = w->cg };
+	sb->state_fd = open(w->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int r = sandbox_record_write(sb, &w->err);
+	(void)close(sb->state_fd);
+	if (r < 0 || host_cgroup_create(&w->cg, limits, &w->err) < 0)
+		fail_msg("%s", w->err.text);
+}
+
+static void undo(struct world *w)
+{
+	int dir = open(w->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	host_cgroup_close(&w->cg);
+	if (sandbox_record_undo(dir, &w->err) < 0)
+		fail_msg("%s", w->err.text);
+	(void)close(dir);
+	for (size_t i = 0; i < w->cg.nr; i++)
+		assert_int_equal(access(w->cg.dirs[i], F_OK), -1);
+}
+
+static void check_limits(struct world *w, const char *unit, bool v2)
+{
+	assert_string_equal(property(w, unit, "CPUQuotaPerSecUSec"), "3s");
+	if (!v2) {
+		assert_string_equal(property(w, unit, "CPUShares"), "1024");
+		assert_string_equal(property(w, unit, "MemoryLimit"), "268435456");
+		assert_string_equal(scope_file(w, "cpu", "cpu.shares"), "1024\n");
+		assert_string_equal(scope_file(w, "cpu", "cpu.cfs_quota_us"), "150000\n");
+		return;
+	}
+	assert_string_equal(property(w, unit, "MemoryMax"), "268435456");
+	assert_string_equal(property(w, unit, "CPUWeight"), "39");
+	assert_string_equal(property(w, unit, "AllowedCPUs"), "0");
+	assert_string_equal(scope_file(w, "memory", "memory.max"), "268435456\n");
+	assert_string_equal(scope_file(w, "cpu", "cpu.max"), "150000 50000\n");
+	assert_string_equal(scope_file(w, "cpuset", "cpuset.cpus"), "0\n");
+}
+
+static int live_in_a_scope(void *arg)
+{
+	static const char unit[] = "kata-one.scope";
+	struct world *w = arg;
+	int64_t half_cpu = 50000;
+	uint64_t usual = 100000;
+	struct oci_cpu less = { .quota = &half_cpu, .period = &usual };
+	const struct oci_resources update = { .cpu = &less };
+	struct sandbox sb;
+	int status;
+
+	record_and_create(w, &sb, "katatest-a.slice:kata:one", &resources);
+	bool v2 = w->cg.scope->v2;
+	assert_string_equal(property(w, unit, "ActiveState"), "active");
+	assert_string_equal(property(w, unit, "Slice"), "katatest-a.slice");
+	assert_string_equal(property(w, unit, "ControlGroup"),
+			    "/katatest.slice/katatest-a.slice/kata-one.scope");
+	assert_string_equal(property(w, unit, "Delegate"), "yes");
+	assert_string_equal(property(w, unit, "DefaultDependencies"), "no");
+	assert_string_equal(property(w, unit, "TasksMax"), "infinity");
+	check_limits(w, unit, v2);
+	/* The process that made it goes when another has come, and systemd sees that one. */
+	const char *holder = arena_printf(w->arena, "%d\n", (int)w->cg.scope->holder.pid);
+	assert_string_equal(scope_file(w, "cpu", "cgroup.procs"), holder);
+	pid_t pid = start_member(w);
+	host_cgroup_settle(&w->cg);
+	assert_string_equal(scope_file(w, "cpu", "cgroup.procs"),
+			    arena_printf(w->arena, "%d\n", (int)pid));
+	assert_string_equal(property(w, unit, "ActiveState"), "active");
+	/* What changes is systemd's to keep: it writes its own values again when it likes. */
+	if (host_cgroup_limit(&w->cg, &update, &w->err) < 0)
+		fail_msg("%s", w->err.text);
+	assert_string_equal(property(w, unit, "CPUQuotaPerSecUSec"), "500ms");
+	(void)ask(w, "systemctl daemon-reload");
+	assert_string_equal(property(w, unit, "CPUQuotaPerSecUSec"), "500ms");
+	assert_string_equal(scope_file(w, "cpu", v2 ? "cpu.max" : "cpu.cfs_quota_us"),
+			    v2 ? "50000 100000\n" : "50000\n");
+	/* Its last process ends, and so does it. */
+	end_member(pid);
+	undo(w);
+	assert_string_equal(property(w, unit, "LoadState"), "not-found");
+	/* What is still in it is ended with it. */
+	record_and_create(w, &sb, "katatest-a.slice:kata:one", NULL);
+	pid = start_member(w);
+	undo(w);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status));
+	assert_string_equal(property(w, unit, "LoadState"), "not-found");
+	return 0;
+}
+
+static int meet_a_failed_scope(void *arg)
+{
+	static const char unit[] = "kata-two.scope";
+	struct world *w = arg;
+	struct sandbox sb;
+
+	/* One that somebody else made, and that is stopped since it lives too long. */
+	(void)ask(w, "systemd-run --scope --unit kata-two -p RuntimeMaxSec=1 sleep 1000 2>&1");
+	while (strcmp(property(w, unit, "ActiveState"), "failed"))
+		(void)fiber_sleep_until(loop_deadline_ms(100));
+	/* It is kept for somebody to look at, and in nobody's way. */
+	record_and_create(w, &sb, ":kata:two", NULL);
+	assert_string_equal(property(w, unit, "ActiveState"), "active");
+	/* A living one is. */
+	assert_int_equal(host_cgroup_create(&w->cg, NULL, &w->err), -EEXIST);
+	assert_non_null(strstr(w->err.text, "kata-two.scope"));
+	undo(w);
+	undo(w); /* as a delete that is repeated */
+	return 0;
+}
+
+static void a_real_systemd_makes_keeps_and_removes_a_scope(void **state)
+{
+	if (!getenv("KATA_TEST_SYSTEMD"))
+		skip();
+	assert_int_equal(fiber_run_main(live_in_a_scope, *state), 0);
+}
+
+static void a_real_systemd_forgets_a_scope_that_failed(void **state)
+{
+	if (!getenv("KATA_TEST_SYSTEMD"))
+		skip();
+	assert_int_equal(fiber_run_main(meet_a_failed_scope, *state), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -371,8 +637,13 @@ int main(void)
 		T(a_host_without_cgroups_has_no_plan),
 		T(systemds_form_is_where_it_puts_the_scope),
 		T(systemds_driver_needs_systemd),
+		T(systemds_form_alone_asks_systemd_where_it_runs),
+		T(systemds_scope_has_a_place_in_each_tree),
+		T(limits_become_properties),
 		T(paths_that_leave_the_tree_are_refused),
 		T(a_real_version_2_tree_counts_and_limits),
+		T(a_real_systemd_makes_keeps_and_removes_a_scope),
+		T(a_real_systemd_forgets_a_scope_that_failed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
