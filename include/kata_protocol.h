@@ -123,6 +123,25 @@ enum standin_type {
 	 */
 	STANDIN_OOM = 6,
 	STANDIN_SIGNAL = 5, /* stand-in -> shim: signal to deliver */
+	/*
+	 * shim -> a container's stand-in, with a memfd of value times struct standin_process; the
+	 * same without a memfd is the answer once its shadows show them
+	 */
+	STANDIN_PROCESSES = 7,
+};
+
+/* How many processes a stand-in shows, and for how long after it was asked. */
+#define STANDIN_PROCESSES_MAX 512
+#define STANDIN_PROCESSES_MS 10000
+
+/* A process of the guest; the command's arguments follow each other, each with a NUL behind it. */
+struct standin_process {
+	uint32_t pid, uid;
+	uint64_t start;	 /* clock ticks since the guest's boot */
+	uint32_t itself; /* 1: the one it stands for, whose name it takes; 0: to be shown */
+	uint32_t command_len;
+	char comm[16];
+	char command[472];
 };
 
 struct standin_msg {

@@ -35,7 +35,7 @@ static char *tty_name(struct arena *arena, unsigned tty)
 	return arena_printf(arena, "%u:%u", major, minor);
 }
 
-static int parse_stat(char *stat, struct arena *arena, struct admin_process *ret, char **ret_comm)
+static int parse_stat(char *stat, struct arena *arena, struct admin_process *ret)
 {
 	char *open = strchr(stat, '('),
 	     *close = strrchr(stat, ')'); /* the name between may hold anything */
@@ -57,11 +57,11 @@ static int parse_stat(char *stat, struct arena *arena, struct admin_process *ret
 	ret->rss = rss > 0 ? (uint64_t)rss * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
 	ret->tty = tty_name(arena, tty);
 	ret->state = arena_strndup(arena, &state, 1);
-	*ret_comm = arena_printf(arena, "[%.*s]", (int)(close - open - 1), open + 1);
-	return ret->tty && ret->state && *ret_comm ? 0 : -ENOMEM;
+	ret->comm = arena_strndup(arena, open + 1, (size_t)(close - open - 1));
+	return ret->tty && ret->state && ret->comm ? 0 : -ENOMEM;
 }
 
-static int read_command(const char *dir, char *comm, struct arena *arena, struct admin_process *ret)
+static int read_command(const char *dir, struct arena *arena, struct admin_process *ret)
 {
 	char path[288], *text;
 	cleanup_free char *data = NULL;
@@ -69,8 +69,8 @@ static int read_command(const char *dir, char *comm, struct arena *arena, struct
 	(void)snprintf(path, sizeof(path), "%s/cmdline", dir);
 	ssize_t n = io_read_file_at(AT_FDCWD, path, COMMAND_MAX, &data);
 	if (n <= 0) { /* a kernel thread, a zombie, or a very long one */
-		ret->command = comm;
-		return 0;
+		ret->command = arena_printf(arena, "[%s]", ret->comm);
+		return ret->command ? 0 : -ENOMEM;
 	}
 	text = arena_memdup(arena, data, (size_t)n + 1);
 	if (!text)
@@ -108,30 +108,30 @@ int processes_read(const char *proc, pid_t pid, struct arena *arena, struct admi
 {
 	struct admin_process p = { .pid = (uint32_t)pid, .exec_id = "" };
 	cleanup_free char *stat = NULL;
-	char dir[256], path[288], *comm;
+	char dir[256], path[288];
 
 	(void)snprintf(dir, sizeof(dir), "%s/%d", proc, (int)pid);
 	(void)snprintf(path, sizeof(path), "%s/stat", dir);
 	ssize_t n = io_read_file_at(AT_FDCWD, path, 4096, &stat);
 	if (n < 0)
 		return n == -ENOENT ? -ESRCH : (int)n;
-	int r = parse_stat(stat, arena, &p, &comm);
+	int r = parse_stat(stat, arena, &p);
 	if (r >= 0)
 		r = read_uid(dir, &p);
 	if (r >= 0)
-		r = read_command(dir, comm, arena, &p);
+		r = read_command(dir, arena, &p);
 	if (r >= 0)
 		*ret = p;
 	return r;
 }
 
-static void name_exec(struct guest_container *gc, struct admin_process *p)
+static void name_process(struct guest_container *gc, struct admin_process *p)
 {
 	list_for_each(node, &gc->processes) {
 		struct guest_process *gp = list_entry(node, struct guest_process, node);
 
-		if (gp->p && gp->p->pid == (pid_t)p->pid && !gp->is_init)
-			p->exec_id = gp->exec_id;
+		if (gp->p && gp->p->pid == (pid_t)p->pid)
+			p->exec_id = gp->is_init ? gc->id : gp->exec_id;
 	}
 }
 
@@ -169,7 +169,7 @@ RPC_FN(processes_rpc_list)
 				       sizeof(p));
 		if (r < 0)
 			return err_set_errno(err, r, "processes of %s", gc->id);
-		name_exec(gc, &p);
+		name_process(gc, &p);
 		resp->processes[resp->nr_processes - 1] = p;
 	}
 	return 0;

@@ -45,9 +45,9 @@ struct admin_process {
 	uint64_t start_time;	 /* clock ticks since the guest's boot */
 	uint64_t cpu_time;	 /* clock ticks, user and system */
 	uint64_t rss;		 /* bytes */
-	const char *tty, *state, *command;
-	uint32_t host_pid; /* of the stand-in, 0 for a process without one */
-	const char *exec_id;
+	const char *tty, *state, *command, *comm;
+	uint32_t host_pid;   /* of the stand-in, 0 for a process without one */
+	const char *exec_id; /* the container's id for its first process */
 };
 
 struct admin_processes_response {

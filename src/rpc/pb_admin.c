@@ -54,7 +54,8 @@ PB_STATIC(admin_process, kata__admin__v1__process__descriptor,
 	PB_FIELD(admin_process, state, 8),
 	PB_FIELD(admin_process, command, 9),
 	PB_FIELD(admin_process, host_pid, 10),
-	PB_FIELD(admin_process, exec_id, 11));
+	PB_FIELD(admin_process, exec_id, 11),
+	PB_FIELD(admin_process, comm, 12));
 
 PB_STATIC(admin_processes_response, kata__admin__v1__processes_response__descriptor,
 	PB_MESSAGES(admin_processes_response, processes, 1, t_admin_process));

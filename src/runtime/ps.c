@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * kata-runtime ps: the processes of a container. As JSON it is the host's pids, which docker looks
- * for in the host's ps; as a table it is what runs in the guest.
+ * for in the host's ps: of stand-ins and their shadows. As a table it is what runs in the guest.
  */
 #include "runtime/admin.h"
 
@@ -101,7 +101,7 @@ int verb_ps(struct cli *cli, int argc, char **argv, struct err *err)
 {
 	static const struct argp_option options[] = {
 		{ "format", 'f', "FORMAT", 0,
-		  "\"table\" (default) or \"json\", the pids of stand-ins", 0 },
+		  "\"table\" (default) or \"json\", numbers of processes on the host", 0 },
 		{ 0 },
 	};
 	static const struct cli_verb verb = {

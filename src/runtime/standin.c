@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "common/fd.h"
+#include "runtime/shadow.h"
 #include "runtime/title.h"
 
 /* One per process, so static: nothing of it is ever freed. */
@@ -282,8 +283,9 @@ static void run_out_of_memory(void)
 static void handle_shim(void)
 {
 	struct standin_msg msg;
-	size_t nr_fds;
-	ssize_t n = fd_recv_msg(self.shim, &msg, sizeof(msg), NULL, 0, &nr_fds);
+	int fd = -1;
+	size_t nr_fds = 0;
+	ssize_t n = fd_recv_msg(self.shim, &msg, sizeof(msg), &fd, 1, &nr_fds);
 
 	if (n == (ssize_t)sizeof(msg) && msg.type == STANDIN_EXIT)
 		_exit(msg.value & 0xff);
@@ -291,6 +293,14 @@ static void handle_shim(void)
 		run_out_of_memory();
 		return;
 	}
+	if (n == (ssize_t)sizeof(msg) && msg.type == STANDIN_PROCESSES && nr_fds == 1) {
+		shadow_show(fd, msg.value);
+		(void)close(fd);
+		send_shim(&msg);
+		return;
+	}
+	if (nr_fds)
+		(void)close(fd);
 	if (n != -EAGAIN && n != -EINTR)
 		_exit(STANDIN_EXIT_LOST);
 }
@@ -336,8 +346,10 @@ void standin_child(int control)
 			{ .fd = self.control, .events = POLLIN }, /* skipped when -1 */
 		};
 
-		if (poll(fds, ARRAY_SIZE(fds), -1) < 0)
+		if (poll(fds, ARRAY_SIZE(fds), shadow_timeout_ms()) < 0)
 			continue;
+		if (shadow_timeout_ms() == 0)
+			shadow_end();
 		/*
 		 * The status first: a parent or a signal that comes at the same moment must not win
 		 * over it.

@@ -11,6 +11,7 @@
 #include "sandbox/network/network.h"
 #include "shim/journal.h"
 #include "shim/shim.h"
+#include "shim/task_pids.h"
 
 /* As much of the guest console as one answer carries. */
 #define ADMIN_CONSOLE_MAX (64U * 1024)
@@ -145,12 +146,7 @@ static int handle_processes(void *ctx, struct rpc_request *call, const void *req
 	/* The guest knows its own numbers only; the container may have gone while it was asked. */
 	ctr = sb_container_find(((struct shim *)ctx)->sandbox, req->id);
 	for (size_t i = 0; ctr && i < resp->nr_processes; i++) {
-		const char *exec_id = resp->processes[i].exec_id;
-		struct sb_process *process =
-			str_eq(exec_id, ctr->id)
-				? ctr->init
-				: (str_empty(exec_id) ? NULL
-						      : sb_container_find_process(ctr, exec_id));
+		const struct sb_process *process = task_pids_find(ctr, resp->processes[i].exec_id);
 
 		resp->processes[i].host_pid = process ? process->host_pid : 0;
 	}

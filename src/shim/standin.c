@@ -44,6 +44,8 @@ struct standin {
 	unsigned rows, columns;
 	struct sb_process *process; /* a reference; NULL while unbound */
 	struct loop *loop;
+	unsigned asked, shown; /* requests to show processes, and answers */
+	struct fiber_cond answered;
 };
 
 static struct standin *standin_free(struct standin *standin)
@@ -58,6 +60,7 @@ static struct standin *standin_free(struct standin *standin)
 	sb_process_io_close(&standin->io);
 	if (standin->process)
 		standin->process->user = NULL;
+	fiber_cond_broadcast(&standin->answered); /* who waits looks for the stand-in again */
 	(void)sb_process_unref(standin->process);
 	free(standin);
 	return NULL;
@@ -132,6 +135,11 @@ static int handle_message(struct standin *standin, const struct standin_msg *msg
 	if (msg->type == STANDIN_HELLO)
 		return handle_hello(standin, msg, fds, nr_fds);
 	close_all(fds, nr_fds);
+	if (msg->type == STANDIN_PROCESSES) {
+		standin->shown++;
+		fiber_cond_broadcast(&standin->answered);
+		return 0;
+	}
 	if (msg->type != STANDIN_RESIZE && msg->type != STANDIN_SIGNAL)
 		return -EPROTO;
 	if (standin->process)
@@ -187,6 +195,7 @@ static int accept_one(struct standin_server *server)
 	standin->netns_fd = -1;
 	standin->io = SB_PROCESS_IO_NULL;
 	standin->pid = cred.pid;
+	fiber_cond_init(&standin->answered);
 	list_add_tail(&server->standins, &standin->node);
 	server->nr++;
 	int r = loop_add_io(server->loop, standin->fd, LOOP_READ, on_message, standin,
@@ -310,6 +319,38 @@ void standin_bind(struct standin *standin, struct sb_process *process)
 		process->rows = standin->rows;
 		process->columns = standin->columns;
 	}
+}
+
+/**
+ * standin_show() - let a container's stand-in show the processes of the guest
+ * @process: first process of the container; the caller holds a reference
+ * @memfd: descriptions of the processes, borrowed
+ * @nr: number of them
+ * @deadline_ns: absolute time
+ *
+ * Return: 0 once it has children that look like them, or -errno, -ESRCH when it has gone.
+ */
+int standin_show(struct sb_process *process, int memfd, size_t nr, uint64_t deadline_ns)
+{
+	const struct standin_msg msg = { .type = STANDIN_PROCESSES, .value = (int)nr };
+	struct standin *standin = process->user;
+
+	if (!standin)
+		return -ESRCH;
+	ssize_t n = fd_send_msg(standin->fd, &msg, sizeof(msg), &memfd, 1);
+	if (n < 0)
+		return (int)n;
+	unsigned ticket = ++standin->asked;
+	/* Compared by their difference: the counters may wrap around. */
+	while ((int)(standin->shown - ticket) < 0) {
+		int r = fiber_cond_wait(&standin->answered, deadline_ns);
+
+		if (process->user != standin)
+			return -ESRCH;
+		if (r < 0)
+			return r;
+	}
+	return 0;
 }
 
 /**

@@ -24,5 +24,10 @@ void standin_take(struct standin *standin, struct sb_process_io *ret_io, int *re
 pid_t standin_pid(const struct standin *standin);
 /* From here on the two share their fate. */
 void standin_bind(struct standin *standin, struct sb_process *process);
+/*
+ * In a fiber: lets the stand-in of a container show processes of the guest as children of its own.
+ * @memfd holds @nr times struct standin_process.
+ */
+int standin_show(struct sb_process *process, int memfd, size_t nr, uint64_t deadline_ns) must_check;
 void standin_report_oom(struct standin *standin);
 void standin_report_exit(struct standin *standin, int exit_status);

@@ -21,6 +21,7 @@
 #include "shim/standin.h"
 #include "shim/stdio.h"
 #include "shim/task_create.h"
+#include "shim/task_pids.h"
 #include "shim/task_stats.h"
 
 static int find_container(struct shim *shim, const char *id, struct sb_container **ret,
@@ -311,38 +312,6 @@ static int handle_close_io(void *ctx, struct rpc_request *call, const void *requ
 	return req->stdin ? sb_process_close_stdin(process, err) : 0;
 }
 
-static int handle_pids(void *ctx, struct rpc_request *call, const void *request, void *response,
-		       struct err *err)
-{
-	const struct task_pids_request *req = request;
-	struct task_pids_response *resp = response;
-	struct sb_container *ctr = NULL;
-	int r = find_container(ctx, req->id, &ctr, err);
-
-	if (r < 0)
-		return r;
-	if (ctr->init->state == SB_PROCESS_STATE_STOPPED)
-		return 0;
-	struct task_process_info info = { .pid = ctr->init->host_pid };
-	r = arena_grow(call->arena, &resp->processes, &resp->nr_processes, sizeof(info));
-	if (r < 0)
-		return r;
-	resp->processes[0] = info;
-	list_for_each(node, &ctr->execs) {
-		struct sb_process *exec = list_entry(node, struct sb_process, node);
-
-		if (exec->state != SB_PROCESS_STATE_RUNNING ||
-		    exec->host_pid == ctr->init->host_pid)
-			continue;
-		info.pid = exec->host_pid;
-		r = arena_grow(call->arena, &resp->processes, &resp->nr_processes, sizeof(info));
-		if (r < 0)
-			return r;
-		resp->processes[resp->nr_processes - 1] = info;
-	}
-	return 0;
-}
-
 static int handle_update(void *ctx, struct rpc_request *call, const void *request, void *response,
 			 struct err *err)
 {
@@ -403,21 +372,21 @@ static int handle_checkpoint(void *ctx, struct rpc_request *call, const void *re
 	return err_set(err, ENOSYS, "checkpoint is not supported");
 }
 
-#define TASK_HANDLERS(v)                                                                          \
-	{ &task_##v##_state, handle_state, 0 }, { &task_##v##_create, task_handle_create, 0 },    \
-		{ &task_##v##_start, handle_start, 0 }, { &task_##v##_delete, handle_delete, 0 }, \
-		{ &task_##v##_pids, handle_pids, 0 }, { &task_##v##_pause, handle_pause, 0 },     \
-		{ &task_##v##_resume, handle_resume, 0 },                                         \
-		{ &task_##v##_checkpoint, handle_checkpoint, 0 },                                 \
-		{ &task_##v##_kill, handle_kill, 0 }, { &task_##v##_exec, handle_exec, 0 },       \
-		{ &task_##v##_resize_pty, handle_resize_pty, 0 },                                 \
-		{ &task_##v##_close_io, handle_close_io, 0 },                                     \
-		{ &task_##v##_update, handle_update, 0 },                                         \
-		{ &task_##v##_wait, handle_wait, RPC_HANDLER_CANCELABLE },                        \
-		{ &task_##v##_stats, task_handle_stats, 0 },                                      \
-		{ &task_##v##_connect, handle_connect, 0 },                                       \
-	{                                                                                         \
-		&task_##v##_shutdown, handle_shutdown, 0                                          \
+#define TASK_HANDLERS(v)                                                                           \
+	{ &task_##v##_state, handle_state, 0 }, { &task_##v##_create, task_handle_create, 0 },     \
+		{ &task_##v##_start, handle_start, 0 }, { &task_##v##_delete, handle_delete, 0 },  \
+		{ &task_##v##_pids, task_handle_pids, 0 }, { &task_##v##_pause, handle_pause, 0 }, \
+		{ &task_##v##_resume, handle_resume, 0 },                                          \
+		{ &task_##v##_checkpoint, handle_checkpoint, 0 },                                  \
+		{ &task_##v##_kill, handle_kill, 0 }, { &task_##v##_exec, handle_exec, 0 },        \
+		{ &task_##v##_resize_pty, handle_resize_pty, 0 },                                  \
+		{ &task_##v##_close_io, handle_close_io, 0 },                                      \
+		{ &task_##v##_update, handle_update, 0 },                                          \
+		{ &task_##v##_wait, handle_wait, RPC_HANDLER_CANCELABLE },                         \
+		{ &task_##v##_stats, task_handle_stats, 0 },                                       \
+		{ &task_##v##_connect, handle_connect, 0 },                                        \
+	{                                                                                          \
+		&task_##v##_shutdown, handle_shutdown, 0                                           \
 	}
 
 const struct rpc_handler task_handlers[] = { TASK_HANDLERS(v2), TASK_HANDLERS(v3),

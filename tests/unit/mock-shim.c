@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -130,6 +131,8 @@ static void on_standin(void *arg, unsigned events)
 		     msg.columns);
 		if (fd_send_msg(task->conn, &ready, sizeof(ready), NULL, 0) < 0)
 			abort();
+	} else if (msg.type == STANDIN_PROCESSES) {
+		note("shown %s", task->key);
 	} else if (msg.type == STANDIN_RESIZE) {
 		note("resize %s %ux%u", task->key, msg.rows, msg.columns);
 	} else if (msg.type == STANDIN_SIGNAL) {
@@ -375,6 +378,25 @@ static int do_resume(void *ctx, struct rpc_request *call, const void *request, v
 	return set_paused(((const struct task_resume_request *)request)->id, false, err);
 }
 
+static void show_processes(struct task *task)
+{
+	static const struct standin_process list[] = {
+		{ .itself = 1, .comm = "self", .command_len = 9, .command = "self\0here" },
+		{ .pid = 7,
+		  .uid = 4321,
+		  .comm = "ghost",
+		  .command_len = 12,
+		  .command = "ghost\0walks" },
+	};
+	const struct standin_msg msg = { .type = STANDIN_PROCESSES, .value = ARRAY_SIZE(list) };
+	int fd = memfd_create("processes", MFD_CLOEXEC);
+
+	if (fd < 0 || io_write_full(fd, list, sizeof(list)) < 0 ||
+	    fd_send_msg(task->conn, &msg, sizeof(msg), &fd, 1) < 0)
+		abort();
+	(void)fd_close(fd);
+}
+
 static int do_pids(void *ctx, struct rpc_request *call, const void *request, void *response,
 		   struct err *err)
 {
@@ -385,6 +407,8 @@ static int do_pids(void *ctx, struct rpc_request *call, const void *request, voi
 	(void)ctx;
 	if (!task)
 		return no_task(req->id, err);
+	if (str_eq(req->id, "shadowed"))
+		show_processes(task);
 	resp->processes = arena_calloc(call->arena, 1, sizeof(*resp->processes));
 	resp->processes[resp->nr_processes++].pid = (uint32_t)task->pid;
 	return 0;

@@ -400,6 +400,7 @@ static int processes_and_counters_are_told(void *arg)
 	struct agent_stats_container_response stats = { 0 };
 	struct agent_metrics metrics = { 0 };
 	bool found = false;
+	unsigned nr_first = 0;
 
 	(void)arg;
 	run("c1", "sleep 1234 & sleep 1000");
@@ -407,9 +408,12 @@ static int processes_and_counters_are_told(void *arg)
 	assert_int_equal(wait_for("c1", "e1"), 0);
 	if (*w.cgroup) {
 		ok(agent_call(&w, &extra_list_processes, &req, &resp), "list processes");
-		for (size_t i = 0; i < resp.nr_processes; i++)
+		for (size_t i = 0; i < resp.nr_processes; i++) {
 			found |= str_eq(resp.processes[i].command, "sleep 1234");
+			nr_first += str_eq(resp.processes[i].exec_id, "c1");
+		}
 		assert_true(found);
+		assert_int_equal(nr_first, 1);
 		ok(agent_call(&w, &agent_stats_container, &stats_req, &stats), "stats");
 		assert_non_null(stats.cgroup_stats);
 	}

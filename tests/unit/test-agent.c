@@ -424,6 +424,7 @@ static void processes_are_described(void **state)
 	assert_string_equal(p.tty, "pts/0");
 	assert_string_equal(p.state, "S");
 	assert_string_equal(p.command, "[a) b (c]");
+	assert_string_equal(p.comm, "a) b (c");
 	assert_int_equal(processes_read(dir, 43, arena, &p), -ESRCH);
 	assert_int_equal(processes_read("/proc", getpid(), arena, &p), 0);
 	assert_non_null(strstr(p.command, "test-agent"));

@@ -158,11 +158,16 @@ static int run(verb_fn fn, ...)
 			fail_msg("\"%s\" does not contain \"%s\"", text, part); \
 	} while (0)
 
+static void await_text(const char *path, const char *part)
+{
+	for (int ms = 0; ms < WAIT_MS && !strstr(read_text(path), part); ms += 5)
+		(void)poll(NULL, 0, 5);
+	assert_contains(read_text(path), part);
+}
+
 static void await_log(const char *part)
 {
-	for (int ms = 0; ms < WAIT_MS && !strstr(read_text(t.shim_log), part); ms += 5)
-		(void)poll(NULL, 0, 5);
-	assert_contains(read_text(t.shim_log), part);
+	await_text(t.shim_log, part);
 }
 
 static bool exists(const char *name)
@@ -350,7 +355,7 @@ static void a_shared_network_namespace_means_a_shared_sandbox(void **state)
 static void a_member_outlives_the_container_whose_sandbox_it_joined(void **state)
 {
 	static const char *const orders[][2] = { { "again", "joined" }, { "joined", "again" } };
-	char namespaces[256], path[128], moved[128];
+	char namespaces[256], path[192], moved[128];
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(orders); i++) {
@@ -672,6 +677,31 @@ static void ps_update_and_events_ask_the_shim(void **state)
 	assert_int_equal(RUN(verb_delete, "--force", "ask"), 0);
 }
 
+static void a_stand_in_shows_the_processes_of_the_guest(void **state)
+{
+	char path[64];
+	unsigned shadow;
+
+	(void)state;
+	pid_t pid = create("shadowed");
+	assert_int_equal(RUN(verb_ps, "--format", "json", "shadowed"), 0);
+	await_log("shown shadowed");
+	snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
+	assert_string_equal(read_text(path), "self\n");
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)pid, (int)pid);
+	assert_int_equal(sscanf(read_text(path), "%u", &shadow), 1);
+	snprintf(path, sizeof(path), "/proc/%u/status", shadow);
+	await_text(path, "Uid:\t4321\t4321\t4321\t4321");
+	await_text(path, "CapEff:\t0000000000000000");
+	assert_contains(read_text(path), "Name:\tghost");
+	/* The same ones are shown by the same process. */
+	assert_int_equal(RUN(verb_ps, "--format", "json", "shadowed"), 0);
+	assert_contains(read_text(path), "Name:\tghost");
+	assert_int_equal(RUN(verb_delete, "--force", "shadowed"), 0);
+	(void)exit_status(pid); /* told or killed: whichever comes first */
+	assert_string_equal(read_text(path), "");
+}
+
 static void signals_have_many_spellings(void **state)
 {
 	(void)state;
@@ -765,6 +795,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(a_hung_up_terminal_is_a_signal, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(lists_have_every_container, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(ps_update_and_events_ask_the_shim, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(a_stand_in_shows_the_processes_of_the_guest, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(signals_have_many_spellings, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(force_removes_a_half_made_container, set_up,
