@@ -330,10 +330,9 @@ b" ]
 	[ "$(d inspect -f '{{.State.ExitCode}}' init)" = 143 ]
 }
 
-@test "pause, unpause, top, attach, logs" {
+@test "pause, unpause, attach, logs" {
 	# parity: pause | as runc
 	# parity: unpause | as runc
-	# parity: top | differs: docker runs ps(1) on the host, which shows the container's first process only
 	# parity: attach | as runc
 	# parity: logs | as runc
 	# parity: logs -f | as runc
@@ -344,14 +343,79 @@ b" ]
 	[ "$status" -ne 0 ]
 	d unpause one > /dev/null
 	is_state one running
-	d top one | grep -q 'echo start'
-	[ "$(d top one | wc -l)" -eq 2 ]
 	echo hello | d attach one > /dev/null
 	d wait one > /dev/null
 	[ "$(d logs one 2> /dev/null)" = "start
 got hello" ]
 	[ "$(d logs one 2>&1 > /dev/null)" = end ]
 	[ "$(d logs -f --tail 1 one 2> /dev/null)" = "got hello" ] || [ "$(d logs -f --tail 1 one 2>&1)" = end ]
+}
+
+# top_has NAME UID COMM COMMAND: exactly one such process.
+top_has() {
+	local pid
+	pid=$(d top "$1" -o pid,uid,comm,args | awk -v uid="$2" -v comm="$3" -v command="$4" \
+		'{ pid = $1; u = $2; c = $3; sub(/^ *[^ ]+ +[^ ]+ +[^ ]+ +/, "") } u == uid && c == comm && $0 == command { print pid }')
+	echo "$4: $pid"
+	[ -n "$pid" ] && [ -d "/proc/$pid" ]
+}
+
+# shadows NAME: the children of its first process on the host.
+shadows() {
+	local pid
+	pid=$(d inspect -f '{{.State.Pid}}' "$1")
+	xargs -n 1 < "/proc/$pid/task/$pid/children"
+}
+
+has_no_shadows() {
+	[ -z "$(shadows "$1")" ]
+}
+
+@test "top: the processes of the guest" {
+	# parity: top | differs: UID, COMM and CMD are the guest's; PID, PPID, STIME, TIME and RSS are those of the processes that show them on the host
+	kbg one -u 4321 busybox sh -c 'sleep 1001 & sleep 1002 & echo $! > /dev/shm/pid; exec sleep 1003'
+	d exec -d one sleep 1004
+	d exec -d -u 0 one sleep 1005
+	d exec -d -u 0 one sh -c 'sleep 1006 & exec sleep 1007'
+	wait_for 20 sh -c "[ \$(/usr/bin/docker -H unix://$DDIR/docker.sock top one | grep -c 'sleep 100') -eq 7 ]"
+	for number in 1001 1002 1003 1004; do
+		top_has one 4321 sleep "sleep $number"
+	done
+	for number in 1005 1006 1007; do
+		top_has one 0 sleep "sleep $number"
+	done
+	[ "$(d top one | wc -l)" -eq 8 ]
+	# Those of before stay who they are, and have no rights on the host.
+	pid=$(d top one -o pid,args | awk '/1001/ { print $1 }')
+	[ "$(awk '$1 == "CapPrm:" { print $2 }' "/proc/$pid/status")" = 0000000000000000 ]
+	[ -z "$(ls "/proc/$pid/fd")" ]
+	grep -q "$(d inspect -f '{{.Id}}' one)" "/proc/$pid/cgroup"
+	d exec one sh -c 'kill "$(cat /dev/shm/pid)"'
+	wait_for 10 sh -c "! /usr/bin/docker -H unix://$DDIR/docker.sock top one | grep -q 'sleep 1002'"
+	[ "$(d top one -o pid,args | awk '/1001/ { print $1 }')" = "$pid" ]
+	# One that is killed on the host is there again for the next who asks.
+	kill -9 "$pid"
+	top_has one 4321 sleep "sleep 1001"
+	[ "$(d exec one ps | grep -c 'sleep 1001')" -eq 1 ]
+	# They are there for those who ask only, and not without their container.
+	wait_for 60 has_no_shadows one
+	d top one > /dev/null
+	list=$(shadows one)
+	[ -n "$list" ]
+	d rm -f one > /dev/null
+	for pid in $list; do
+		wait_for 5 [ ! -e "/proc/$pid" ]
+	done
+}
+
+@test "top: more processes than the host is shown" {
+	kbg one busybox sh -c 'i=0; while [ "$i" -lt 600 ]; do sleep 2000 & i=$((i + 1)); done; touch /done; wait'
+	D_TIMEOUT=100 wait_for 100 d exec one test -e /done
+	# The first one is shown by its stand-in, whatever it is called.
+	run d top one
+	echo "${lines[0]}" "${lines[1]}" "${#lines[@]}"
+	[ "$(grep -cE '[0-9] +sleep 2000 *$' <<< "$output")" -eq 511 ]
+	d rm -f one > /dev/null
 }
 
 @test "cp, diff, commit, export" {

@@ -120,7 +120,7 @@ teardown() {
 	# parity: run -d | as runc
 	# parity: run --name | as runc
 	# parity: exec | as runc
-	# parity: top | as runc
+	# parity: top | differs: podman looks on the host, where the first process and execs are; with options of ps(1) it asks in the container
 	# parity: logs | as runc
 	# parity: stats | differs: counts the whole VM, its emulator included
 	# parity: pause, unpause | as runc
@@ -135,6 +135,8 @@ teardown() {
 	run pod top a
 	[[ "$output" == *"trap"* ]]
 	[ "${#lines[@]}" -le 3 ]
+	pod exec -d a sleep 1234
+	pod top a -o pid,args | grep -q 'sleep 1234'
 	[ "$(pod logs a)" = started ]
 	pod stats --no-stream a
 	pod pause a
