@@ -8,7 +8,7 @@ build_packages=(
 	build-essential pkg-config protobuf-c-compiler protobuf-compiler libprotobuf-c-dev libyajl-dev libevent-dev
 	libnl-3-dev libnl-route-3-dev libseccomp-dev libcap-dev libmd-dev libsystemd-dev
 	# the guest kernel and initrd
-	linux-source-6.12 flex bison bc libelf-dev libssl-dev cpio xz-utils
+	linux-source-6.12 flex bison bc libelf-dev libssl-dev cpio xz-utils patch
 	# to run a VM
 	qemu-system-x86 qemu-system-common busybox-static
 )

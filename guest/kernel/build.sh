@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Builds the guest kernel from the distribution's kernel source and the
-# configuration fragments beside this script, once per set of inputs: a result
-# is kept in the cache folder under a hash of everything that went into it.
+# configuration fragments and patches beside this script, once per set of
+# inputs: a result is kept in the cache folder under a hash of everything that
+# went into it.
 #
 # It does not choose options (fragments/ does) and does not boot what it built
 # (smoke.sh does).
@@ -22,6 +23,7 @@ output=
 tarball=
 only=
 fragments=()
+patches=("$here"/patches/*.patch)
 scratch=
 
 usage() {
@@ -82,7 +84,7 @@ check_tools() {
 	local missing=() pair
 
 	for pair in gcc:gcc ld:binutils make:make flex:flex bison:bison bc:bc \
-		perl:perl xz:xz-utils flock:util-linux sha256sum:coreutils; do
+		perl:perl xz:xz-utils patch:patch flock:util-linux sha256sum:coreutils; do
 		command -v "${pair%%:*}" >/dev/null || missing+=("${pair#*:}")
 	done
 	if command -v gcc >/dev/null; then
@@ -114,7 +116,7 @@ cache_key() {
 		echo "$arch"
 		gcc --version | head -n 1
 		ld --version | head -n 1
-		cat "${BASH_SOURCE[0]}" "${fragments[@]}"
+		cat "${BASH_SOURCE[0]}" "${fragments[@]}" "${patches[@]}"
 	} | sha256sum | cut -c 1-16
 }
 
@@ -122,15 +124,21 @@ clean_up() {
 	rm -rf "$scratch"
 }
 
-# Unpacks the source once per version; the build itself happens elsewhere.
+# Unpacks and patches the source once per version; the build itself happens
+# elsewhere.
 unpack_source() {
-	local dir
+	local dir file
 
 	dir=$cache/source-$(source_id | tr -c 'a-zA-Z0-9._+~\n-' _ | cut -c 1-80)
+	dir+=-$(cat "${patches[@]}" | sha256sum | cut -c 1-8)
 	if [ ! -d "$dir" ]; then
 		say "unpacking $tarball" >&2
 		mkdir "$scratch/source"
 		tar -x -f "$tarball" -C "$scratch/source" --strip-components=1
+		for file in "${patches[@]}"; do
+			patch -s -p1 -d "$scratch/source" <"$file" >&2 ||
+				die "$(basename "$file") does not fit this source"
+		done
 		mv -T "$scratch/source" "$dir"
 	fi
 	echo "$dir"

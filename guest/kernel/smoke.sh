@@ -50,10 +50,7 @@ parse_arguments() {
 	[ -r "$kernel" ] || die "--kernel is missing or cannot be read, see --help"
 }
 
-# The QMP commands that plug a disk and memory into a living guest. A processor
-# cannot be plugged under TCG: the kernel keeps room for absent processors only
-# under a hypervisor that it knows. The second one is there from the start, and
-# "maxcpus=1" leaves it offline.
+# The QMP commands that plug a disk, memory and a processor into a living guest.
 plug() {
 	local bus=pci.0
 
@@ -63,6 +60,7 @@ plug() {
 {"execute": "device_add", "arguments": {"driver": "virtio-blk-pci", "id": "plugged", "drive": "second", "bus": "$bus"}}
 {"execute": "object-add", "arguments": {"qom-type": "memory-backend-ram", "id": "ram", "size": 134217728}}
 {"execute": "device_add", "arguments": {"driver": "pc-dimm", "id": "dimm", "memdev": "ram"}}
+{"execute": "device_add", "arguments": {"driver": "max-x86_64-cpu", "id": "cpu", "socket-id": 1, "core-id": 0, "thread-id": 0}}
 EOF
 }
 
@@ -84,9 +82,9 @@ run_qemu() {
 	[ "$machine" != q35 ] || ports=(-device "pcie-root-port,id=slot0,chassis=1")
 	exec timeout "$timeout" "$qemu" -nodefaults -no-user-config -display none -no-reboot \
 		-machine "$machine,usb=off,vmport=off" -accel tcg -cpu max \
-		-smp 2 -m 512M,slots=2,maxmem=2G \
+		-smp 1,sockets=2,cores=1,threads=1,maxcpus=2 -m 512M,slots=2,maxmem=2G \
 		-kernel "$kernel" -initrd "$scratch/initrd" \
-		-append "console=ttyS0 quiet panic=-1 maxcpus=1 $append" -qmp stdio \
+		-append "console=ttyS0 quiet panic=-1 $append" -qmp stdio \
 		-chardev "file,id=serial,path=$scratch/console" -serial chardev:serial \
 		-device virtio-serial-pci -chardev null,id=null \
 		-device virtconsole,chardev=null \

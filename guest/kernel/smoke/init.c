@@ -441,6 +441,7 @@ static long mem_total_kib(void)
 /* smoke.sh answers "# plug" and "# unplug" on the console with QMP commands. */
 static void check_hotplug(void)
 {
+	static const char cpu[] = "/sys/devices/system/cpu/cpu1/online";
 	long before = mem_total_kib();
 	int fd;
 
@@ -450,7 +451,8 @@ static void check_hotplug(void)
 	for (int i = 0; i < 500 && mem_total_kib() == before; i++)
 		(void)usleep(20000); /* as above */
 	check(mem_total_kib() > before, "hot-plug", "memory, online by itself");
-	fd = open("/sys/devices/system/cpu/cpu1/online", O_WRONLY | O_CLOEXEC);
+	(void)wait_path(cpu, true);
+	fd = open(cpu, O_WRONLY | O_CLOEXEC);
 	errno = 0;
 	check(fd >= 0 && write(fd, "1", 1) == 1, "hot-plug", "processor goes online");
 	if (fd >= 0)
