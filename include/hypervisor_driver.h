@@ -56,8 +56,8 @@ struct hypervisor_ops {
 	int (*set_paused)(struct hypervisor *hv, bool paused, uint64_t deadline_ns,
 			  struct err *err);
 	/*
-	 * RUNNING. Grows (vCPUs also shrink); what was reached is in @ret also on failure. May be
-	 * NULL.
+	 * RUNNING. Grows (vCPUs also shrink, or are kept); what was reached is in @ret also on
+	 * failure. May be NULL.
 	 */
 	int (*resize)(struct hypervisor *hv, const struct vm_size *want, struct vm_size *ret,
 		      uint64_t deadline_ns, struct err *err);

@@ -27,9 +27,11 @@
 #include "common/io.h"
 #include "common/log.h"
 #include "common/str.h"
+#include "rpc/admin_msg.h"
 
 #define CPU_DIR "/sys/devices/system/cpu"
 #define MEMORY_DIR "/sys/devices/system/memory"
+#define CPUS_MAX 1024
 #define RESEED_MAX 4096
 #define PROBE_MAX 4096
 #define SWAP_PCI_DEPTH_MAX 8
@@ -233,6 +235,51 @@ RPC_FN(guest_rpc_online)
 	if (r >= 0 && !req->cpu_only)
 		r = online_some(&memory);
 	return r < 0 ? err_set_errno(err, r, "bring up processors and memory") : 0;
+}
+
+/* Return: the highest processor that is in use and can be taken out of it, or -ENOENT. */
+static int last_online_cpu(void)
+{
+	for (int n = CPUS_MAX - 1; n > 0; n--) {
+		cleanup_free char *text = NULL;
+		char path[64];
+
+		(void)snprintf(path, sizeof(path), CPU_DIR "/cpu%d/online", n);
+		if (io_read_file_at(AT_FDCWD, path, 16, &text) > 0 && *text == '1')
+			return n;
+	}
+	return -ENOENT;
+}
+
+/**
+ * guest_rpc_offline_cpus() - OfflineCPUs: take processors out of use
+ * @ctx: agent
+ * @call: request
+ * @request: struct extra_offline_cpus_request
+ * @response: NULL
+ * @err: names the processor that stays in use
+ *
+ * Return: 0 or -errno.
+ */
+RPC_FN(guest_rpc_offline_cpus)
+{
+	const struct extra_offline_cpus_request *req = request;
+
+	(void)ctx;
+	(void)call;
+	(void)response;
+	for (uint32_t i = 0; i < req->nb_cpus; i++) {
+		char path[64];
+		int n = last_online_cpu();
+
+		if (n < 0)
+			return err_set(err, EINVAL, "the first processor stays in use");
+		(void)snprintf(path, sizeof(path), CPU_DIR "/cpu%d/online", n);
+		int r = io_write_str_at(AT_FDCWD, path, "0");
+		if (r < 0)
+			return err_set_errno(err, r, "processor %d stays in use", n);
+	}
+	return 0;
 }
 
 /**

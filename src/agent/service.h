@@ -53,6 +53,7 @@ RPC_FN(guest_rpc_details);
 RPC_FN(guest_rpc_set_time);
 RPC_FN(guest_rpc_reseed);
 RPC_FN(guest_rpc_online);
+RPC_FN(guest_rpc_offline_cpus);
 RPC_FN(guest_rpc_probe_memory);
 RPC_FN(guest_rpc_add_swap);
 RPC_FN(guest_rpc_add_swap_path);

@@ -123,6 +123,11 @@ extern const struct rpc_method admin_set_iptables;
 /*
  * kata.agent.v1.Extra: what our agent serves beyond Kata's protocol. ListProcesses:
  * admin_processes_request -> admin_processes_response, pids as the guest's root PID namespace has
- * them, host_pid 0.
+ * them, host_pid 0. OfflineCPUs: extra_offline_cpus_request -> nothing.
  */
+struct extra_offline_cpus_request {
+	uint32_t nb_cpus;
+};
+
 extern const struct rpc_method extra_list_processes;
+extern const struct rpc_method extra_offline_cpus;

@@ -6,6 +6,7 @@
 #include "rpc/admin_msg.h"
 
 #include "admin.pb-c.h"
+#include "agent_extra.pb-c.h"
 #include "rpc/pb_table.h"
 
 /* clang-format off */
@@ -111,4 +112,10 @@ METHOD(admin_set_iptables, "SetIPTables", &pb_agent_set_iptables_request_type,
 
 const struct rpc_method extra_list_processes = {
 	"kata.agent.v1.Extra", "ListProcesses", &t_admin_processes_request, &t_admin_processes_response,
+};
+
+PB_STATIC(extra_offline_cpus_request, kata__agent__v1__offline_cpus_request__descriptor,
+	PB_FIELD(extra_offline_cpus_request, nb_cpus, 1));
+const struct rpc_method extra_offline_cpus = {
+	"kata.agent.v1.Extra", "OfflineCPUs", &t_extra_offline_cpus_request, NULL,
 };

@@ -117,6 +117,7 @@ const struct rpc_method *const pb_catalog_methods[] = {
 	&admin_get_iptables,
 	&admin_set_iptables,
 	&extra_list_processes,
+	&extra_offline_cpus,
 };
 const size_t pb_catalog_nr_methods = ARRAY_SIZE(pb_catalog_methods);
 

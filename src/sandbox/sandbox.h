@@ -91,7 +91,7 @@ struct sandbox {
 	struct hypervisor *hv;
 	enum vm_accel accel;
 	unsigned max_vcpus;		/* of the VM as it was started */
-	struct vm_size boot_size, size; /* as it was started, and now */
+	struct vm_size boot_size, size; /* as it was started, and what the guest uses now */
 	pid_t vmm_pid;
 	struct vsock_addr vsock;
 	int vsock_dir_fd; /* what vsock.path goes through */
@@ -142,6 +142,8 @@ void sandbox_shut_down(struct sandbox *sb, bool politely);
 #define SANDBOX_TCG_CACHE_MAX_MIB 256ULL
 #define SANDBOX_POD_TCG_CACHE_MIB 64U
 #define SANDBOX_TCG_SLOTS 2U
+/* RAM for each vCPU that may be plugged: the guest's kernel keeps 0.27 MiB for it from the start. */
+#define SANDBOX_MIB_PER_PLACE 16
 /* The smallest guest in which the kernel, the agent and a shell work. */
 #define SANDBOX_GUEST_MIN_MIB 48
 struct vm_config;

@@ -5,7 +5,8 @@
  * The sizing rule of sandbox_size.c holds after an update as well. A higher limit is given to the
  * host's cgroup first, then to the VM, which grows, then to the container in it; a lower one takes
  * the opposite way. RAM that a guest has is not taken back, so below its size the container's own
- * cgroup keeps it within what the host's allows.
+ * cgroup keeps it within what the host's allows. vCPUs are whole and quotas are not: the cgroups
+ * hold the quota exactly, whatever number of vCPUs the guest has or keeps.
  *
  * Only a container with a VM of its own resizes it that way: the host cgroup of a pod belongs to
  * the pod's sandbox. A pod's VM follows what its containers may use together, whatever made them
@@ -21,6 +22,7 @@
 #include "common/str.h"
 #include "hypervisor.h"
 #include "oci/grouping.h"
+#include "rpc/admin_msg.h"
 #include "rpc/agent_msg.h"
 #include "sandbox/container.h"
 #include "sandbox/sandbox.h"
@@ -67,22 +69,66 @@ static unsigned vcpus_for(const struct sandbox *sb, const struct oci_cpu *cpu)
 	return (unsigned)MIN(vcpus, sb->max_vcpus);
 }
 
+/* A guest that lets plugged vCPUs lie has less than it may use, and nothing else is wrong. */
+static int bring_online(struct sandbox *sb, unsigned vcpus, bool memory, struct err *err)
+{
+	struct agent_online_cpu_mem_request online = { .wait = true,
+						       .nb_cpus = vcpus,
+						       .cpu_only = !memory };
+
+	if (!vcpus && !memory)
+		return 0;
+	int r = rpc_call(sb->agent, &agent_online_cpu_mem, &online, NULL, NULL,
+			 sandbox_request_deadline(sb), err);
+	if (r >= 0) {
+		sb->size.vcpus += vcpus;
+	} else if (r == -ETIMEDOUT && !sb->gone) {
+		log_warn("the guest does not use what was plugged: %s", err->text);
+		*err = ERR_NULL;
+		r = 0;
+	}
+	return r;
+}
+
+/*
+ * The guest stops using them before they are taken away; one of another agent's notices when they
+ * are. What the VMM keeps is not used, which is all that matters.
+ */
+static int take_vcpus(struct sandbox *sb, unsigned want, struct err *err)
+{
+	struct extra_offline_cpus_request offline = { .nb_cpus = sb->size.vcpus - want };
+	const struct vm_size size = { .vcpus = want };
+	struct vm_size got = sb->size;
+	struct err kept = ERR_NULL;
+	uint64_t deadline_ns = sandbox_request_deadline(sb);
+	int r = rpc_call(sb->agent, &extra_offline_cpus, &offline, NULL, NULL, deadline_ns, err);
+
+	if (r < 0 && r != -EOPNOTSUPP)
+		return r;
+	*err = ERR_NULL;
+	int taken = hypervisor_resize(sb->hv, &size, &got, deadline_ns, &kept);
+	if (taken < 0)
+		log_debug("vCPUs stay plugged: %s", kept.text);
+	sb->size.vcpus = r < 0 ? got.vcpus : want;
+	return 0;
+}
+
 /* Return: 0 or -errno; what was reached is in sb->size. */
 static int resize(struct sandbox *sb, const struct vm_size *want, struct err *err)
 {
-	struct agent_online_cpu_mem_request online = { .wait = true };
-	struct vm_size before = sb->size;
-	uint64_t deadline_ns = sandbox_request_deadline(sb);
-	int r = hypervisor_resize(sb->hv, want, &sb->size, deadline_ns, err);
+	bool fewer = want->vcpus && want->vcpus < sb->size.vcpus;
+	struct vm_size more = { .memory_mib = want->memory_mib, .vcpus = fewer ? 0 : want->vcpus };
+	struct vm_size got = sb->size;
+	int r = hypervisor_resize(sb->hv, &more, &got, sandbox_request_deadline(sb), err);
 
-	if (r < 0 || (sb->size.vcpus <= before.vcpus && sb->size.memory_mib <= before.memory_mib))
-		return r;
-	online.nb_cpus = sb->size.vcpus > before.vcpus ? sb->size.vcpus - before.vcpus : 0;
-	online.cpu_only = sb->size.memory_mib <= before.memory_mib;
-	return rpc_call(sb->agent, &agent_online_cpu_mem, &online, NULL, NULL, deadline_ns, err);
+	bool memory = got.memory_mib > sb->size.memory_mib;
+	sb->size.memory_mib = got.memory_mib;
+	if (r >= 0)
+		r = bring_online(sb, more.vcpus ? more.vcpus - sb->size.vcpus : 0, memory, err);
+	return r >= 0 && fewer ? take_vcpus(sb, want->vcpus, err) : r;
 }
 
-/* Grows only: what a guest has plugged in it may use for ever. */
+/* Grows only: vCPUs are taken back after the container may no longer use them, memory never. */
 static int grow_vm(struct sandbox *sb, const struct vm_size *now, uint64_t want_mib, unsigned vcpus,
 		   struct err *err)
 {
@@ -94,6 +140,26 @@ static int grow_vm(struct sandbox *sb, const struct vm_size *now, uint64_t want_
 	if (vcpus > now->vcpus)
 		want.vcpus = vcpus;
 	return want.memory_mib || want.vcpus ? resize(sb, &want, err) : 0;
+}
+
+/* What was wanted is there; only more than that is what the guest does not give back. */
+static bool is_enough(const struct sandbox *sb, const struct vm_size *want)
+{
+	return sb->size.vcpus >= want->vcpus && sb->size.memory_mib >= want->memory_mib;
+}
+
+static int shrink_vcpus(struct sandbox *sb, unsigned vcpus, struct err *err)
+{
+	struct vm_size want = { .vcpus = MAX(vcpus, sb->boot_size.vcpus) };
+
+	if (!vcpus || want.vcpus >= sb->size.vcpus)
+		return 0;
+	int r = resize(sb, &want, err);
+	if (r >= 0 || sb->gone)
+		return r;
+	log_warn("the VM keeps more vCPUs than its container needs: %s", err->text);
+	*err = ERR_NULL;
+	return 0;
 }
 
 /* What the members that are there need; a sandbox container needs nothing. */
@@ -137,7 +203,8 @@ static bool may_resize(const struct sandbox *sb)
  * @err: filled on failure
  *
  * A VM that cannot grow that far runs on with what it has: limits may be higher than what a host
- * has, and the guest's cgroups hold them exactly. That is logged.
+ * has, and the guest's cgroups hold them exactly. So it does when the guest keeps what it should
+ * give back. Both are logged.
  *
  * Return: 0 or -errno when the guest does not take what it was given.
  */
@@ -156,9 +223,11 @@ int sandbox_fit_members(struct sandbox *sb, struct err *err)
 	    (!want.memory_mib || !sb->config->hypervisor.enable_virtio_mem))
 		return 0;
 	int r = resize(sb, &want, err);
-	if (r != -ENOSPC)
+	bool larger = r < 0 && !sb->gone && is_enough(sb, &want);
+	if (r != -ENOSPC && !larger)
 		return r;
-	log_warn("the VM stays smaller than its containers' limits: %s", err->text);
+	log_warn("the VM stays %s than its containers' limits: %s", larger ? "larger" : "smaller",
+		 err->text);
 	*err = ERR_NULL;
 	return 0;
 }
@@ -225,6 +294,7 @@ int sandbox_update_limits(struct sb_container *ctr, const struct oci_resources *
 {
 	struct sandbox *sb = ctr->sandbox;
 	const struct oci_memory *memory = resources->memory;
+	unsigned vcpus = vcpus_for(sb, resources->cpu);
 	uint64_t want_mib = 0;
 
 	if (!owns_vm(ctr) || !sb->hv)
@@ -238,10 +308,12 @@ int sandbox_update_limits(struct sb_container *ctr, const struct oci_resources *
 		r = sandbox_ram_for_limit(sb->accel, *memory->limit, &want_mib, err);
 	if (r < 0)
 		return r;
-	if (want_mib && want_mib < info->size.memory_mib)
-		return lower(ctr, resources, want_mib, err);
-	r = host_cgroup_limit(&sb->cgroup, resources, err);
+	bool lowers = want_mib && want_mib < info->size.memory_mib;
+	r = lowers ? lower(ctr, resources, want_mib, err)
+		   : host_cgroup_limit(&sb->cgroup, resources, err);
 	if (r >= 0)
-		r = grow_vm(sb, &info->size, want_mib, vcpus_for(sb, resources->cpu), err);
-	return r < 0 ? r : tell_agent(ctr, resources, err);
+		r = grow_vm(sb, &info->size, lowers ? 0 : want_mib, vcpus, err);
+	if (r >= 0 && !lowers)
+		r = tell_agent(ctr, resources, err);
+	return r < 0 ? r : shrink_vcpus(sb, vcpus, err);
 }

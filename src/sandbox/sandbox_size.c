@@ -107,6 +107,16 @@ static int size_memory(struct sandbox *sb, int64_t limit, bool of_members, struc
 	return 0;
 }
 
+/* How many vCPUs the VM may have later. */
+static void size_places(const struct sandbox *sb, struct vm_config *vm)
+{
+	uint64_t more = vm->memory.mib / SANDBOX_MIB_PER_PLACE;
+
+	if (sb->pod && sb->config->runtime.static_sandbox_resource_mgmt)
+		more = 0;
+	vm->max_vcpus = (unsigned)MAX(MIN(vm->max_vcpus, vm->vcpus + more), vm->vcpus);
+}
+
 /**
  * sandbox_ram_for_members() - how much RAM a pod's VM needs
  * @bytes: what its containers may use together
@@ -145,14 +155,14 @@ int sandbox_size_vm(struct sandbox *sb, enum vm_accel accel, struct vm_config *r
 
 	if (vcpus)
 		ret->vcpus = MIN(vcpus, sb->config->hypervisor.default_maxvcpus);
-	/* Under emulation CPUs that might come later cost boot time now, and so do memory slots. */
-	ret->max_vcpus = accel == VM_ACCEL_TCG ? ret->vcpus : MAX(ret->max_vcpus, ret->vcpus);
+	/* Under emulation memory that might come later costs boot time now. */
 	if (accel == VM_ACCEL_TCG)
 		ret->memory.slots = MIN(ret->memory.slots, SANDBOX_TCG_SLOTS);
 	if (memory > 0)
 		r = size_memory(sb, memory, of_members, ret, err);
 	if (r < 0)
 		return r;
+	size_places(sb, ret);
 	ret->memory.max_mib = MAX(ret->memory.max_mib, ret->memory.mib);
 	sb->size = (struct vm_size){ ret->vcpus, ret->memory.mib };
 	sb->boot_size = sb->size;

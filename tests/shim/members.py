@@ -1,22 +1,24 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""members.py FOLDER share|processes|shrink|fixed|local: containers of a pod that has no sandbox container share memory and, when
+"""members.py FOLDER share|processes|shrink|cpus|fixed|local: containers of a pod that has no sandbox container share memory and, when
 asked, processes; the pod's VM follows what they need, or does not when it is told; an emptyDir on a disk can be the
 sandbox's own."""
 import os
 import sys
 
 from shim import BUILD, RUNNING, SANDBOX, Shim, make_bundle
-from wire import first, msg, wait_until
+from wire import any_of, first, msg, wait_until
 
 
-def member(shim, ident, args, mount=None, pid=None, memory=0):
+def member(shim, ident, args, mount=None, pid=None, memory=0, quota=0):
     """A member, created and started; gives its process number."""
     def edit(spec):
         if mount:
             spec["mounts"] = [m for m in spec["mounts"] if m["destination"] != mount["destination"]] + [mount]
         if memory:
             spec["linux"]["resources"]["memory"] = {"limit": memory << 20}
+        if quota:
+            spec["linux"]["resources"]["cpu"] = {"quota": quota, "period": 100000}
         if pid:
             for namespace in spec["linux"]["namespaces"]:
                 if namespace["type"] == "pid":
@@ -131,6 +133,43 @@ def shrink(folder):
         shim.ok("ShutdownSandbox", msg((1, shim.id)), service=SANDBOX)
 
 
+def cpus(folder):
+    """vCPUs are plugged and taken back; the quota is exact whatever number there is."""
+    config = configure(folder, default_vcpus="1", default_maxvcpus="3")
+    with Shim(folder, "cpus", version=3, config=config) as shim:
+        def seen():
+            exec_id = "see%d" % len(os.listdir(folder))
+            assert shim.run_exec(exec_id, ["sh", "-c", "nproc; cat /sys/devices/system/cpu/online"], "small") == 0
+            return shim.output(exec_id).split()
+
+        def quota_of(ident):
+            exec_id = "max%d" % len(os.listdir(folder))
+            assert shim.run_exec(exec_id, ["cat", "/sys/fs/cgroup/cpu.max"], ident) == 0
+            return shim.output(exec_id).split()[0]
+        shim.sandbox("CreateSandbox", (2, shim.bundle))
+        shim.sandbox("StartSandbox")
+        member(shim, "small", ["sleep", "1000"], quota=30000)
+        assert seen() == ["1", "0"], seen()
+        member(shim, "large", ["sleep", "1000"], quota=230000)
+        assert seen() == ["3", "0-2"], seen()
+        assert (quota_of("small"), quota_of("large")) == ("30000", "230000")
+        limits = any_of("types.containerd.io/opencontainers/runtime-spec/1/LinuxResources",
+                        '{"cpu": {"quota": 150000, "period": 100000}}')
+        shim.ok("Update", msg((1, "large"), (2, limits)))
+        assert seen() == ["2", "0-1"], seen()
+        assert quota_of("large") == "150000"
+        shim.finish("large")
+        assert seen() == ["1", "0"], seen()
+        # In the same places again; more than the VM was made for is more than it gets, and is logged.
+        member(shim, "huge", ["sleep", "1000"], quota=900000)
+        assert seen() == ["3", "0-2"], seen()
+        assert quota_of("huge") == "900000"
+        shim.finish("huge")
+        assert seen() == ["1", "0"], seen()
+        shim.sandbox("StopSandbox")
+        shim.ok("ShutdownSandbox", msg((1, shim.id)), service=SANDBOX)
+
+
 def fixed(folder):
     config = configure(folder, static_sandbox_resource_mgmt="true", default_memory="128")
     with Shim(folder, "fixed", version=3, config=config) as shim:
@@ -172,4 +211,4 @@ def local(folder):
         shim.finish()
 
 
-{"fixed": fixed, "local": local, "processes": processes, "share": share, "shrink": shrink}[sys.argv[2]](sys.argv[1])
+{"cpus": cpus, "fixed": fixed, "local": local, "processes": processes, "share": share, "shrink": shrink}[sys.argv[2]](sys.argv[1])

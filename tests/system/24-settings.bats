@@ -25,6 +25,22 @@ configure() {
 	[[ "$output" == *made ]]
 }
 
+@test "vCPUs follow the quota of a single container; the exact quota is the cgroup's" {
+	configure 's|^default_vcpus = .*|default_vcpus = 1|; s|^default_maxvcpus = .*|default_maxvcpus = 3|'
+	make_bundle sleep 1000
+	new_id
+	kata run --detach --bundle "$BUNDLE" "$ID"
+	[ "$(kata exec "$ID" nproc)" -eq 1 ]
+	kata update --cpu-period 100000 --cpu-quota 250000 "$ID"
+	[ "$(kata exec "$ID" nproc)" -eq 3 ]
+	[ "$(kata exec "$ID" cat /sys/fs/cgroup/cpu.max)" = "250000 100000" ]
+	kata update --cpu-period 100000 --cpu-quota 150000 "$ID"
+	[ "$(kata exec "$ID" nproc)" -eq 2 ]
+	kata update --cpu-period 100000 --cpu-quota 40000 "$ID"
+	[ "$(kata exec "$ID" nproc)" -eq 1 ]
+	[ "$(kata exec "$ID" cat /sys/fs/cgroup/cpu.max)" = "40000 100000" ]
+}
+
 @test "modules that the guest has not are an error with their name" {
 	configure 's|^kernel_modules = .*|kernel_modules = ["nosuch option=1"]|'
 	make_bundle true

@@ -204,10 +204,11 @@ nameserver 192.0.2.53" ]
 	# parity: run --cpu-shares | as runc
 	# parity: stats | differs: counts the whole VM, its emulator included; PIDS counts host threads
 	# parity: update | differs: guest RAM grows in steps of 128 MiB and is not taken back
-	kbg one --memory 512m --cpus 1.5 --cpuset-cpus 0 --cpu-shares 512 busybox sleep 1000
+	kbg one --memory 512m --cpus 0.5 --cpuset-cpus 0 --cpu-shares 512 busybox sleep 1000
 	mem=$(cgroup_of one memory) cpu=$(cgroup_of one cpu) cpuset=$(cgroup_of one cpuset)
 	[ "$(d exec one cat /sys/fs/cgroup/memory.max)" = 536870912 ]
-	[ "$(d exec one cat /sys/fs/cgroup/cpu.max)" = "150000 100000" ]
+	[ "$(d exec one cat /sys/fs/cgroup/cpu.max)" = "50000 100000" ]
+	[ "$(d exec one nproc)" -eq 1 ]
 	total=$(d exec one awk '/MemTotal/ { print $2 }' /proc/meminfo)
 	[ "$total" -gt $((256 * 1024)) ]
 	[ "$total" -lt $((512 * 1024)) ]
@@ -216,22 +217,26 @@ nameserver 192.0.2.53" ]
 	for pid in $(cat "$mem/cgroup.procs"); do readlink "/proc/$pid/exe" || true; done | grep -q qemu
 	[ "$(cat "$mem"/memory.limit_in_bytes 2>/dev/null || cat "$mem/memory.max")" = 536870912 ]
 	if [ -e "$cpu/cpu.cfs_quota_us" ]; then
-		[ "$(cat "$cpu/cpu.cfs_quota_us" "$cpu/cpu.shares" "$cpuset/cpuset.cpus" | xargs)" = "150000 512 0" ]
+		[ "$(cat "$cpu/cpu.cfs_quota_us" "$cpu/cpu.shares" "$cpuset/cpuset.cpus" | xargs)" = "50000 512 0" ]
 	fi
 	read -r percent usage slash limit pids < <(d stats --no-stream --format '{{.CPUPerc}} {{.MemUsage}} {{.PIDs}}' one)
 	[[ "$percent" == *% ]]
 	[[ "$usage" == *MiB ]]
 	[ "$limit" = 512MiB ]
 	[ "$pids" -gt 1 ]
-	d update --memory 800m --memory-swap -1 --cpus 1 one > /dev/null
+	d update --memory 800m --memory-swap -1 --cpus 1.5 one > /dev/null
 	[ "$(d exec one cat /sys/fs/cgroup/memory.max)" = 838860800 ]
-	[ "$(d exec one cat /sys/fs/cgroup/cpu.max)" = "100000 100000" ]
+	[ "$(d exec one cat /sys/fs/cgroup/cpu.max)" = "150000 100000" ]
+	[ "$(d exec one nproc)" -eq 2 ]
 	# A limit 288 MiB higher is room for one block of memory, or two where no emulator takes its share of it.
 	grown=$(($(d exec one awk '/MemTotal/ { print $2 }' /proc/meminfo) - total))
 	echo "grown by $grown KiB"
 	[ "$grown" -eq $((128 * 1024)) ] || [ "$grown" -eq $((256 * 1024)) ]
 	[ "$(cat "$mem"/memory.limit_in_bytes 2>/dev/null || cat "$mem/memory.max")" = 838860800 ]
 	[ "$(d stats --no-stream --format '{{.MemUsage}}' one | awk '{ print $3 }')" = 800MiB ]
+	d update --cpus 0.7 one > /dev/null
+	[ "$(d exec one cat /sys/fs/cgroup/cpu.max)" = "70000 100000" ]
+	[ "$(d exec one nproc)" -eq 1 ]
 	run d update --memory 60m --memory-swap -1 one
 	[ "$status" -ne 0 ]
 	[[ "$output" == *"too small for a VM"* ]]

@@ -67,6 +67,34 @@ static bool mock_word(const char *line, const char *before, char *word, size_t s
 	return true;
 }
 
+/* Over ACPI, a guest says how it went with a vCPU in a report of its own (_OST). */
+static void mock_unplug(const char *behaviour, const char *device)
+{
+	char text[256];
+
+	if (str_eq(behaviour, "sandbox-forgets-devices"))
+		return;
+	if (str_eq(behaviour, "sandbox-keeps-vcpus")) {
+		static const unsigned statuses[] = { 0x84 /* in progress */, 1 /* failed */ };
+
+		for (size_t i = 0; i < ARRAY_SIZE(statuses); i++) {
+			(void)snprintf(
+				text, sizeof(text),
+				"{\"event\":\"ACPI_DEVICE_OST\",\"data\":{\"info\":{\"device\":\"%s\","
+				"\"slot\":\"1\",\"slot-type\":\"CPU\",\"source\":3,\"status\":%u}}}\n",
+				device, statuses[i]);
+			mock_say(text);
+		}
+		return;
+	}
+	(void)snprintf(text, sizeof(text),
+		       "{\"event\":\"%s\",\"data\":{\"device\":\"%s\",\"path\":\"/p\"}}\n",
+		       str_eq(behaviour, "sandbox-keeps-devices") ? "DEVICE_UNPLUG_GUEST_ERROR"
+								  : "DEVICE_DELETED",
+		       device);
+	mock_say(text);
+}
+
 static void mock_answer(const char *behaviour, const char *line)
 {
 	char text[256], name[48] = "", device[48] = "", value[128] = "{}";
@@ -92,15 +120,7 @@ static void mock_answer(const char *behaviour, const char *line)
 	mock_say(text);
 	if (str_eq(name, "device_del") &&
 	    mock_word(line, "\"arguments\":{\"id\":\"", device, sizeof(device))) {
-		const char *event = str_eq(behaviour, "sandbox-keeps-devices")
-					    ? "DEVICE_UNPLUG_GUEST_ERROR"
-					    : "DEVICE_DELETED";
-
-		(void)snprintf(text, sizeof(text),
-			       "{\"event\":\"%s\",\"data\":{\"device\":\"%s\",\"path\":\"/p\"}}\n",
-			       event, device);
-		if (!str_eq(behaviour, "sandbox-forgets-devices"))
-			mock_say(text);
+		mock_unplug(behaviour, device);
 	}
 	if (str_eq(name, "quit") && !str_eq(behaviour, "sandbox-ignores-quit"))
 		_exit(0);
@@ -189,7 +209,7 @@ static int in_fiber(void *arg)
 	test->config.kernel = "/kernel";
 	test->config.vcpus = 1;
 	test->config.max_vcpus = 2;
-	test->config.accel = VM_ACCEL_KVM; /* so that vCPUs are hot-plugged */
+	test->config.accel = VM_ACCEL_KVM; /* so that vCPUs are taken back */
 	test->config.memory.mib = 128;
 	test->config.memory.max_mib = 1024;
 	test->config.memory.slots = 2;
@@ -489,6 +509,49 @@ static void size_changes_within_what_the_vm_was_made_for(void **state)
 	assert_int_equal(play(&test), 0);
 }
 
+static int keep_client(struct test *test)
+{
+	struct vm_size want = { .vcpus = 2 }, got;
+	int r;
+
+	assert_int_equal(start(test), 0);
+	assert_int_equal(hypervisor_resize(test->hv, &want, &got, soon(), &test->err), 0);
+	want.vcpus = 1;
+	r = hypervisor_resize(test->hv, &want, &got, loop_deadline_ms(100), &test->err);
+	assert_int_equal(got.vcpus, 2);
+	return r;
+}
+
+static void guest_may_keep_a_vcpu(void **state)
+{
+	struct test test = { .name = "keeps-vcpus", .client = keep_client };
+
+	(void)state;
+	assert_int_equal(play(&test), -EBUSY);
+	assert_string_equal(test.err.text,
+			    "vCPUs of the VM: unplug device cpu-1: the guest refused");
+	test = (struct test){ .name = "forgets-devices", .client = keep_client };
+	assert_int_equal(play(&test), -ETIMEDOUT);
+}
+
+static int tcg_client(struct test *test)
+{
+	test->hv = hypervisor_destroy(test->hv);
+	test->config.accel = VM_ACCEL_TCG;
+	assert_int_equal(hypervisor_create("qemu", fiber_loop(), &test->config, on_event, test,
+					   &test->hv, &test->err),
+			 0);
+	return keep_client(test);
+}
+
+static void emulated_vcpus_are_not_unplugged(void **state)
+{
+	struct test test = { .name = "has-tcg", .client = tcg_client };
+
+	(void)state;
+	assert_int_equal(play(&test), 0);
+}
+
 static int probing(void *arg)
 {
 	struct vm_config config = VM_CONFIG_NULL;
@@ -564,6 +627,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(refused_device_leaves_its_place_free),
 		cmocka_unit_test(guest_may_keep_a_device),
 		cmocka_unit_test(size_changes_within_what_the_vm_was_made_for),
+		cmocka_unit_test(guest_may_keep_a_vcpu),
+		cmocka_unit_test(emulated_vcpus_are_not_unplugged),
 		cmocka_unit_test(binary_is_asked_for_its_version),
 		cmocka_unit_test(null_driver_keeps_the_contract),
 	};

@@ -253,7 +253,7 @@ static int adopt_config(struct qemu *qemu, const struct vm_config *config,
 	qemu->memory_slots = config->memory.slots;
 	qemu->virtio_mem = config->memory.virtio_mem;
 	qemu->max_vcpus = MAX(config->vcpus, config->max_vcpus);
-	qemu->all_vcpus_present = config->accel == VM_ACCEL_TCG;
+	qemu->keeps_vcpus = config->accel == VM_ACCEL_TCG;
 	qemu->hugepages = config->memory.hugepages;
 	for (size_t i = 0; i < config->nr_devices; i++) {
 		const struct vm_device *dev = &config->devices[i];

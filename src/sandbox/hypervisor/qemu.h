@@ -20,9 +20,9 @@ struct qmp;
 
 /* How a removal that was asked for stands; QEMU answers by events. */
 enum qemu_unplug {
-	QEMU_UNPLUG_NONE,    /* not asked for, or refused and over */
+	QEMU_UNPLUG_NONE,    /* not asked for */
 	QEMU_UNPLUG_ASKED,   /* device_del was accepted, the guest has not answered */
-	QEMU_UNPLUG_REFUSED, /* the guest said no */
+	QEMU_UNPLUG_REFUSED, /* the guest said no; it may be asked again */
 	QEMU_UNPLUG_DONE,    /* DEVICE_DELETED came */
 };
 
@@ -51,8 +51,8 @@ struct qemu {
 	struct fiber_mutex plugging; /* one attach, detach or resize at a time */
 	unsigned next_fdset, next_fd;
 	struct vm_size size;
-	unsigned max_vcpus;
-	bool all_vcpus_present; /* since the start; the guest alone decides how many it uses */
+	unsigned max_vcpus, nr_cpus_added; /* the latter only counts up: it names them */
+	bool keeps_vcpus; /* QEMU 7.2 with TCG crashes when one comes back after it was unplugged */
 	uint64_t max_memory_mib, boot_memory_mib;
 	unsigned memory_slots, nr_dimms;
 	bool virtio_mem, hugepages;

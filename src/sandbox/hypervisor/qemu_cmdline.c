@@ -125,8 +125,8 @@ static void add_machine(struct builder *b)
 		  str_empty(config->cpu_features) ? "" : ",",
 		  str_empty(config->cpu_features) ? "" : config->cpu_features);
 	argv_add(&b->args, "-smp");
-	argv_addf(&b->args, "cpus=%u,sockets=%u,cores=1,threads=1,maxcpus=%u",
-		  kvm ? config->vcpus : max_vcpus, max_vcpus, max_vcpus);
+	argv_addf(&b->args, "cpus=%u,sockets=%u,cores=1,threads=1,maxcpus=%u", config->vcpus,
+		  max_vcpus, max_vcpus);
 }
 
 static void add_memory(struct builder *b)
@@ -168,24 +168,19 @@ static void add_memory(struct builder *b)
 /*
  * What every guest is told, whatever the configuration adds. panic=-1 turns a panic into a reset,
  * which -no-reboot turns into the end of QEMU. Under TCG, the timer check cannot fail but takes its
- * time; rewriting lock prefixes for a single CPU throws translated code away. A kernel that sees no
- * hypervisor it knows keeps no room for CPUs that come later: there they are all present from the
- * start, and the guest brings the rest online when it is told to. Virtio devices reach all memory
- * by themselves: bounce buffers would be 64 MiB that the guest loses and the host has to fill, as
- * soon as memory could be plugged above 4 GiB.
+ * time; rewriting lock prefixes for a single CPU throws translated code away. Virtio devices reach
+ * all memory by themselves: bounce buffers would be 64 MiB that the guest loses and the host has to
+ * fill, as soon as memory could be plugged above 4 GiB.
  */
 static void add_params(struct builder *b)
 {
 	const struct vm_config *config = b->config;
 	bool tcg = config->accel == VM_ACCEL_TCG;
-	char maxcpus[24] = "";
 
-	if (tcg && config->max_vcpus > config->vcpus)
-		(void)snprintf(maxcpus, sizeof(maxcpus), " maxcpus=%u", config->vcpus);
 	argv_add(&b->args, "-append");
-	argv_addf(&b->args, "console=%s panic=-1%s dummy.numdummies=0 swiotlb=noforce%s%s%s%s",
+	argv_addf(&b->args, "console=%s panic=-1%s dummy.numdummies=0 swiotlb=noforce%s%s%s",
 		  config->legacy_serial ? "ttyS0" : "hvc0", config->debug ? "" : " quiet",
-		  tcg ? " no_timer_check noreplace-smp" : "", maxcpus,
+		  tcg ? " no_timer_check noreplace-smp" : "",
 		  str_empty(config->kernel_params) ? "" : " ",
 		  str_empty(config->kernel_params) ? "" : config->kernel_params);
 }

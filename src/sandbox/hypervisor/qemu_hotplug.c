@@ -16,6 +16,10 @@
 
 /* Undoing a failed step gets its own time: the caller's may be over. */
 #define UNDO_MS 2000
+/* ACPI 6.5, 6.3.5: _OST */
+#define OST_SOURCE_EJECT 3
+#define OST_SUCCESS 0
+#define OST_IN_PROGRESS 0x84
 #define FD_NAME_PREFIX "kfd" /* getfd names must not begin with a digit */
 
 /**
@@ -319,7 +323,7 @@ int qemu_unplug(struct qemu *qemu, struct qemu_device *device, uint64_t deadline
 	char arguments[64];
 	int r;
 
-	if (device->unplug == QEMU_UNPLUG_NONE) {
+	if (device->unplug == QEMU_UNPLUG_NONE || device->unplug == QEMU_UNPLUG_REFUSED) {
 		(void)snprintf(arguments, sizeof(arguments), "{\"id\":\"%s\"}", device->qemu_id);
 		device->unplug = QEMU_UNPLUG_ASKED; /* the event may come before the answer */
 		r = qemu_command(qemu, "device_del", arguments, deadline_ns, err);
@@ -334,12 +338,10 @@ int qemu_unplug(struct qemu *qemu, struct qemu_device *device, uint64_t deadline
 		if (r < 0)
 			return err_set_errno(err, r,
 					     "unplug device %s: the guest does not let go of it",
-					     device->id);
+					     device->qemu_id);
 	}
-	if (device->unplug == QEMU_UNPLUG_REFUSED) {
-		device->unplug = QEMU_UNPLUG_NONE;
-		return err_set(err, EBUSY, "unplug device %s: the guest refused", device->id);
-	}
+	if (device->unplug == QEMU_UNPLUG_REFUSED)
+		return err_set(err, EBUSY, "unplug device %s: the guest refused", device->qemu_id);
 	return qemu->exited
 		       ? err_set(err, ESHUTDOWN, "unplug device %s: the VM has ended", device->id)
 		       : 0;
@@ -397,6 +399,37 @@ int qemu_set_link(struct hypervisor *hv, const char *id, bool up, uint64_t deadl
 	return qemu_command(qemu, "set_link", arguments, deadline_ns, err);
 }
 
+static void note_unplug(struct qemu *qemu, const struct json *data, enum qemu_unplug state)
+{
+	struct err ignored = ERR_NULL;
+	const char *id = NULL;
+
+	if (json_get_str(data, "device", &id, &ignored) < 0 || !id)
+		return; /* DEVICE_DELETED also comes for parts without an id */
+	list_for_each(pos, &qemu->devices) {
+		struct qemu_device *device = list_entry(pos, struct qemu_device, node);
+
+		if (str_eq(device->qemu_id, id))
+			device->unplug = state;
+	}
+	fiber_cond_broadcast(&qemu->changed);
+}
+
+/* The guest's report on an ejection (ACPI's _OST method), which is how a vCPU is refused. */
+static void on_acpi_report(struct qemu *qemu, const struct json *data)
+{
+	const struct json *info = NULL;
+	struct err ignored = ERR_NULL;
+	uint64_t source = 0, status = 0;
+
+	if (json_get_object(data, "info", &info, &ignored) < 0 || !info ||
+	    json_get_u64(info, "source", &source, &ignored) < 0 ||
+	    json_get_u64(info, "status", &status, &ignored) < 0)
+		return;
+	if (source == OST_SOURCE_EJECT && status != OST_SUCCESS && status != OST_IN_PROGRESS)
+		note_unplug(qemu, info, QEMU_UNPLUG_REFUSED);
+}
+
 /**
  * qemu_on_unplug_event() - take note of QEMU's word on a removal
  * @qemu: VM
@@ -405,20 +438,12 @@ int qemu_set_link(struct hypervisor *hv, const char *id, bool up, uint64_t deadl
  */
 void qemu_on_unplug_event(struct qemu *qemu, const char *event, const struct json *data)
 {
-	bool deleted = str_eq(event, "DEVICE_DELETED");
-	struct err ignored = ERR_NULL;
-	const char *id = NULL;
-
-	if (!deleted && !str_eq(event, "DEVICE_UNPLUG_GUEST_ERROR") &&
-	    !str_eq(event, "MEM_UNPLUG_ERROR"))
+	if (!data)
 		return;
-	if (!data || json_get_str(data, "device", &id, &ignored) < 0 || !id)
-		return; /* DEVICE_DELETED also comes for parts without an id */
-	list_for_each(pos, &qemu->devices) {
-		struct qemu_device *device = list_entry(pos, struct qemu_device, node);
-
-		if (str_eq(device->qemu_id, id))
-			device->unplug = deleted ? QEMU_UNPLUG_DONE : QEMU_UNPLUG_REFUSED;
-	}
-	fiber_cond_broadcast(&qemu->changed);
+	if (str_eq(event, "DEVICE_DELETED"))
+		note_unplug(qemu, data, QEMU_UNPLUG_DONE);
+	else if (str_eq(event, "DEVICE_UNPLUG_GUEST_ERROR") || str_eq(event, "MEM_UNPLUG_ERROR"))
+		note_unplug(qemu, data, QEMU_UNPLUG_REFUSED);
+	else if (str_eq(event, "ACPI_DEVICE_OST"))
+		on_acpi_report(qemu, data);
 }

@@ -93,7 +93,7 @@ static int add_cpu(struct qemu *qemu, uint64_t deadline_ns, struct err *err)
 	r = find_free_cpu(qemu, arena, &place, deadline_ns, err);
 	if (r < 0)
 		return r;
-	(void)snprintf(id, sizeof(id), "%u", qemu->size.vcpus);
+	(void)snprintf(id, sizeof(id), "%u", ++qemu->nr_cpus_added);
 	device = qemu_device_new(qemu, id, "cpu");
 	if (!device)
 		return err_set(err, ENOMEM, "out of memory");
@@ -122,6 +122,23 @@ static struct qemu_device *last_cpu(struct qemu *qemu)
 	return last;
 }
 
+static void forget_cpu(struct qemu *qemu, struct qemu_device *device)
+{
+	qemu_device_forget(qemu, device);
+	qemu->size.vcpus--;
+}
+
+/* A guest may let go of a vCPU long after it was asked to, when nobody waits for it any more. */
+static void forget_late_cpus(struct qemu *qemu)
+{
+	list_for_each_safe(pos, next, &qemu->devices) {
+		struct qemu_device *device = list_entry(pos, struct qemu_device, node);
+
+		if (device->is_cpu && device->unplug == QEMU_UNPLUG_DONE)
+			forget_cpu(qemu, device);
+	}
+}
+
 static int remove_cpu(struct qemu *qemu, uint64_t deadline_ns, struct err *err)
 {
 	struct qemu_device *device = last_cpu(qemu);
@@ -130,11 +147,9 @@ static int remove_cpu(struct qemu *qemu, uint64_t deadline_ns, struct err *err)
 	if (!device)
 		return err_set(err, EBUSY, "the vCPUs a VM was started with cannot be taken away");
 	r = qemu_unplug(qemu, device, deadline_ns, err);
-	if (r < 0)
-		return r;
-	qemu_device_forget(qemu, device);
-	qemu->size.vcpus--;
-	return 0;
+	if (r >= 0)
+		forget_cpu(qemu, device);
+	return r;
 }
 
 static int resize_cpus(struct qemu *qemu, unsigned want, uint64_t deadline_ns, struct err *err)
@@ -145,13 +160,9 @@ static int resize_cpus(struct qemu *qemu, unsigned want, uint64_t deadline_ns, s
 		return err_set(err, ENOSPC,
 			       "the VM was started for %u vCPUs at most, %u are wanted",
 			       qemu->max_vcpus, want);
-	if (qemu->all_vcpus_present) {
-		qemu->size.vcpus = want;
-		return 0;
-	}
 	while (r >= 0 && qemu->size.vcpus < want)
 		r = add_cpu(qemu, deadline_ns, err);
-	while (r >= 0 && qemu->size.vcpus > want)
+	while (r >= 0 && !qemu->keeps_vcpus && qemu->size.vcpus > want)
 		r = remove_cpu(qemu, deadline_ns, err);
 	return r;
 }
@@ -244,6 +255,7 @@ static int resize_locked(struct qemu *qemu, const struct vm_size *want, uint64_t
 	uint64_t cpu_deadline_ns = deadline_ns;
 	int r = 0;
 
+	forget_late_cpus(qemu);
 	/* Memory first: it is what a container that is about to start needs most. */
 	if (want->memory_mib)
 		r = qemu->virtio_mem ? resize_virtio_mem(qemu, want->memory_mib, deadline_ns, err)
