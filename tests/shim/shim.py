@@ -25,8 +25,10 @@ Event = collections.namedtuple("Event", "topic id data")
 class EventService:
     """Collects events. It hangs up on the first one when it is told to, as a containerd that restarts does."""
 
-    def __init__(self, path, hang_up_first=False):
-        self.events, self.hang_up, self.refused = [], hang_up_first, 0
+    def __init__(self, path, hang_up_first=False, known=None):
+        self.events, self.hang_up, self.refused = known or [], hang_up_first, 0
+        self.connections = []
+        self.path = path
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(path)
         self.listener.listen(8)
@@ -34,7 +36,21 @@ class EventService:
 
     def accept(self):
         while True:
-            threading.Thread(target=self.serve, args=(self.listener.accept()[0],), daemon=True).start()
+            try:
+                conn = self.listener.accept()[0]
+            except OSError:
+                return  # stopped
+            self.connections.append(conn)
+            threading.Thread(target=self.serve, args=(conn,), daemon=True).start()
+
+    def stop(self):
+        """As when containerd is killed."""
+        os.unlink(self.path)
+        for end in [self.listener] + self.connections:
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass  # it has hung up
 
     def serve(self, conn):
         try:

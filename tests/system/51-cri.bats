@@ -135,6 +135,56 @@ load ../lib/cri
 	wait_for 10 is "$CONTAINER" EXITED
 }
 
+# kill_later VICTIM TENTHS: kills it after so many tenths of a second, or as soon as there is one.
+kill_later() {
+	local shim pid
+	sleep "$(($2 / 10)).$(($2 % 10))"
+	if [ "$1" = containerd ]; then
+		"$REPO/tests/lib/containerd.sh" restart "$CTD"
+		return
+	fi
+	for _ in $(seq 100); do
+		shim=$(pgrep -f "containerd-shim-kata-v2 .*$CTD/containerd.sock" | head -1)
+		pid=$shim
+		[ "$1" = containerd-shim ] || pid=$(pgrep -P "${shim:-1}" -f "$1" | head -1)
+		[ -z "$pid" ] || break
+		sleep 0.1
+	done
+	[ -z "$pid" ] || kill -9 "$pid"
+}
+
+# What is killed may fail a request, but no request may last.
+ends() {
+	local status=0
+	"$@" || status=$?
+	[ "$status" -ne 124 ] || echo "this did not end: $*"
+	[ "$status" -ne 124 ]
+}
+
+@test "killed at any moment: requests end, and removal leaves nothing" {
+	local victims=(containerd-shim qemu-system virtiofsd kata-proxy containerd) round victim delay killer
+	RANDOM=${KATA_TEST_SEED:=$RANDOM}
+	for ((round = 1; round <= ${KATA_TEST_ROUNDS:-4}; round++)); do
+		victim=${victims[RANDOM % ${#victims[@]}]} delay=$((RANDOM % 60))
+		echo "KATA_TEST_SEED=$KATA_TEST_SEED round $round: $victim after $delay tenths of a second"
+		kill_later "$victim" "$delay" &
+		killer=$!
+		POD='' CONTAINER=none
+		ends run_pod
+		if [ -n "$POD" ]; then
+			ends run_container c 'sleep 1000'
+			ends cri execsync "$CONTAINER" sleep 0.5
+			ends cri stop "$CONTAINER" 0
+		fi
+		wait "$killer"
+		# containerd refuses to remove a container whose end it is just taking note of; kubelet asks again.
+		for POD in $(cri pods | cut -d' ' -f1); do
+			wait_for 60 cri rmp "$POD"
+		done
+		remove_pods
+	done
+}
+
 @test "removal of a busy pod" {
 	run_pod
 	run_container c 'while :; do :; done'
@@ -180,6 +230,11 @@ guest_memory() {
 	mib=$(guest_memory "$small")
 	echo "$mib MiB"
 	[ "$mib" -gt 450 ]
+}
+
+@test "vCPUs are plugged for what containers may use, and taken back" {
+	cd "$BATS_TEST_TMPDIR"
+	env KATA_BUILD="$BUILD" python3 -B "$REPO/tests/shim/members.py" "$BATS_TEST_TMPDIR" cpus
 }
 
 @test "virtio-mem: the VM gives back what a container that is gone had" {

@@ -48,4 +48,9 @@ teardown() {
 	shim sandbox_api "/run/netns/$NETNS"
 }
 
+@test "something is killed at a random moment of a pod's life" {
+	cd "$BATS_TEST_TMPDIR"
+	env KATA_BUILD="$BUILD" python3 -B "$REPO/tests/shim/killer.py" 10
+}
+
 @test "execs leave the shim's descriptors and threads as they were" { shim flat; }
