@@ -35,7 +35,7 @@ struct sb_limits {
 
 /* A volume of a pod, shared for one container or for several. */
 struct sb_volume {
-	const char *path; /* on the host */
+	const char *path; /* on the host; "": a subPath, whose paths differ */
 	dev_t dev;
 	ino_t ino;
 	unsigned flags;	  /* enum share_flag */

@@ -244,18 +244,21 @@ static int keep(struct sb_container *ctr, struct oci_mount *mount, const struct 
 		       : use_local(ctr, mount, volume, &st, err);
 }
 
-/* ".../volume-subpaths/<name>/<container>/<index>": where the emptyDir of that name would be. */
-static const char *find_parent_volume(struct sb_container *ctr, const char *path)
+/*
+ * ".../volume-subpaths/<name>/<container>/<index>": where an emptyDir of that name would be, in the
+ * arena. NULL: it is no such path.
+ */
+static const char *find_parent_volume(struct arena *arena, const char *path)
 {
 	static const char subpaths[] = "/volume-subpaths/";
 	const char *index = last_slash(path, path + strlen(path));
 	const char *container = last_slash(path, index), *name = last_slash(path, container);
 	const char *dir = last_slash(path, name);
 
-	if (!dir || strncmp(dir, subpaths, strlen(subpaths)) != 0)
+	if (!dir || !str_skip_prefix(dir, subpaths))
 		return NULL;
-	return arena_printf(ctr->arena, "%.*s/volumes/kubernetes.io~empty-dir%.*s",
-			    (int)(dir - path), path, (int)(container - name), name);
+	return arena_printf(arena, "%.*s/volumes/kubernetes.io~empty-dir%.*s", (int)(dir - path),
+			    path, (int)(container - name), name);
 }
 
 struct search {
@@ -323,7 +326,7 @@ static int use_subpath(struct sb_container *ctr, struct oci_mount *mount, const 
 
 static int keep_subpath(struct sb_container *ctr, struct oci_mount *mount, int fd, struct err *err)
 {
-	const char *parent = find_parent_volume(ctr, mount->source);
+	const char *parent = find_parent_volume(ctr->arena, mount->source);
 	struct stat st, parent_st;
 	struct volume volume;
 
@@ -430,10 +433,13 @@ int volume_find(struct sb_container *ctr, const char *host_path, int fd, unsigne
 
 	*ret_name = name;
 	*ret_known = false;
-	if (!parse_path(host_path, &volume))
+	/* Each container has a path of its own to a subPath: it is told by what it leads to. */
+	if (find_parent_volume(ctr->arena, host_path))
+		host_path = "";
+	else if (!parse_path(host_path, &volume))
 		return 0;
 	if (fstat(fd, &st) < 0)
-		return err_set_errno(err, -errno, "stat %s", host_path);
+		return err_set_errno(err, -errno, "stat");
 	const struct sb_volume *known = find_shared(ctr, host_path, &st, flags);
 	if (known && (known->flags & ~flags & SHARE_READ_ONLY)) {
 		int r = make_writable(ctr, known->name, fd, err);

@@ -139,6 +139,16 @@ logged() {
 	run_container writer 'touch /var/x' "$(mounts "$run" /var '{ readonly: true }')"
 	wait_for 30 is "$CONTAINER" "EXITED 1"
 	[ ! -e "$run/x" ]
+	# A subPath has another path for each container.
+	mkdir -m 777 "$run/sub"
+	subpath "$run" sub 0
+	run_container listens '/tool listen /run/s; sleep 1000' "$(mounts "$SUBPATH" /run '{}' "$tool" /tool '{ readonly: true }')"
+	wait_for 30 logged listens listening
+	subpath "$run" sub 1
+	run_container connects '/tool connect /var/s' "$(mounts "$SUBPATH" /var '{}' "$tool" /tool '{ readonly: true }')"
+	wait_for 30 is "$CONTAINER" EXITED
+	cat "$BATS_TEST_TMPDIR/connects.log"
+	logged connects 'hello$'
 }
 
 @test "a persistent volume that is first mounted read-only and then written is one file system" {
