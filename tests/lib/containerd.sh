@@ -1,9 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# containerd.sh start DIR | stop DIR | image DIR NAME [CMD ...]: a containerd of our own below DIR, which finds this
-# checkout's shim first, with a CRI plugin whose default handler is ours and whose images are made from the host's
-# busybox-static. Talk to it with `ctr -a DIR/containerd.sock`. KATA_CONTAINERD names another containerd than the
-# PATH's, KATA_SANDBOXER=shim lets containerd 2 start pods by the sandbox API.
+# containerd.sh start DIR | restart DIR | stop DIR | image DIR NAME [CMD ...] | import DIR ARCHIVE: a containerd of our own
+# below DIR, which finds this checkout's shim first, with a CRI plugin whose default handler is ours and whose images are
+# made from the host's busybox-static. Talk to it with `ctr -a DIR/containerd.sock`. KATA_CONTAINERD names another
+# containerd than the PATH's, KATA_SANDBOXER=shim lets containerd 2 start pods by the sandbox API,
+# KATA_DEFAULT_RUNTIME=runc makes runc the default handler.
 set -euo pipefail
 action=$1
 dir=$2
@@ -39,7 +40,9 @@ config() {
 	  restrict_oom_score_adj = true
 	  disable_apparmor = true
 	  [plugins."io.containerd.grpc.v1.cri".containerd]
-	    default_runtime_name = "kata"
+	    default_runtime_name = "${KATA_DEFAULT_RUNTIME:-kata}"
+	    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+	      runtime_type = "io.containerd.runc.v2"
 	    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.kata]
 	      runtime_type = "io.containerd.kata.v2"
 	      privileged_without_host_devices = true
@@ -75,10 +78,15 @@ start() {
 
 image() {
 	"$repo/tests/lib/image-archive.sh" "$dir/image.tar" "$@"
-	for namespace in default k8s.io; do
-		ctr -a "$dir/containerd.sock" -n "$namespace" image import "$dir/image.tar" > /dev/null
-	done
+	import "$dir/image.tar"
 	rm -f "$dir/image.tar"
+}
+
+import() {
+	local namespace
+	for namespace in default k8s.io; do
+		ctr -a "$dir/containerd.sock" -n "$namespace" image import "$1" > /dev/null
+	done
 }
 
 stop() {
@@ -100,6 +108,6 @@ restart)
 	serve
 	;;
 stop) stop ;;
-image) shift 2; image "$@" ;;
-*) echo "usage: $0 start|restart|stop|image DIR" >&2; exit 2 ;;
+image | import) shift 2; "$action" "$@" ;;
+*) echo "usage: $0 start|restart|stop|image|import DIR" >&2; exit 2 ;;
 esac
