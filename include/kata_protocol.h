@@ -34,12 +34,12 @@
  */
 #define KATA_PIDNS_OF "container:"
 
-/* Options of storages: make a directory first; an upper layer in memory; a further disk of erofs. */
-#define KATA_OVERLAY_CREATE_DIR "io.katacontainers.volume.overlayfs.create_directory="
+/* Options of storages: upper layer in memory; directory to make first; further disk of erofs. */
 #define KATA_OVERLAY_RW "io.katacontainers.fs-opt.overlay-rw"
+#define KATA_OVERLAY_CREATE_DIR "io.katacontainers.volume.overlayfs.create_directory="
+#define KATA_EROFS_DEVICE "io.katacontainers.erofs.device="
 /* Of "bind": not the source but what is at this path in it, where links lead nowhere else. */
 #define KATA_SUBPATH "io.katacontainers.volume.subpath="
-#define KATA_EROFS_DEVICE "io.katacontainers.erofs.device="
 
 /* Guest CIDs below this one are reserved (VMADDR_CID_HOST is 2). */
 #define KATA_CID_MIN 3

@@ -314,7 +314,10 @@ static const char *find_subpath(const struct agent_storage *s)
 	return NULL;
 }
 
-/* What containers made is taken as it is, what is missing gets the owner and mode that are asked for. */
+/*
+ * What containers made is taken as it is; what is missing gets the owner and mode that are asked
+ * for.
+ */
 static int open_subpath(const struct storage_mount *m, const char *path, struct err *err)
 {
 	const char *source = m->storage->source;

@@ -270,7 +270,8 @@ struct search {
 };
 
 /*
- * Where in a volume a directory is; on the host there is only what kubelet made for subPaths.
+ * Where a directory is in a volume that is the guest's: on the host there is only what kubelet made
+ * for subPaths.
  * Return: 1, the path, which begins with a slash, is in search->path; 0: it is not there; or
  * -errno.
  */
@@ -339,12 +340,14 @@ static int keep_subpath(struct sb_container *ctr, struct oci_mount *mount, int f
 	struct search search = { .dev = st.st_dev,
 				 .ino = st.st_ino,
 				 .budget = VOLUME_SUBPATHS_MAX };
-	int r = find_below(parent_fd, ".", 0, &search);
-	if (r < 0)
-		return err_set_errno(err, r, "mount %s: find it in %s", mount->destination, parent);
-	if (r)
-		r = keep(ctr, mount, &volume, parent_fd, err);
-	return r > 0 ? use_subpath(ctr, mount, search.path, &st, err) : r;
+	int r = keep(ctr, mount, &volume, parent_fd, err);
+	if (r <= 0)
+		return r;
+	r = find_below(parent_fd, ".", 0, &search);
+	if (r <= 0)
+		return err_set_errno(err, r < 0 ? r : -ENOENT, "mount %s: find it in %s",
+				     mount->destination, parent);
+	return use_subpath(ctr, mount, search.path, &st, err);
 }
 
 /**

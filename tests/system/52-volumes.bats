@@ -194,6 +194,8 @@ logged() {
 	three=$SUBPATH
 	volume empty-dir disk
 	mkdir "$VOLUME/pod-1"
+	# However much there is.
+	seq 11000 | (cd "$VOLUME" && xargs touch)
 	subpath "$VOLUME" pod-1 3
 	disk=$SUBPATH
 	run_pod
