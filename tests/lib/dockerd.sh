@@ -4,6 +4,9 @@
 # checkout and an image "busybox" made from the host's busybox-static. Talk to it with
 # `docker -H unix://DIR/docker.sock`. `run DIR [OPTION ...]` is start without the image, for a daemon that was stopped.
 # Options are dockerd's.
+#
+# KATA_DOCKERD is the path of another dockerd than Debian's. With KATA_DOCKER_SHIM=1, for docker 23 and later, "kata" is
+# the shim in place of kata-runtime.
 set -euo pipefail
 action=$1
 dir=$2
@@ -12,17 +15,23 @@ repo=$(cd "$(dirname "$0")/../.." && pwd)
 build=${KATA_BUILD:-$repo/build}
 docker=/usr/bin/docker
 
-run() {
-	mkdir -p "$dir"
+runtime() {
+	if [ -n "${KATA_DOCKER_SHIM:-}" ]; then
+		echo "\"runtimeType\": \"io.containerd.kata.v2\", \"options\": { \"ConfigPath\": \"$build/configuration.toml\" }"
+		return
+	fi
 	cat > "$dir/kata" <<-WRAPPER
 	#!/bin/sh
 	exec "$build/kata-runtime" --config "$build/configuration.toml" "\$@"
 	WRAPPER
 	chmod +x "$dir/kata"
-	cat > "$dir/daemon.json" <<-JSON
-	{ "runtimes": { "kata": { "path": "$dir/kata" } } }
-	JSON
-	setsid /usr/sbin/dockerd --config-file "$dir/daemon.json" --data-root "$dir/data" --exec-root "$dir/exec" \
+	echo "\"path\": \"$dir/kata\""
+}
+
+run() {
+	mkdir -p "$dir"
+	echo "{ \"runtimes\": { \"kata\": { $(runtime) } } }" > "$dir/daemon.json"
+	PATH=$build:$PATH setsid "${KATA_DOCKERD:-/usr/sbin/dockerd}" --config-file "$dir/daemon.json" --data-root "$dir/data" --exec-root "$dir/exec" \
 		--pidfile "$dir/docker.pid" --host "unix://$dir/docker.sock" --ipv6 \
 		--fixed-cidr-v6 fd00:6b:6174:61::/64 "$@" >> "$dir/dockerd.log" 2>&1 < /dev/null &
 	for _ in $(seq 300); do
