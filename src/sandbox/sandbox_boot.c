@@ -20,6 +20,7 @@
 #include "paths.h"
 #include "sandbox/agent_client.h"
 #include "sandbox/hooks.h"
+#include "sandbox/pid_holder.h"
 #include "sandbox/network/loopback.h"
 #include "sandbox/network/network.h"
 #include "sandbox/sandbox_cgroup.h"
@@ -304,10 +305,21 @@ static int start_vm(struct boot *boot, struct err *err)
 
 static int run_hooks(struct sandbox *sb, struct err *err)
 {
-	const struct hook_owner owner = { sb->spec, sb->id, sb->bundle, sb->host_pid };
+	struct hook_owner owner = { sb->spec, sb->id, sb->bundle, sb->host_pid };
+	struct pid_holder *holder = NULL;
+	int r = 0;
 
+	/* Hooks that make the network find it by the number of a process, and there is none yet. */
+	if (!owner.pid && sb->netns_fd >= 0 && sb->spec->hooks)
+		r = pid_holder_new(sb->netns_fd, &holder);
+	if (r < 0)
+		return err_set_errno(err, r, "enter the network namespace");
+	if (holder)
+		owner.pid = (uint32_t)pid_holder_pid(holder);
 	sb->hooks_begun = true;
-	return hooks_run_early(&owner, err);
+	r = hooks_run_early(&owner, err);
+	(void)pid_holder_free(holder);
+	return r;
 }
 
 static int prepare_cgroup(struct sandbox *sb, struct err *err)

@@ -17,6 +17,7 @@
 #include "oci/spec.h"
 #include "oci/validate.h"
 #include "rpc/task_msg.h"
+#include "sandbox/network/netns.h"
 #include "shim/events.h"
 #include "shim/runtime_options.h"
 #include "shim/shim.h"
@@ -32,15 +33,19 @@ static bool metadata_is(const struct rpc_request *call, const char *key, const c
 }
 
 /*
- * The network namespace of the sandbox: the stand-in's, or the one the spec names. -1: none is
- * asked for.
+ * The network namespace of the sandbox: the stand-in's, the one the spec names, or a new one, which
+ * is for hooks or the manager to fill. -1: none is asked for.
  */
-static int open_netns(const struct oci_spec *spec, int standin_netns, struct err *err)
+static int open_netns(const struct shim *shim, const struct oci_spec *spec, int standin_netns,
+		      struct err *err)
 {
 	const struct oci_namespace *ns = oci_namespace_find(spec, "network");
 
-	if (standin_netns >= 0 || !ns || !ns->path)
+	if (standin_netns >= 0 || !ns)
 		return standin_netns;
+	if (!ns->path)
+		return shim->single && shim->sandbox->state == SANDBOX_STATE_NEW ? netns_new(err)
+										 : -1;
 	int fd = neg_errno(open(ns->path, O_RDONLY | O_CLOEXEC));
 	return fd < 0 ? err_set_errno(err, fd, "network namespace %s", ns->path) : fd;
 }
@@ -118,7 +123,7 @@ static int start_sandbox(struct shim *shim, const struct rpc_request *call,
 
 	if (r < 0)
 		return r;
-	params.netns_fd = open_netns(params.spec, TAKE_FD(own_netns), err);
+	params.netns_fd = open_netns(shim, params.spec, TAKE_FD(own_netns), err);
 	if (params.netns_fd < -1)
 		return params.netns_fd;
 	return sandbox_start(shim->sandbox, &params, err);

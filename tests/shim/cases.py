@@ -424,6 +424,23 @@ def out_of_memory(shim):
     shim.finish("oom2")
 
 
+def hook_network():
+    """A new network namespace that a hook fills, which finds it by the process number in the state: nerdctl, docker."""
+    script = ("pid=$(jq .pid); ip link add kt%d type veth peer name eth0 netns $pid; nsenter --net=/proc/$pid/ns/net "
+              "sh -c 'ip address add 198.51.100.9/24 dev eth0; ip link set eth0 up'" % os.getpid())
+    hook = {"path": "/bin/sh", "args": ["sh", "-c", script], "env": ["PATH=" + os.environ["PATH"]]}
+
+    def edit(spec):
+        spec["hooks"] = {"createRuntime": [hook]}
+    with Shim(HERE, "hook", ["sh", "-c", "ip -o address show dev eth0"], edit=edit) as shim:
+        shim.create()
+        shim.ok("Start", msg((1, shim.id)))
+        assert first(shim.ok("Wait", msg((1, shim.id))), 1) == 0, shim.output()
+        assert "198.51.100.9/24" in shim.output(), shim.output()
+        shim.ok("Delete", msg((1, shim.id)))
+        shim.shutdown()
+
+
 def glutton():
     return "tail /dev/zero"
 

@@ -35,6 +35,8 @@ teardown() {
 
 @test "Task v3: every method once" { shim task_v3; }
 
+@test "a hook makes the network" { shim hook_network; }
+
 @test "the Sandbox API: a pod without a pause container, its metrics, its network, out of memory" {
 	NETNS=kata-shim-$$
 	ip netns add "$NETNS"

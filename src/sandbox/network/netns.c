@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Network namespaces: entering one for a moment, telling them apart.
+ * Network namespaces: making one, entering one for a moment, telling them apart.
  */
 #include "sandbox/network/netns.h"
 
@@ -46,6 +46,26 @@ int netns_run(int netns_fd, int (*fn)(void *arg, struct err *err), void *arg, st
 	if (setns(own, CLONE_NEWNET) < 0)
 		return err_set_errno(err, -errno, "leave network namespace");
 	return r;
+}
+
+/**
+ * netns_new() - make a network namespace
+ * @err: filled on failure
+ *
+ * Return: a descriptor of it, or -errno.
+ */
+int netns_new(struct err *err)
+{
+	cleanup_close int own = neg_errno(open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC));
+
+	if (own < 0)
+		return err_set_errno(err, own, "open own network namespace");
+	if (unshare(CLONE_NEWNET) < 0)
+		return err_set_errno(err, -errno, "make a network namespace");
+	cleanup_close int fd = neg_errno(open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC));
+	if (setns(own, CLONE_NEWNET) < 0)
+		return err_set_errno(err, -errno, "leave network namespace");
+	return fd < 0 ? err_set_errno(err, fd, "open network namespace") : TAKE_FD(fd);
 }
 
 /**

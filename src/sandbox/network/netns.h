@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Looking into a network namespace, and deciding whether we may work in it.
+ * Making and looking into a network namespace, and deciding whether we may work in it.
  */
 #pragma once
 
@@ -8,6 +8,7 @@
 
 #include "common/err.h"
 
+int netns_new(struct err *err) must_check;
 /* Runs @fn with the calling thread inside the namespace. */
 int netns_run(int netns_fd, int (*fn)(void *arg, struct err *err), void *arg,
 	      struct err *err) must_check;
