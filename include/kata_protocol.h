@@ -13,6 +13,7 @@
 #define KATA_PORT_DNS 1028    /* struct kata_dns_frame and DNS messages, both ways */
 #define KATA_PORT_STREAM 1027 /* one connection per container stream, found by the dialler's port */
 #define KATA_PORT_FORWARD 1029 /* begins with a struct kata_forward */
+#define KATA_PORT_SOCKET 1030  /* begins with a number, see struct kata_socket_call */
 
 /*
  * In stdin_port, stdout_port and stderr_port of CreateContainer and ExecProcess: no such stream,
@@ -90,6 +91,22 @@ struct kata_dns_frame {
 struct kata_forward {
 	uint16_t port;
 	uint16_t ipv6; /* 1: ::1 is tried before 127.0.0.1 */
+};
+
+/*
+ * Sockets of the host that containers may connect to. The storage driver KATA_STORAGE_SOCKET makes
+ * one in the guest; the host knows it by the number that is the storage's source. A connection to
+ * KATA_PORT_SOCKET begins with a 32-bit number. With 0 it is the one over which the guest sends a
+ * struct kata_socket_call for each client; the host answers with a connection that begins with the
+ * call's id, and is the client's from then on, or sends back the id: the client is refused. Numbers
+ * are big endian.
+ */
+#define KATA_STORAGE_SOCKET "kata-c-socket"
+#define KATA_GUEST_SOCKET_DIR KATA_GUEST_SANDBOX_DIR "/sockets"
+
+struct kata_socket_call {
+	uint32_t socket;
+	uint32_t id; /* not 0 */
 };
 
 /* Metadata of a Create or Exec that the command line sends. */

@@ -21,6 +21,7 @@
 #include "agent/oom.h"
 #include "agent/ready.h"
 #include "agent/service.h"
+#include "agent/socket_port.h"
 #include "agent/stdio_relay.h"
 #include "common/fd.h"
 #include "common/log.h"
@@ -131,6 +132,8 @@ static int listen_all(struct agent *agent, struct err *err)
 		r = dns_port_open(agent, err);
 	if (r >= 0 && vsock)
 		r = forward_port_open(agent, err);
+	if (r >= 0 && vsock)
+		r = socket_port_open(agent, err);
 	if (r >= 0 && vsock && config->log_vport)
 		r = log_port_open(agent, err);
 	return r;
@@ -166,6 +169,9 @@ int agent_init(struct agent *agent, struct loop *loop, const struct agent_config
 	int r = uevents_init(&agent->uevents, loop);
 	if (r < 0)
 		return err_set_errno(err, r, "listen to uevents");
+	r = socket_port_new(loop, &agent->sockets);
+	if (r < 0)
+		return err_set_errno(err, r, "sockets of the host");
 	r = rpc_server_new(loop, service_handlers, service_nr_handlers, agent, &agent->server);
 	if (r < 0)
 		return err_set_errno(err, r, "RPC server");
@@ -193,5 +199,6 @@ void agent_deinit(struct agent *agent)
 	agent->ready_source = loop_source_free(agent->ready_source);
 	agent->ready_fd = fd_close(agent->ready_fd);
 	streams_deinit(&agent->streams);
+	agent->sockets = socket_port_free(agent->sockets);
 	uevents_deinit(&agent->uevents);
 }

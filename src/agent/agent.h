@@ -22,10 +22,11 @@
 #define AGENT_CONTAINERS_MAX 1024
 #define AGENT_PROCESSES_MAX 4096
 #define AGENT_OOM_EVENTS_MAX 256
-/* RPC, two for streams, log, debug console. */
-#define AGENT_LISTENERS_MAX 7
+/* RPC, two for streams, log, debug console, names, ports, sockets. */
+#define AGENT_LISTENERS_MAX 8
 
 struct container;
+struct socket_port;
 
 /* The pod. */
 struct guest_sandbox {
@@ -57,6 +58,7 @@ struct agent {
 	struct uevents uevents;
 	struct streams streams;
 	struct oom_queue oom;
+	struct socket_port *sockets; /* of the host */
 	struct listener listeners[AGENT_LISTENERS_MAX];
 	size_t nr_listeners, nr_conns; /* nr_conns: of RPC */
 	int console_fd;		       /* -1: none */

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "agent/agent.h"
+#include "agent/carry.h"
 #include "common/fd.h"
 #include "common/fiber.h"
 #include "common/log.h"
@@ -22,25 +23,12 @@
 
 #define FORWARD_MAX 128
 #define FORWARD_DIAL_MS 5000
-#define FORWARD_BUFFER (16UL * 1024)
 
 struct forward {
-	struct loop *loop;
 	int host, service;
-	unsigned refs; /* one per direction */
 };
 
 static unsigned nr_forwards;
-
-static void forward_unref(struct forward *f)
-{
-	if (--f->refs)
-		return;
-	(void)fd_close(f->host);
-	(void)fd_close(f->service);
-	free(f);
-	nr_forwards--;
-}
 
 static int dial_family(int family, uint16_t port, uint64_t deadline_ns)
 {
@@ -79,31 +67,6 @@ static int dial(const struct kata_forward *target)
 	return fd < 0 ? dial_family(v6_first ? AF_INET : AF_INET6, target->port, deadline_ns) : fd;
 }
 
-static void copy(int from, int to)
-{
-	cleanup_free char *buf = malloc(FORWARD_BUFFER);
-	ssize_t n = buf ? 1 : -ENOMEM;
-	int r = 0;
-
-	while (n > 0 && r >= 0) {
-		n = fiber_read(from, buf, FORWARD_BUFFER, LOOP_FOREVER);
-		if (n > 0)
-			r = fiber_write_full(to, buf, (size_t)n, LOOP_FOREVER);
-	}
-	/* After an error nothing can follow in the other direction either. */
-	(void)shutdown(to, n == 0 ? SHUT_WR : SHUT_RDWR);
-	if (n != 0)
-		(void)shutdown(from, SHUT_RDWR);
-}
-
-static void back_main(void *arg)
-{
-	struct forward *f = arg;
-
-	copy(f->service, f->host);
-	forward_unref(f);
-}
-
 static void forward_main(void *arg)
 {
 	struct forward *f = arg;
@@ -115,12 +78,13 @@ static void forward_main(void *arg)
 		f->service = dial(&target);
 		refused = f->service < 0;
 		if (fiber_write_full(f->host, &refused, sizeof(refused), deadline_ns) >= 0 &&
-		    !refused && fiber_spawn(f->loop, "forward back", back_main, f, NULL) >= 0) {
-			f->refs++;
-			copy(f->host, f->service);
-		}
+		    !refused && carry(f->host, f->service) < 0)
+			log_debug("a port could not be forwarded");
 	}
-	forward_unref(f);
+	(void)fd_close(f->host);
+	(void)fd_close(f->service);
+	free(f);
+	nr_forwards--;
 }
 
 /**
@@ -139,7 +103,7 @@ int forward_port_serve(struct loop *loop, int host_fd_consume)
 	struct forward *f = malloc(sizeof(*f));
 	if (!f)
 		return -ENOMEM;
-	*f = (struct forward){ .loop = loop, .host = host, .service = -1, .refs = 1 };
+	*f = (struct forward){ .host = host, .service = -1 };
 	int r = fiber_spawn(loop, "forward", forward_main, f, NULL);
 	if (r < 0) {
 		free(f);

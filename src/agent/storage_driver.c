@@ -18,6 +18,7 @@
 #include "agent/fs_group.h"
 #include "agent/hotplug.h"
 #include "agent/mounts.h"
+#include "agent/socket_port.h"
 #include "agent/storage.h"
 #include "agent/watchable.h"
 #include "common/fd.h"
@@ -378,6 +379,21 @@ static int mount_watchable(struct storage_mount *m, struct err *err)
 	return r == -E2BIG ? mount_bind(m, err) : r;
 }
 
+static int make_socket(struct storage_mount *m, struct err *err)
+{
+	const struct agent_storage *s = m->storage;
+	struct socket_port_owner owner;
+	uint32_t number;
+
+	if (s->driver_options.nr != 1 || str_to_u32(s->source, &number) < 0 ||
+	    sscanf(s->driver_options.v[0], "owner=%u:%u,mode=%o", &owner.uid, &owner.gid,
+		   &owner.mode) != 3)
+		return err_set(err, EINVAL, "socket of the host: bad number or owner");
+	int r = make_dir(KATA_GUEST_SOCKET_DIR, err);
+	return r < 0 ? r
+		     : socket_port_listen(m->agent->sockets, number, s->mount_point, &owner, err);
+}
+
 static const struct storage_driver drivers[] = {
 	{ "virtio-fs", mount_tag, false, false },
 	{ "9p", mount_tag, false, false },
@@ -390,12 +406,14 @@ static const struct storage_driver drivers[] = {
 	{ "overlayfs", mount_overlay, false, false },
 	{ "watchable-bind", mount_watchable, false, false },
 	{ "bind", mount_bind, false, false },
+	{ KATA_STORAGE_SOCKET, make_socket, true, true },
 };
 
-const char *const storage_drivers[] = { "virtio-fs",	  "9p",		HOTPLUG_BLK,
-					HOTPLUG_MMIOBLK,  HOTPLUG_SCSI, HOTPLUG_NVDIMM,
-					"ephemeral",	  "local",	"overlayfs",
-					"watchable-bind", "bind",	NULL };
+const char *const storage_drivers[] = {
+	"virtio-fs", "9p",    HOTPLUG_BLK, HOTPLUG_MMIOBLK,  HOTPLUG_SCSI, HOTPLUG_NVDIMM,
+	"ephemeral", "local", "overlayfs", "watchable-bind", "bind",	   KATA_STORAGE_SOCKET,
+	NULL
+};
 _Static_assert(ARRAY_SIZE(storage_drivers) == ARRAY_SIZE(drivers) + 1, "every driver is announced");
 
 /**

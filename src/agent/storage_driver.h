@@ -26,7 +26,7 @@ struct storage_driver {
 	const char *name;
 	/* In a fiber. Makes the mount point and mounts. */
 	int (*mount)(struct storage_mount *m, struct err *err);
-	bool is_directory; /* nothing is mounted: its end is the removal of the directory */
+	bool is_directory; /* nothing is mounted: its end is the removal of what was made */
 	bool has_pod_data; /* a pod's, which a container that is restarted finds again */
 };
 

@@ -107,18 +107,29 @@ static int is_listed(const struct config *config, enum config_section section, c
 	return matches_any(&config->runtime.enable_annotations, suffix, err);
 }
 
-/*
- * Globs match neither across a '/' nor ".", ".." and hidden names, so what matches lies in the
- * folder they name.
+/**
+ * config_path_is_listed() - is a path among those that the configuration allows
+ * @globs: patterns; they match neither across a '/' nor ".", ".." and hidden names, so what matches
+ *	lies in the folder they name
+ * @path: path
+ *
+ * Return: true when it is absolute and one of them matches.
  */
+bool config_path_is_listed(const struct strv *globs, const char *path)
+{
+	for (size_t i = 0; path[0] == '/' && i < globs->nr; i++)
+		if (fnmatch(globs->v[i], path, FNM_PATHNAME | FNM_PERIOD | FNM_NOESCAPE) == 0)
+			return true;
+	return false;
+}
+
 static int check_path(const struct config_key *key, const struct config *config, const char *path,
 		      struct err *err)
 {
 	const struct strv *allowed = CONFIG_FIELD_CONST(struct strv, config, key->allowed_offset);
 
-	for (size_t i = 0; path[0] == '/' && i < allowed->nr; i++)
-		if (fnmatch(allowed->v[i], path, FNM_PATHNAME | FNM_PERIOD | FNM_NOESCAPE) == 0)
-			return 0;
+	if (config_path_is_listed(allowed, path))
+		return 0;
 	return err_set(err, EPERM, "\"%s\" is not among the paths that the configuration allows",
 		       path);
 }

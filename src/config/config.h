@@ -94,6 +94,7 @@ struct config_runtime {
 	bool disable_new_netns;
 	bool disable_guest_empty_dir;
 	bool static_sandbox_resource_mgmt;
+	struct strv valid_host_socket_paths; /* ours: globs */
 	/* ours: the same for [runtime] and [agent.kata], nothing by default */
 	struct strv enable_annotations;
 };
@@ -119,6 +120,8 @@ int config_parse(const char *data, size_t len, const char *name, struct arena *a
 		 struct config **ret, struct err *err) must_check;
 int config_apply_annotations(struct config *config, const struct kv *annotations, size_t nr,
 			     struct arena *arena, struct err *err) must_check;
+/* Does one of the globs match an absolute path? */
+bool config_path_is_listed(const struct strv *globs, const char *path);
 int config_find_file(const char *path, struct arena *arena, const char **ret,
 		     struct err *err) must_check;
 void config_write(struct json_writer *w, const struct config *config);

@@ -150,6 +150,7 @@ const struct config_key config_keys[] = {
 	BOOL(RT, "disable_new_netns", runtime.disable_new_netns, "false", CONFIG_LISTED),
 	BOOL(RT, "disable_guest_empty_dir", runtime.disable_guest_empty_dir, "true", CONFIG_ADMIN),
 	BOOL(RT, "static_sandbox_resource_mgmt", runtime.static_sandbox_resource_mgmt, "false", CONFIG_ADMIN),
+	STRV(RT, "valid_host_socket_paths", runtime.valid_host_socket_paths, CONFIG_ADMIN), /* ours */
 	STRV(RT, "enable_annotations", runtime.enable_annotations, CONFIG_ADMIN), /* ours */
 	SECONDS(RT, "start_timeout", start_timeout_ms, "60", CONFIG_ADMIN), /* ours */
 	SECONDS(RT, "create_container_timeout", agent.create_container_timeout_ms, "60", CONFIG_FREE),

@@ -24,6 +24,7 @@
 #include "kata_protocol.h"
 #include "oci/validate.h"
 #include "sandbox/container.h"
+#include "sandbox/host_socket.h"
 #include "sandbox/sandbox.h"
 #include "sandbox/volume.h"
 
@@ -236,11 +237,10 @@ static int convert_bind(struct sb_container *ctr, struct oci_spec *spec, size_t 
 			       "mounts[%zu] (%s): %s is a character device of the host, which a VM "
 			       "cannot use",
 			       index, mount->destination, mount->source);
-	if (S_ISSOCK(st.st_mode))
-		return err_set(err, ENOTSUP,
-			       "mounts[%zu] (%s): %s is a socket of the host, to which nobody can "
-			       "connect from a VM",
-			       index, mount->destination, mount->source);
+	if (S_ISSOCK(st.st_mode)) {
+		r = host_socket_offer(ctr, mount, err);
+		return r < 0 ? err_wrap(err, "mounts[%zu] (%s)", index, mount->destination) : 0;
+	}
 	if (mount->nr_uid_mappings || has_option(mount, "idmap") || has_option(mount, "ridmap"))
 		return err_set(err, ENOTSUP,
 			       "mounts[%zu] (%s): ids cannot be mapped in what is shared with a VM",

@@ -33,6 +33,7 @@ struct rpc_client;
 struct sandbox;
 struct network;
 struct loopback;
+struct host_sockets;
 
 enum sandbox_state {
 	SANDBOX_STATE_NEW,	/* nothing runs; sandbox_start() is legal */
@@ -97,8 +98,9 @@ struct sandbox {
 	int vsock_dir_fd; /* what vsock.path goes through */
 	struct rpc_client *agent;
 	struct network *network;
-	struct dns_relay *dns;	   /* NULL: none is needed */
-	struct loopback *loopback; /* NULL: none is needed, or this host cannot */
+	struct dns_relay *dns;	      /* NULL: none is needed */
+	struct loopback *loopback;    /* NULL: none is needed, or this host cannot */
+	struct host_sockets *sockets; /* NULL: no container has one of the host's */
 	struct list containers;
 	unsigned nr_disks; /* names hot-plugged disks */
 	bool hooks_begun;  /* of the first container, whose poststop's must run then, too */

@@ -13,6 +13,7 @@
 #include "rpc/rpc.h"
 #include "sandbox/agent_client.h"
 #include "sandbox/container.h"
+#include "sandbox/host_socket.h"
 #include "sandbox/network/dns.h"
 #include "sandbox/network/loopback.h"
 #include "sandbox/network/network.h"
@@ -231,6 +232,7 @@ void sandbox_shut_down(struct sandbox *sb, bool politely)
 	end_processes(sb);
 	dns_relay_stop(sb);
 	loopback_stop(sb);
+	host_socket_stop(sb);
 	sb->network = network_free(sb->network);
 	sb->agent = rpc_client_free(sb->agent);
 	sb->hv = hypervisor_destroy(sb->hv);

@@ -59,6 +59,37 @@ static int clone_tree(const char *path)
 		open_tree(AT_FDCWD, path, AT_RECURSIVE | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
 }
 
+static int open_path(const char *path)
+{
+	return neg_errno(open(path, O_PATH | O_CLOEXEC));
+}
+
+static int open_in_host_mounts(const char *path, int (*open_fn)(const char *path))
+{
+	if (host_mounts < 0)
+		return open_fn(path);
+	if (setns(host_mounts, CLONE_NEWNS) < 0)
+		return -errno;
+	int fd = open_fn(path);
+	if (setns(own_mounts, CLONE_NEWNS) < 0) {
+		fd = fd_close(fd);
+		/* whatever is mounted now would be seen by the host: mounting fails from here on */
+		return -errno;
+	}
+	return fd;
+}
+
+/**
+ * share_open_path() - resolve a path of the host, once
+ * @path: absolute path
+ *
+ * Return: a descriptor (O_PATH) of what is there, symbolic links followed, or -errno.
+ */
+int share_open_path(const char *path)
+{
+	return open_in_host_mounts(path, open_path);
+}
+
 /**
  * share_open() - resolve a source, once
  * @path: absolute path
@@ -71,17 +102,7 @@ static int clone_tree(const char *path)
  */
 int share_open(const char *path, bool own)
 {
-	if (own || host_mounts < 0)
-		return clone_tree(path);
-	if (setns(host_mounts, CLONE_NEWNS) < 0)
-		return -errno;
-	int tree = clone_tree(path);
-	if (setns(own_mounts, CLONE_NEWNS) < 0) {
-		tree = fd_close(tree);
-		/* whatever is mounted now would be seen by the host: mounting fails from here on */
-		return -errno;
-	}
-	return tree;
+	return own ? clone_tree(path) : open_in_host_mounts(path, clone_tree);
 }
 
 static int open_dir(int dirfd, const char *name)

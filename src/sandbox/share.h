@@ -28,6 +28,7 @@ void share_deinit(struct share *share);
  * share_isolate_mounts(), or with @own as it sees it now.
  */
 int share_open(const char *path, bool own) must_check;
+int share_open_path(const char *path) must_check;
 enum share_flag {
 	SHARE_READ_ONLY = 1, /* enforced on the host */
 	SHARE_FOLLOW = 2,    /* what the host mounts below it later appears in the guest too */

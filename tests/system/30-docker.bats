@@ -6,6 +6,7 @@
 load helpers
 bats_require_minimum_version 1.5.0
 load ../lib/docker
+load ../lib/host-socket
 
 setup_file() {
 	docker_setup_file
@@ -23,7 +24,20 @@ teardown_file() {
 }
 
 teardown() {
+	stop_socket
 	docker_teardown
+}
+
+@test "run: a socket of the host as a volume, if the configuration lists it" {
+	# parity: run -v of a socket | differs: refused unless `valid_host_socket_paths` lists it; descriptors cannot be passed
+	cc -static -O1 -o "$BATS_TEST_TMPDIR/tool" "$REPO/tests/lib/unix-socket.c"
+	serve_socket 'tr a-z A-Z'
+	[ "$(echo word | krun -i -v "$SOCKET:/run/x.sock" -v "$BATS_TEST_TMPDIR/tool:/tool:ro" busybox \
+		/tool pipe /run/x.sock)" = WORD ]
+	rm "$BUILD/config.d/socket.toml"
+	run krun -v "$SOCKET:/run/x.sock" busybox true
+	[ "$status" -ne 0 ]
+	[[ "$output" == *"is a socket of the host, to which nobody can connect from a VM unless"* ]]
 }
 
 @test "run: output, status, standard input, removal" {

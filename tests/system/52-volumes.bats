@@ -3,6 +3,7 @@
 # Volumes of pods, on directory trees as kubelet makes them.
 
 load ../lib/cri
+load ../lib/host-socket
 
 setup() {
 	V=$BATS_TEST_TMPDIR/pods/0e5a/volumes
@@ -17,6 +18,7 @@ teardown() {
 		umount -l "$mount"
 	done
 	[ -z "${LOOP:-}" ] || losetup -d "$LOOP"
+	stop_socket
 }
 
 # write_atomically DIR KEY VALUE: as kubelet's writer of configMaps, secrets and projected volumes does.
@@ -333,6 +335,20 @@ holds_disk() {
 	[[ "$output" == *"(/run/x.sock): $host/sock is a socket of the host, to which nobody can connect from a VM"* ]]
 	run -125 run_container d true "$(mounts "$host/tty" /dev/x)"
 	[[ "$output" == *"(/dev/x): $host/tty is a character device of the host, which a VM cannot use"* ]]
+}
+
+@test "hostPath of type Socket where the configuration lists it: for several containers of a pod" {
+	local tool=$BATS_TEST_TMPDIR/unix-socket name
+	cc -static -O1 -o "$tool" "$REPO/tests/lib/unix-socket.c"
+	serve_socket sha256sum
+	run_pod
+	for name in one two; do
+		run_container "$name" 'echo word | /tool pipe /run/x.sock && stat -c "%F %a" /run/x.sock' \
+			"$(mounts "$SOCKET" /run/x.sock '{}' "$tool" /tool '{ readonly: true }')"
+		wait_for 60 is "$CONTAINER" "EXITED 0"
+		logged "$name" "$(sha256sum <<< word)"
+		logged "$name" 'socket 600'
+	done
 }
 
 @test "rootfs on a disk or in an image file: mounted on the host and shared, or plugged into the VM" {

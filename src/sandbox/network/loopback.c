@@ -17,7 +17,6 @@
 #include <arpa/inet.h>
 #include <endian.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -101,36 +100,6 @@ static int dial_guest(struct loopback_conn *conn, struct err *err)
 		       : 0;
 }
 
-/* Both directions; each of them ends by itself. */
-static int carry(struct loopback_conn *conn, struct err *err)
-{
-	struct loop *loop = fiber_loop();
-	int to_guest = neg_errno(fcntl(conn->guest, F_DUPFD_CLOEXEC, 3));
-	int to_client = neg_errno(fcntl(conn->client, F_DUPFD_CLOEXEC, 3));
-	struct relay *there = NULL, *back = NULL;
-	int r = MIN(to_guest, to_client);
-
-	if (r < 0) {
-		(void)fd_close(to_guest);
-		(void)fd_close(to_client);
-		return err_set_errno(err, r, "forward a port");
-	}
-	r = relay_start(loop, "forward", TAKE_FD(conn->client), to_guest, RELAY_SHUTDOWN_SINK,
-			&there);
-	if (r < 0)
-		(void)fd_close(to_client);
-	else
-		r = relay_start(loop, "forward back", TAKE_FD(conn->guest), to_client,
-				RELAY_SHUTDOWN_SINK, &back);
-	if (r >= 0)
-		r = relay_wait(back, LOOP_FOREVER);
-	if (r >= 0)
-		r = relay_wait(there, LOOP_FOREVER);
-	(void)relay_free(there);
-	(void)relay_free(back);
-	return r < 0 ? err_set_errno(err, r, "forward a port") : 0;
-}
-
 static void conn_main(void *arg)
 {
 	struct loopback_conn *conn = arg;
@@ -146,10 +115,10 @@ static void conn_main(void *arg)
 
 		(void)setsockopt(conn->client, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 	}
-	if (r >= 0)
-		r = carry(conn, &err);
 	if (r < 0)
 		log_debug("%s", err.text);
+	else if (relay_carry("forward", conn->client, conn->guest) < 0)
+		log_debug("forward a port: not to its end");
 	list_del(&conn->node);
 	if (conn->loopback)
 		conn->loopback->nr_conns--;
