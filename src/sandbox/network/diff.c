@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Compares looks at a network namespace. Telling the guest about the difference is network.c's
+ * Compares looks at a network namespace. Telling the guest about the difference is network_sync.c's
  * business.
  */
 #include "sandbox/network/diff.h"
