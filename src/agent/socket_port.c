@@ -175,6 +175,10 @@ static void hear_refusals(struct socket_port *port, int fd)
 		fiber_yield();
 	}
 	port->control = -1;
+	/* Whoever is calling gives up, before the descriptor goes. */
+	(void)shutdown(fd, SHUT_RDWR);
+	if (fiber_lock(&port->calling, LOOP_FOREVER) >= 0)
+		fiber_unlock(&port->calling);
 	drop_unanswered(port);
 }
 

@@ -6,6 +6,7 @@
 #	# parity: FLAG | as runc, or differs: WHY, or refused: WHY
 
 load helpers
+load ../lib/host-socket
 bats_require_minimum_version 1.5.0
 
 setup_file() {
@@ -59,6 +60,7 @@ logs_have() {
 }
 
 teardown() {
+	stop_socket
 	local network dir
 	if [ -n "$ROOTLESS" ]; then
 		# What rootless podman leaves to hold its namespaces.
@@ -76,6 +78,14 @@ teardown() {
 		pod network rm -f "$network" > /dev/null 2>&1 || true
 	done
 	no_leaks
+}
+
+@test "a socket of the host as a volume, if the configuration lists it" {
+	# parity: run -v of a socket | differs: refused unless `valid_host_socket_paths` lists it; descriptors cannot be passed
+	cc -static -O1 -o "$BATS_TEST_TMPDIR/tool" "$REPO/tests/lib/unix-socket.c"
+	serve_socket 'tr a-z A-Z'
+	[ "$(echo word | pod run --rm -i -v "$SOCKET:/run/x.sock" -v "$BATS_TEST_TMPDIR/tool:/tool:ro" busybox \
+		/tool pipe /run/x.sock)" = WORD ]
 }
 
 @test "run: output, status, environment, user, directory, hostname" {

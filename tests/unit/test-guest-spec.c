@@ -47,6 +47,11 @@ int share_open(const char *path, bool own)
 	return open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
 
+int share_open_path(const char *path)
+{
+	return share_open(path, false);
+}
+
 int share_add(struct share *share, int tree_fd, const char *name, unsigned flags, struct err *err)
 {
 	(void)share;
