@@ -73,11 +73,16 @@ static int drop_namespace(void **state)
 	return 0;
 }
 
+/* States and addresses settle up to two seconds after they were asked for. */
 static int read_dump(void *arg, struct err *err)
 {
-	FILE *f = popen("ip -d -o link; ip -o address; ip route show table all; tc qdisc; "
-			"tc filter show dev eth0 ingress; tc filter show dev eth1 ingress 2>&1",
-			"re");
+	FILE *f =
+		popen("for i in $(seq 60); do "
+		      "ip -o link | grep -q LOWERLAYERDOWN || ip -o address | grep -q tentative || "
+		      "break; sleep 0.05; done; "
+		      "ip -d -o link; ip -o address; ip route show table all; tc qdisc; "
+		      "tc filter show dev eth0 ingress; tc filter show dev eth1 ingress 2>&1",
+		      "re");
 
 	(void)err;
 	if (!f)
