@@ -77,6 +77,7 @@ int sandbox_new(struct loop *loop, const struct sandbox_events *events, void *ev
 	sb->proxy = PROC_NULL;
 	sb->vsock_dir_fd = -1;
 	fiber_cond_init(&sb->changed);
+	fiber_mutex_init(&sb->resizing);
 	list_init(&sb->containers);
 	*ret = sb;
 	return 0;

@@ -93,6 +93,7 @@ struct sandbox {
 	enum vm_accel accel;
 	unsigned max_vcpus;		/* of the VM as it was started */
 	struct vm_size boot_size, size; /* as it was started, and what the guest uses now */
+	struct fiber_mutex resizing;
 	pid_t vmm_pid;
 	struct vsock_addr vsock;
 	int vsock_dir_fd; /* what vsock.path goes through */

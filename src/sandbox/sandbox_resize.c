@@ -129,15 +129,15 @@ static int resize(struct sandbox *sb, const struct vm_size *want, struct err *er
 }
 
 /* Grows only: vCPUs are taken back after the container may no longer use them, memory never. */
-static int grow_vm(struct sandbox *sb, const struct vm_size *now, uint64_t want_mib, unsigned vcpus,
+static int grow_vm(struct sandbox *sb, uint64_t now_mib, uint64_t want_mib, unsigned vcpus,
 		   struct err *err)
 {
 	struct vm_size want = { 0 };
 
-	if (want_mib >= now->memory_mib + GROWTH_STEP_MIB)
-		want.memory_mib = now->memory_mib +
-				  (want_mib - now->memory_mib) / GROWTH_STEP_MIB * GROWTH_STEP_MIB;
-	if (vcpus > now->vcpus)
+	if (want_mib >= now_mib + GROWTH_STEP_MIB)
+		want.memory_mib =
+			now_mib + (want_mib - now_mib) / GROWTH_STEP_MIB * GROWTH_STEP_MIB;
+	if (vcpus > sb->size.vcpus)
 		want.vcpus = vcpus;
 	return want.memory_mib || want.vcpus ? resize(sb, &want, err) : 0;
 }
@@ -197,21 +197,8 @@ static bool may_resize(const struct sandbox *sb)
 	return !(res && res->memory && res->memory->limit && *res->memory->limit > 0);
 }
 
-/**
- * sandbox_fit_members() - make the VM of a pod as large as its containers need
- * @sb: sandbox
- * @err: filled on failure
- *
- * A VM that cannot grow that far runs on with what it has: limits may be higher than what a host
- * has, and the guest's cgroups hold them exactly. So it does when the guest keeps what it should
- * give back. Both are logged.
- *
- * Return: 0 or -errno when the guest does not take what it was given.
- */
-int sandbox_fit_members(struct sandbox *sb, struct err *err)
+static int fit_members(struct sandbox *sb, struct err *err)
 {
-	if (!may_resize(sb))
-		return 0;
 	struct vm_size want = needed(sb);
 	bool grows = want.memory_mib > sb->size.memory_mib || want.vcpus > sb->size.vcpus;
 	/* The driver knows what can be taken back. */
@@ -230,6 +217,30 @@ int sandbox_fit_members(struct sandbox *sb, struct err *err)
 		 err->text);
 	*err = ERR_NULL;
 	return 0;
+}
+
+/**
+ * sandbox_fit_members() - make the VM of a pod as large as its containers need
+ * @sb: sandbox
+ * @err: filled on failure
+ *
+ * A VM that cannot grow that far runs on with what it has: limits may be higher than what a host
+ * has, and the guest's cgroups hold them exactly. So it does when the guest keeps what it should
+ * give back. Both are logged.
+ *
+ * Return: 0 or -errno when the guest does not take what it was given.
+ */
+int sandbox_fit_members(struct sandbox *sb, struct err *err)
+{
+	if (!may_resize(sb))
+		return 0;
+	/* What the next one needs depends on what this one reaches. */
+	int r = fiber_lock(&sb->resizing, sandbox_request_deadline(sb));
+	if (r < 0)
+		return err_set_errno(err, r, "resize the VM");
+	r = fit_members(sb, err);
+	fiber_unlock(&sb->resizing);
+	return r;
 }
 
 /**
@@ -312,7 +323,7 @@ int sandbox_update_limits(struct sb_container *ctr, const struct oci_resources *
 	r = lowers ? lower(ctr, resources, want_mib, err)
 		   : host_cgroup_limit(&sb->cgroup, resources, err);
 	if (r >= 0)
-		r = grow_vm(sb, &info->size, lowers ? 0 : want_mib, vcpus, err);
+		r = grow_vm(sb, info->size.memory_mib, lowers ? 0 : want_mib, vcpus, err);
 	if (r >= 0 && !lowers)
 		r = tell_agent(ctr, resources, err);
 	return r < 0 ? r : shrink_vcpus(sb, vcpus, err);

@@ -39,6 +39,8 @@ configure() {
 	kata update --cpu-period 100000 --cpu-quota 40000 "$ID"
 	[ "$(kata exec "$ID" nproc)" -eq 1 ]
 	[ "$(kata exec "$ID" cat /sys/fs/cgroup/cpu.max)" = "40000 100000" ]
+	kata update --cpu-period 100000 --cpu-quota 200000 "$ID"
+	[ "$(kata exec "$ID" nproc)" -eq 2 ]
 }
 
 @test "modules that the guest has not are an error with their name" {
