@@ -178,15 +178,31 @@ static int handle_delete(void *ctx, struct rpc_request *call, const void *reques
 	return r;
 }
 
+/* Nobody else would tell the end of what is being made: its signal waits until it is made. */
+static int await_making(struct shim *shim, const char *id, struct err *err)
+{
+	struct sb_container *ctr = NULL;
+	int r = find_container(shim, id, &ctr, err);
+
+	if (r < 0 || ctr->in_guest || ctr->init->state != SB_PROCESS_STATE_CREATED)
+		return r;
+	r = lock_container(shim, id, &ctr, err);
+	if (r >= 0)
+		fiber_unlock(&ctr->lock);
+	return r;
+}
+
 static int handle_kill(void *ctx, struct rpc_request *call, const void *request, void *response,
 		       struct err *err)
 {
 	const struct task_kill_request *req = request;
 	cleanup_process struct sb_process *process = NULL;
-	int r = get_process(ctx, req->id, req->exec_id, &process, err);
+	int r = await_making(ctx, req->id, err);
 
 	(void)call;
 	(void)response;
+	if (r >= 0)
+		r = get_process(ctx, req->id, req->exec_id, &process, err);
 	if (r < 0)
 		return r;
 	if (req->signal >= NSIG)

@@ -64,6 +64,20 @@ def garbage():
         shim.shutdown()
 
 
+def lost_create():
+    """containerd is restarted while a container is made: what it kills then ends as soon as it is made."""
+    with Shim(HERE, "lost", ["sleep", "1000"]) as shim:
+        name, lost = msg((1, shim.id)), Connection(shim.address)
+        lost.send(shim.service, "Create", shim.create_request())
+        wire.wait_until(lambda: shim.call("State", name).code == wire.OK, "the container")
+        lost.close()
+        shim.ok("Kill", msg((1, shim.id), (3, int(signal.SIGKILL))))
+        assert first(shim.ok("Wait", name), 1) == 128 + signal.SIGKILL
+        shim.events.wait("/tasks/exit", shim.id)
+        shim.ok("Delete", name)
+        shim.shutdown()
+
+
 def slow_reader():
     """One that sends much and reads nothing harms only itself, and loses nothing."""
     with Shim(HERE, "slow", ["sleep", "1000"]) as shim:

@@ -27,6 +27,8 @@ teardown() {
 
 @test "clients and the event service come and go" { shim reconnects; }
 
+@test "a container that is made while nobody listens can be killed" { shim lost_create; }
+
 @test "a guest that never comes up: deadlines hold, others are answered, Shutdown ends the wait" { shim silent_guest; }
 
 @test "a guest that answers no more: every call ends by its deadline" { shim stopped_guest; }
