@@ -326,6 +326,19 @@ static int add_storage(struct sb_container *ctr, struct oci_mount *mount, int nu
 	return sb_container_add_storage(ctr, &storage);
 }
 
+/* Containers of a pod may be made at the same time; the guest takes one caller. */
+static int open_sockets(struct sandbox *sb, struct err *err)
+{
+	int r = fiber_lock(&sb->opening_sockets, sandbox_request_deadline(sb));
+
+	if (r < 0)
+		return err_set_errno(err, r, "sockets of the host");
+	if (!sb->sockets)
+		r = host_sockets_new(sb->loop, &sb->vsock, &sb->sockets, err);
+	fiber_unlock(&sb->opening_sockets);
+	return r;
+}
+
 /**
  * host_socket_offer() - give a container the use of a socket of the host
  * @ctr: container
@@ -350,7 +363,7 @@ int host_socket_offer(struct sb_container *ctr, struct oci_mount *mount, struct 
 			       "%s is a datagram socket of the host: only stream sockets reach "
 			       "into a VM",
 			       mount->source);
-	int r = sb->sockets ? 0 : host_sockets_new(sb->loop, &sb->vsock, &sb->sockets, err);
+	int r = open_sockets(sb, err);
 	if (r < 0)
 		return r;
 	r = host_sockets_add(sb->sockets, fd, &st);

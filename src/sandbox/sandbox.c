@@ -78,6 +78,7 @@ int sandbox_new(struct loop *loop, const struct sandbox_events *events, void *ev
 	sb->vsock_dir_fd = -1;
 	fiber_cond_init(&sb->changed);
 	fiber_mutex_init(&sb->resizing);
+	fiber_mutex_init(&sb->opening_sockets);
 	list_init(&sb->containers);
 	*ret = sb;
 	return 0;

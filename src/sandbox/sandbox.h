@@ -99,8 +99,9 @@ struct sandbox {
 	int vsock_dir_fd; /* what vsock.path goes through */
 	struct rpc_client *agent;
 	struct network *network;
-	struct dns_relay *dns;	      /* NULL: none is needed */
-	struct loopback *loopback;    /* NULL: none is needed, or this host cannot */
+	struct dns_relay *dns;	   /* NULL: none is needed */
+	struct loopback *loopback; /* NULL: none is needed, or this host cannot */
+	struct fiber_mutex opening_sockets;
 	struct host_sockets *sockets; /* NULL: no container has one of the host's */
 	struct list containers;
 	unsigned nr_disks; /* names hot-plugged disks */
