@@ -7,6 +7,7 @@
 
 load helpers
 load ../lib/host-socket
+load ../lib/terminal
 bats_require_minimum_version 1.5.0
 
 setup_file() {
@@ -22,6 +23,8 @@ setup_file() {
 		[network]
 		network_backend = "$backend"
 		network_config_dir = "$STORE/$backend"
+		[engine]
+		events_logger = "file"
 		TOML
 	done
 	export CONTAINERS_CONF=$STORE/netavark.conf
@@ -42,8 +45,9 @@ pod() {
 		--runtime "$STORE/kata" "$@"
 }
 
-# Where an ordinary user works.
+# Where an ordinary user works, and a block device; "" when there is none.
 ROOTLESS=
+LOOP=
 
 # The same, in a terminal.
 pod_tty() {
@@ -67,7 +71,10 @@ teardown() {
 		kill "$(cat "$ROOTLESS/run/libpod/tmp/pause.pid")" || true
 		rm -rf "$ROOTLESS"
 	fi
-	pod ps -aq --no-trunc >> "$KATA_TEST_IDS" || true
+	close_terminal
+	[ -z "$LOOP" ] || losetup -d "$LOOP"
+	# Those with --rm, too, which are gone by now.
+	pod events --stream=false --filter event=create --format '{{.ID}}' >> "$KATA_TEST_IDS"
 	pod pod rm -fa > /dev/null 2>&1 || true
 	pod rm -fa -t 0 > /dev/null 2>&1 || true
 	# With any runtime: podman makes a pod's cgroup everywhere and forgets it where it knows no controller.
@@ -368,6 +375,81 @@ nameserver 192.0.2.53" ]
 	run pod_tty exec -it t sh -c "'test -t 0 && test -t 1 && echo terminal'"
 	[[ "$output" == *terminal* ]]
 	[ "$(pod exec -i t cat <<< plain)" = plain ]
+}
+
+@test "run -it: resize, Ctrl-C, detach, attach; exec -it with keys of its own" {
+	# parity: run -it, resized | as runc
+	# parity: detach by ctrl-p ctrl-q | as runc
+	# parity: attach after a detach | as runc
+	# parity: exec --detach-keys | as runc
+	local podman="podman --root $STORE/root --runroot $STORE/run --tmpdir $STORE/tmp --cgroup-manager cgroupfs"
+	terminal_setup
+	open_terminal "$podman --runtime $STORE/kata run -it --name one -e PS1='guest> ' busybox sh; echo code \$?"
+	expect '^guest>' 60
+	type_line 'clear; stty size'
+	expect '^30 100$'
+	tm resize-window -t t -x 83 -y 24
+	type_line 'clear; until [ "$(stty size)" = "24 83" ]; do sleep 0.1; done; echo resized $((1 + 1))'
+	expect '^resized 2$'
+	type_line 'clear; echo pid of sleep; sleep 1000'
+	expect '^pid of sleep$'
+	wait_for 20 pod exec one sh -c 'ps | grep -q "sleep 100[0]"'
+	tm send-keys -t t C-c
+	type_line 'echo status $?'
+	expect '^status 130$'
+	type_line 'clear; word=kept; echo word $word'
+	expect '^word kept$'
+	# podman knows a key only if it comes alone.
+	tm send-keys -t t C-p
+	sleep 1
+	tm send-keys -t t C-q
+	expect 'code 0$'
+	status_is one running
+	tm resize-window -t t -x 70 -y 20
+	type_line "clear; $podman attach one; echo code \$?"
+	sleep 1 # what is typed before podman has the terminal, the host's shell would read
+	type_line ''
+	expect '^guest>'
+	type_line 'clear; until [ "$(stty size)" = "20 70" ]; do sleep 0.1; done; echo still $word'
+	expect '^still kept$'
+	type_line 'clear; exit 5'
+	expect '^code 0$' # attach does not tell the status
+	wait_for 20 status_is one exited
+	[ "$(pod inspect one --format '{{.State.ExitCode}}')" = 5 ]
+	type_line "clear; $podman start one; $podman exec -it --detach-keys ctrl-y -e PS1='exec> ' one sh; echo code \$?"
+	expect '^exec>' 60
+	tm resize-window -t t -x 77 -y 22
+	type_line 'clear; until [ "$(stty size)" = "22 77" ]; do sleep 0.1; done; echo resized $((1 + 1))'
+	expect '^resized 2$'
+	tm send-keys -t t C-y
+	expect '^code '
+	wait_for 20 pod exec one sh -c '[ "$(ps | grep -c " sh$")" -eq 2 ]'
+}
+
+@test "run --device: a block device of the host" {
+	# parity: run --device (block) | as runc
+	head -c 16M /dev/zero > "$BATS_TEST_TMPDIR/disk.img"
+	LOOP=$(losetup -f --show "$BATS_TEST_TMPDIR/disk.img")
+	pod run --rm --device "$LOOP:/dev/xvda" busybox sh -c \
+		'[ "$(wc -c < /dev/xvda)" -eq 16777216 ] && echo written | dd of=/dev/xvda conv=fsync 2> /dev/null'
+	[ "$(head -c 7 "$BATS_TEST_TMPDIR/disk.img")" = written ]
+	run pod run --rm --device "$LOOP:/dev/xvda:r" busybox sh -c 'head -c 7 /dev/xvda; echo no > /dev/xvda'
+	echo "$output"
+	[ "$status" -ne 0 ]
+	[[ "$output" == written* ]]
+	[ "$(head -c 7 "$BATS_TEST_TMPDIR/disk.img")" = written ]
+}
+
+@test "exec: user, directory, environment, detached; update" {
+	# parity: exec -d, -u, -w, -e | as runc
+	# parity: update | differs: guest RAM grows in steps of 128 MiB and is not taken back
+	pod run -d --name e --memory 400m busybox sleep 1000
+	[ "$(pod exec -u 77:88 -w /tmp -e A=b e sh -c 'echo "$(id -u) $(id -g) $PWD $A"')" = "77 88 /tmp b" ]
+	pod exec -d e sh -c 'echo there > /tmp/detached'
+	wait_for 20 pod exec e test -s /tmp/detached
+	pod update --cpus 0.7 --memory 800m e
+	[ "$(pod exec e cat /sys/fs/cgroup/cpu.max)" = "70000 100000" ]
+	[ "$(pod exec e cat /sys/fs/cgroup/memory.max)" -gt 419430400 ]
 }
 
 @test "what belongs to the host is refused with a clear line" {
