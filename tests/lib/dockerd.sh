@@ -6,7 +6,8 @@
 # Options are dockerd's.
 #
 # KATA_DOCKERD is the path of another dockerd than Debian's. With KATA_DOCKER_SHIM=1, for docker 23 and later, "kata" is
-# the shim in place of kata-runtime.
+# the shim in place of kata-runtime. KATA_DAEMON_JSON is a configuration file to use instead of one that names this
+# checkout.
 set -euo pipefail
 action=$1
 dir=$2
@@ -30,8 +31,9 @@ runtime() {
 
 run() {
 	mkdir -p "$dir"
-	echo "{ \"runtimes\": { \"kata\": { $(runtime) } } }" > "$dir/daemon.json"
-	PATH=$build:$PATH setsid "${KATA_DOCKERD:-/usr/sbin/dockerd}" --config-file "$dir/daemon.json" --data-root "$dir/data" --exec-root "$dir/exec" \
+	echo "{ \"experimental\": true, \"runtimes\": { \"kata\": { $(runtime) } } }" > "$dir/daemon.json"
+	PATH=$build:$PATH setsid "${KATA_DOCKERD:-/usr/sbin/dockerd}" --config-file "${KATA_DAEMON_JSON:-$dir/daemon.json}" \
+		--data-root "$dir/data" --exec-root "$dir/exec" \
 		--pidfile "$dir/docker.pid" --host "unix://$dir/docker.sock" --ipv6 \
 		--fixed-cidr-v6 fd00:6b:6174:61::/64 "$@" >> "$dir/dockerd.log" 2>&1 < /dev/null &
 	for _ in $(seq 300); do

@@ -499,6 +499,11 @@ has_no_shadows() {
 		[[ "$output" == *"OCI runtime create failed"* ]]
 		[[ "$output" == *VM* || "$output" == *"not supported"* ]]
 	done
+	# parity: checkpoint create | refused: a VM's processes cannot be taken out of it
+	run d checkpoint create one point
+	echo "$output"
+	[ "$status" -ne 0 ]
+	[[ "$output" == *"checkpoint is not supported"* ]]
 	is_state one running
 	d exec one true
 }

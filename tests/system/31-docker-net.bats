@@ -103,9 +103,16 @@ there_and_back() {
 }
 
 @test "a published port, 100 MB from the host and back" {
+	# parity: stats (network) | as runc
 	# parity: run -p | as runc
 	# parity: port | as runc
 	there_and_back one 127.0.0.1
+	# "103MB / 102MB": what has come and gone.
+	read -r received _ sent <<< "$(d stats --no-stream --format '{{.NetIO}}' one)"
+	echo "$received $sent"
+	[ "${received%MB}" != "$received" ] && [ "${sent%MB}" != "$sent" ]
+	[ "$(cut -d . -f 1 <<< "${received%MB}")" -ge 100 ]
+	[ "$(cut -d . -f 1 <<< "${sent%MB}")" -ge 100 ]
 	[[ "$(d port one 7000/tcp)" == 127.0.0.1:* ]]
 }
 

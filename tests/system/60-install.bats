@@ -95,6 +95,18 @@ installed() {
 	[ "$output" = "$(strings -n 20 "$DEST/usr/local/share/kata-containers/vmlinux" | sed -n 's/^Linux version \([^ ]*\) .*/\1/p' | head -1)" ]
 }
 
+@test "docker takes the runtime that README.md tells it" {
+	local dir=$BATS_TEST_TMPDIR/docker
+	mkdir "$dir"
+	grep '^ *{ "runtimes": ' "$REPO/README.md" > "$dir/from-readme.json"
+	KATA_DAEMON_JSON=$dir/from-readme.json KATA_BUILD=/nowhere installed "$REPO/tests/lib/dockerd.sh" start "$dir"
+	run installed /usr/bin/docker -H "unix://$dir/docker.sock" run --rm --runtime=kata busybox sh -c 'uname -r; exit 4'
+	installed "$REPO/tests/lib/dockerd.sh" stop "$dir"
+	echo "$output"
+	[ "$status" -eq 4 ]
+	strings -n 20 "$DEST/usr/local/share/kata-containers/vmlinux" | grep -qF "Linux version $output "
+}
+
 @test "containerd finds the shim" {
 	local ctd=$BATS_TEST_TMPDIR/ctd
 	KATA_BUILD=/nowhere installed "$REPO/tests/lib/containerd.sh" start "$ctd"
