@@ -57,6 +57,7 @@ static struct sb_container *find_heir(const struct sb_container *leaving)
 /* Both cgroups are recorded while both are there. */
 static int move_to(struct sandbox *sb, const struct sb_container *heir, struct err *err)
 {
+	pid_t pid = (pid_t)heir->init->host_pid; /* the heir may go while systemd is waited for */
 	int r = sandbox_cgroup_plan(sb, heir->id, heir->spec, &sb->cgroup, err);
 
 	if (r >= 0)
@@ -66,7 +67,7 @@ static int move_to(struct sandbox *sb, const struct sb_container *heir, struct e
 	if (r >= 0)
 		r = host_cgroup_move(&sb->former_cgroup, &sb->cgroup, err);
 	if (r >= 0)
-		r = host_cgroup_add(&sb->cgroup, (pid_t)heir->init->host_pid);
+		r = host_cgroup_add(&sb->cgroup, pid);
 	if (r >= 0)
 		host_cgroup_settle(&sb->cgroup);
 	return r;
