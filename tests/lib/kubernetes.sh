@@ -195,7 +195,7 @@ stop() {
 	local pid path
 	if pid=$(cat "$dir/node.pid" 2> /dev/null); then
 		kill -9 "$pid" 2> /dev/null || true
-		for _ in $(seq 100); do
+		for _ in $(seq 600); do
 			kill -0 "$pid" 2> /dev/null || break
 			sleep 0.1
 		done
