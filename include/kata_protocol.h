@@ -49,7 +49,9 @@
  * Files in a sandbox's state directory <root>/<sandbox id>/. Sockets are reached through
  * /proc/self/fd/<dirfd>/<name> because <root> may be long.
  */
-#define KATA_STATE_SANDBOX "sandbox.json"  /* host objects, written before each is made */
+#define KATA_STATE_SANDBOX "sandbox.json" /* host objects, written before each is made */
+/* And a container's id: its poststop hooks are due; holds the path of its bundle. */
+#define KATA_STATE_POSTSTOP "poststop."
 #define KATA_STATE_CONTAINER "state.json"  /* one per container directory, for the command line */
 #define KATA_SOCKET_TASK "shim.sock"	   /* ttrpc: containerd.task.v2.Task and v3 */
 #define KATA_SOCKET_ADMIN "admin.sock"	   /* ttrpc: kata.admin.v1.Admin */

@@ -270,6 +270,28 @@ int proc_start_time(pid_t pid, uint64_t *ret_ticks)
 }
 
 /**
+ * proc_open_same() - pidfd_open(2) of a process that is known by pid and start
+ * @pid: process
+ * @start_ticks: what proc_start_time() said of it
+ *
+ * Return: the descriptor, -ESRCH when it is not that one any more, or -errno.
+ */
+int proc_open_same(pid_t pid, uint64_t start_ticks)
+{
+	uint64_t now;
+	int fd = proc_open_pidfd(pid);
+
+	if (fd < 0)
+		return fd;
+	/* Compared after the descriptor was opened: it stays with the process that is compared. */
+	int r = proc_start_time(pid, &now);
+	if (r == 0 && now == start_ticks)
+		return fd;
+	(void)close(fd); /* a pidfd */
+	return r < 0 ? r : -ESRCH;
+}
+
+/**
  * proc_exit_code() - a wait status as a shell's number
  * @wstatus: status in waitpid(2)'s form
  *

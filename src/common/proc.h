@@ -53,5 +53,6 @@ int proc_signal(const struct proc *proc, int signo) must_check;
 int proc_open_pidfd(pid_t pid) must_check;
 int proc_wait_fiber(struct proc *proc, uint64_t deadline_ns, int *ret_wstatus) must_check;
 void proc_end_fiber(struct proc *proc);
+int proc_open_same(pid_t pid, uint64_t start_ticks) must_check;
 int proc_start_time(pid_t pid, uint64_t *ret_ticks) must_check;
 int proc_exit_code(int wstatus);

@@ -22,33 +22,18 @@
 #include "common/proc.h"
 #include "common/str.h"
 #include "kata_protocol.h"
+#include "oci/hooks.h"
 #include "runtime/launch.h"
 
 #define SHIM_END_MS 20000 /* a shim may take that long to end its VM and undo its mounts */
 #define KILLED_MS 5000
 #define MOUNTINFO_MAX (16U << 20)
 
-/* Opens a process that is known by pid and start time; -ESRCH when it is not that one any more. */
-static int open_process(pid_t pid, uint64_t start)
-{
-	uint64_t now;
-	int fd = proc_open_pidfd(pid);
-
-	if (fd < 0)
-		return fd;
-	/* Compared after the descriptor was opened: it stays with the process that is compared. */
-	int r = proc_start_time(pid, &now);
-	if (r == 0 && now == start)
-		return fd;
-	(void)close(fd); /* a pidfd */
-	return r < 0 ? r : -ESRCH;
-}
-
 static void kill_standin(const struct record *record)
 {
 	if (record->standin_pid <= 0)
 		return;
-	cleanup_close int pidfd = open_process(record->standin_pid, record->standin_start);
+	cleanup_close int pidfd = proc_open_same(record->standin_pid, record->standin_start);
 	if (pidfd < 0)
 		return;
 	const struct proc proc = { .pid = record->standin_pid, .pidfd = pidfd };
@@ -66,7 +51,14 @@ static int open_shim(int sandbox_fd)
 		return (int)n;
 	if (sscanf(text, "%d %llu", &pid, &start) != 2 || pid <= 1)
 		return -EINVAL;
-	return open_process(pid, start);
+	return proc_open_same(pid, start);
+}
+
+static bool is_shim_alive(int sandbox_fd)
+{
+	cleanup_close int pidfd = open_shim(sandbox_fd);
+
+	return pidfd >= 0;
 }
 
 /* Returns once the shim has gone, if need be by force. */
@@ -177,6 +169,7 @@ static int remove_sandbox(const struct cli *cli, const struct record *record, in
 			*err = ERR_NULL;
 		}
 	}
+	hooks_run_due(sandbox_fd, NULL);
 	return remove_dir(record, record->sandbox_id, err);
 }
 
@@ -222,7 +215,11 @@ int leftovers_remove(const struct cli *cli, struct record *record, struct err *e
 	r = record_for_each(record->root_fd, is_other_member, &search);
 	if (r < 0)
 		return err_set_errno(err, r, "cannot search %s", record->root);
-	return r > 0 ? 0 : remove_sandbox(cli, record, sandbox_fd, err);
+	if (r == 0)
+		return remove_sandbox(cli, record, sandbox_fd, err);
+	if (!is_shim_alive(sandbox_fd))
+		hooks_run_due(sandbox_fd, record->id);
+	return 0;
 }
 
 /**

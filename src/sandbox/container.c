@@ -22,7 +22,7 @@
 #include "rpc/agent_msg.h"
 #include "sandbox/device.h"
 #include "sandbox/guest_spec.h"
-#include "sandbox/hooks.h"
+#include "oci/hooks.h"
 #include "sandbox/network/dns.h"
 #include "sandbox/pid_holder.h"
 #include "sandbox/rootfs.h"
@@ -273,7 +273,8 @@ static int tell_agent(struct sb_container *ctr, struct oci_spec *guest_spec,
 
 static struct hook_owner hook_owner(const struct sb_container *ctr)
 {
-	return (struct hook_owner){ ctr->spec, ctr->id, ctr->bundle, ctr->init->host_pid };
+	return (struct hook_owner){ ctr->spec, ctr->id, ctr->bundle, ctr->init->host_pid,
+				    ctr->sandbox->state_fd };
 }
 
 /*

@@ -17,7 +17,7 @@
 #include "oci/grouping.h"
 #include "rpc/rpc.h"
 #include "sandbox/container.h"
-#include "sandbox/hooks.h"
+#include "oci/hooks.h"
 #include "sandbox/process.h"
 
 /* How much of the guest console an error quotes. */
@@ -126,12 +126,13 @@ static bool is_pod(const struct sandbox *sb)
 static int take_params(struct sandbox *sb, const struct sandbox_params *params, struct err *err)
 {
 	sb->id = arena_strdup(sb->arena, params->id);
+	sb->first_id = arena_strdup(sb->arena, params->first_id);
 	sb->state_dir = arena_strdup(sb->arena, params->state_dir);
 	sb->bundle = arena_strdup(sb->arena, params->bundle);
 	sb->spec = params->spec;
 	sb->host_pid = params->host_pid;
 	sb->systemd_cgroup = params->systemd_cgroup;
-	if (!sb->id || !sb->state_dir || !sb->bundle)
+	if (!sb->id || !sb->first_id || !sb->state_dir || !sb->bundle)
 		return err_set(err, ENOMEM, "out of memory");
 	sb->state_fd = neg_errno(open(sb->state_dir, O_PATH | O_DIRECTORY | O_CLOEXEC));
 	if (sb->state_fd < 0)
@@ -227,8 +228,8 @@ int sandbox_start(struct sandbox *sb, const struct sandbox_params *params, struc
 		r = explain_failure(sb, r, err);
 		sandbox_shut_down(sb, false);
 		if (sb->hooks_begun) {
-			const struct hook_owner owner = { sb->spec, sb->id, sb->bundle,
-							  sb->host_pid };
+			const struct hook_owner owner = { sb->spec, sb->first_id, sb->bundle,
+							  sb->host_pid, sb->state_fd };
 
 			hooks_run_poststop(&owner);
 		}

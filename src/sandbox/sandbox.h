@@ -61,14 +61,15 @@ struct sandbox_params {
 	const struct oci_spec *spec; /* of the first container: annotations, resources, hostname */
 	const char *config_path;     /* NULL: search */
 	bool systemd_cgroup;
-	uint32_t host_pid;  /* what hooks are told; 0: the VMM's */
-	const char *bundle; /* for hooks */
+	uint32_t host_pid;    /* what hooks are told; 0: the VMM's */
+	const char *first_id; /* of the first container, which a pod need not share; for hooks */
+	const char *bundle;   /* for hooks */
 };
 
 struct sandbox {
 	struct loop *loop;
 	struct arena *arena;
-	const char *id, *state_dir, *bundle;
+	const char *id, *first_id, *state_dir, *bundle;
 	int state_fd; /* the state directory, which may be renamed */
 	struct config *config;
 	const struct oci_spec *spec;

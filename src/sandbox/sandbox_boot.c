@@ -17,9 +17,9 @@
 #include "common/log.h"
 #include "common/str.h"
 #include "kata_protocol.h"
+#include "oci/hooks.h"
 #include "paths.h"
 #include "sandbox/agent_client.h"
-#include "sandbox/hooks.h"
 #include "sandbox/pid_holder.h"
 #include "sandbox/network/loopback.h"
 #include "sandbox/network/network.h"
@@ -305,7 +305,8 @@ static int start_vm(struct boot *boot, struct err *err)
 
 static int run_hooks(struct sandbox *sb, struct err *err)
 {
-	struct hook_owner owner = { sb->spec, sb->id, sb->bundle, sb->host_pid };
+	struct hook_owner owner = { sb->spec, sb->first_id, sb->bundle, sb->host_pid,
+				    sb->state_fd };
 	struct pid_holder *holder = NULL;
 	int r = 0;
 

@@ -22,7 +22,9 @@
 #include "common/log.h"
 #include "common/proc.h"
 #include "common/str.h"
+#include "kata_protocol.h"
 #include "oci/grouping.h"
+#include "oci/hooks.h"
 #include "oci/spec.h"
 #include "rpc/pb_bridge.h"
 #include "rpc/shim_msg.h"
@@ -284,23 +286,48 @@ struct delete_call {
 	struct err err;
 };
 
-/* Ends a shim that still runs: its VM and mounts go with it. */
-static void kill_shim(int state_fd)
+static int open_shim(int state_fd)
 {
 	cleanup_free char *text = NULL;
 	unsigned long long start_time;
-	uint64_t now;
 	int pid;
 
-	if (io_read_file_at(state_fd, "shim.pid", 128, &text) < 0 ||
-	    sscanf(text, "%d %llu", &pid, &start_time) != 2)
+	if (io_read_file_at(state_fd, KATA_STATE_SHIM_PID, 128, &text) < 0 ||
+	    sscanf(text, "%d %llu", &pid, &start_time) != 2 || pid <= 1)
+		return -ESRCH;
+	return proc_open_same(pid, start_time);
+}
+
+/* Ends a shim that still runs: its VM and mounts go with it. */
+static void kill_shim(int state_fd)
+{
+	cleanup_close int pidfd = open_shim(state_fd);
+	struct proc proc = { .pid = 0, .pidfd = pidfd };
+
+	if (pidfd < 0)
 		return;
-	cleanup_close int pidfd = pid > 1 ? proc_open_pidfd(pid) : -1;
-	if (pidfd < 0 || proc_start_time(pid, &now) < 0 || now != start_time)
-		return;
-	struct proc proc = { .pid = pid, .pidfd = pidfd };
 	(void)proc_signal(&proc, SIGKILL); /* gone is as good */
 	(void)fiber_wait_fd(pidfd, LOOP_READ, loop_deadline_ms(3000));
+}
+
+/* A pod's further container: what is left of it is with its sandbox. */
+static int delete_member(const struct delete_call *call)
+{
+	cleanup_arena struct arena *arena = NULL;
+	struct err ignored = ERR_NULL;
+	char dir[PATH_MAX];
+	const char *sandbox_id;
+
+	/* Without a bundle, or a sandbox, it was cleaned up already. */
+	if (arena_new(&arena) < 0 ||
+	    find_sandbox_id(call->options, arena, &sandbox_id, &ignored) < 0 ||
+	    containerd_state_dir(call->options->namespace, sandbox_id, dir, sizeof(dir)) < 0)
+		return 0;
+	cleanup_close int fd = neg_errno(open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	cleanup_close int pidfd = fd < 0 ? fd : open_shim(fd);
+	if (fd >= 0 && pidfd < 0)
+		hooks_run_due(fd, call->options->id);
+	return 0;
 }
 
 /*
@@ -333,12 +360,13 @@ static int delete_main(void *arg)
 	if (r < 0)
 		return err_set_errno(&call->err, r, "state directory");
 	cleanup_close int fd = neg_errno(open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-	if (fd < 0) /* a pod's further container, or cleaned up already */
-		return 0;
+	if (fd < 0)
+		return delete_member(call);
 	kill_shim(fd);
 	r = sandbox_record_undo(fd, &call->err);
 	if (r < 0)
 		return r;
+	hooks_run_due(fd, NULL);
 	unlink_socket(options);
 	r = io_rm_tree_at(AT_FDCWD, dir);
 	return r < 0 ? err_set_errno(&call->err, r, "remove %s", dir) : 0;

@@ -293,6 +293,7 @@ SANDBOX_API_HANDLER(start)
 			       sandbox_state_name(shim->sandbox->state));
 	struct sandbox_params params = {
 		.id = shim->id,
+		.first_id = shim->id,
 		.state_dir = shim->state_dir,
 		.netns_fd = TAKE_FD(api->netns_fd),
 		.netns_joined = api->spec.linux_->namespaces[0].path,

@@ -101,6 +101,7 @@ static int fill_params(struct shim *shim, const struct rpc_request *call,
 	const struct oci_namespace *ns = oci_namespace_find(spec, "network");
 	*params = (struct sandbox_params){
 		.id = shim->id,
+		.first_id = req->id,
 		.state_dir = shim->state_dir,
 		.netns_fd = -1,
 		.netns_joined = ns && ns->path,

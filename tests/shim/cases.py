@@ -459,6 +459,39 @@ def glutton():
     return "tail /dev/zero"
 
 
+def killed():
+    """delete cleans up after a shim that was killed, and runs the poststop hooks that it owed, each once."""
+    said = os.path.join(HERE, "poststop")
+
+    def hook(spec):
+        spec["hooks"] = {"poststop": [{"path": "/bin/sh", "args": ["sh", "-c", "cat >> %s; echo >> %s" % (said, said)]}]}
+
+    def of_sandbox(spec):
+        hook(spec)
+        spec["annotations"] = {"io.kubernetes.cri.container-type": "sandbox", "io.kubernetes.cri.sandbox-id": "killed"}
+
+    def delete(ident, bundle):
+        subprocess.run(shim.command[:-1] + [ident, "-bundle", bundle, "delete"], cwd=bundle, stdout=subprocess.DEVNULL,
+                       timeout=wire.PATIENCE, check=True)
+
+    with Shim(HERE, "killed", ["sleep", "1000"], edit=of_sandbox) as shim:
+        shim.create()
+        shim.ok("Start", msg((1, shim.id)))
+        assert run_member(shim, "deleted", ["true"], hook) == 0
+        bundle = member(shim, "left", ["sleep", "1000"], hook)
+        shim.create("left", bundle)
+        delete("left", bundle)  # by mistake: the shim lives
+        os.kill(shim.pid, signal.SIGKILL)
+        wire.wait_until(lambda: not os.path.exists("/proc/%d" % shim.pid), "the end of the shim")
+        for _ in range(2):
+            delete("left", bundle)
+        for _ in range(2):
+            delete(shim.id, shim.bundle)
+    with open(said, encoding="utf-8") as f:
+        states = [json.loads(line) for line in f.read().replace("\n", "").replace("}{", "}\n{").splitlines()]
+    assert [(s["id"], s["status"]) for s in states] == [(i, "stopped") for i in ("deleted", "left", "killed")], states
+
+
 def flat():
     """Execs leave nothing behind in the shim."""
     with Shim(HERE, "flat", ["sleep", "1000"]) as shim:

@@ -92,6 +92,41 @@ ended_with() {
 	ended_with 137 "the shim was killed by signal 9"
 }
 
+# poststop_to FILE: a hook that says to FILE whose it was, and in which state.
+poststop_to() {
+	edit_config '.hooks.poststop = [{ path: "/bin/sh", args: ["sh", "-c", "cat >> \($file); echo >> \($file)"] }]' --arg file "$1"
+}
+
+@test "the shim is killed: poststop hooks run at delete, for each container of the pod, and once" {
+	local pod said=$BATS_TEST_TMPDIR/poststop
+	make_bundle sleep 1000
+	new_id
+	pod=$ID
+	edit_config '.annotations["io.kubernetes.cri-o.ContainerType"] = "sandbox" | .annotations["io.kubernetes.cri-o.SandboxID"] = $pod' \
+		--arg pod "$pod"
+	poststop_to "$said"
+	kata create --bundle "$BUNDLE" "$pod" < /dev/null > /dev/null 2>&1
+	make_bundle sleep 1000
+	edit_config '.annotations["io.kubernetes.cri-o.ContainerType"] = "container" | .annotations["io.kubernetes.cri-o.SandboxID"] = $pod
+		| (.linux.namespaces[] | select(.type == "network")).path = $net' \
+		--arg pod "$pod" --arg net "/proc/$(kata state "$pod" | jq .pid)/ns/net"
+	poststop_to "$said"
+	local ids=("$pod-deleted" "$pod-left") id
+	for id in "${ids[@]}"; do
+		kata create --bundle "$BUNDLE" "$id" < /dev/null > /dev/null 2>&1
+	done
+	kata delete "$pod-deleted"
+	[ "$(jq -r .id "$said")" = "$pod-deleted" ]
+	local shim
+	shim=$(pid_of shim)
+	kill -9 "$shim"
+	wait_for 20 test ! -e "/proc/$shim"
+	kata delete --force "$pod-left"
+	kata delete --force "$pod"
+	kata delete --force "$pod"
+	[ "$(jq -r '.id + " " + .status' "$said")" = "$pod-deleted stopped"$'\n'"$pod-left stopped"$'\n'"$pod stopped" ]
+}
+
 @test "the stand-in is killed" {
 	make_bundle sleep 1000
 	new_id

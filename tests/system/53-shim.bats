@@ -57,4 +57,6 @@ teardown() {
 	env KATA_BUILD="$BUILD" python3 -B "$REPO/tests/shim/killer.py" 10
 }
 
+@test "the shim is killed: delete runs the poststop hooks that it owed, each once" { shim killed; }
+
 @test "execs leave the shim's descriptors and threads as they were" { shim flat; }

@@ -3,23 +3,29 @@
  * Host hooks: one child process each, the container's state on its stdin, its output kept for the
  * error.
  */
-#include "sandbox/hooks.h"
+#include "oci/hooks.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "common/fd.h"
 #include "common/fiber.h"
+#include "common/io.h"
 #include "common/json.h"
 #include "common/log.h"
 #include "common/proc.h"
 #include "common/str.h"
+#include "kata_protocol.h"
+#include "oci/spec.h"
 #include "oci/state.h"
 
 #define HOOK_OUTPUT_MAX 512
+#define HOOK_NOTE_LEN (sizeof(KATA_STATE_POSTSTOP) + NAME_MAX)
 
 struct hook_env {
 	struct oci_state state; /* written to each hook's stdin */
@@ -157,10 +163,38 @@ static struct hook_env make_env(const struct hook_owner *owner, const char *stat
 	};
 }
 
+static void note_name(const char *id, char *out)
+{
+	(void)snprintf(out, HOOK_NOTE_LEN, KATA_STATE_POSTSTOP "%s", id);
+}
+
+static int note_due(const struct hook_owner *owner, struct err *err)
+{
+	char name[HOOK_NOTE_LEN];
+
+	if (owner->state_fd < 0 || !owner->spec->hooks->nr_poststop)
+		return 0;
+	note_name(owner->id, name);
+	int r = io_replace_file_at(owner->state_fd, name, owner->bundle, strlen(owner->bundle),
+				   0600);
+	return r < 0 ? err_set_errno(err, r, "note that poststop hooks are due") : 0;
+}
+
+static void forget_due(int state_fd, const char *id)
+{
+	char name[HOOK_NOTE_LEN];
+
+	note_name(id, name);
+	if (state_fd >= 0)
+		(void)unlinkat(state_fd, name, 0); /* there is none unless there were hooks */
+}
+
 /**
  * hooks_run_early() - the hooks before anything of the container is there: prestart, createRuntime
  * @owner: container
  * @err: names the hook that failed
+ *
+ * From here on poststop's are due, whatever happens.
  *
  * Return: 0 or -errno; after a failure the caller undoes what there is and runs poststop's hooks.
  */
@@ -171,7 +205,10 @@ int hooks_run_early(const struct hook_owner *owner, struct err *err)
 
 	if (!hooks)
 		return 0;
-	int r = run_all("prestart", hooks->prestart, hooks->nr_prestart, &env, err);
+	int r = note_due(owner, err);
+	if (r < 0)
+		return r;
+	r = run_all("prestart", hooks->prestart, hooks->nr_prestart, &env, err);
 	return r < 0 ? r
 		     : run_all("createRuntime", hooks->create_runtime, hooks->nr_create_runtime,
 			       &env, err);
@@ -232,4 +269,59 @@ void hooks_run_poststop(const struct hook_owner *owner)
 
 	if (hooks)
 		run_late(owner, "poststop", hooks->poststop, hooks->nr_poststop, "stopped");
+	forget_due(owner->state_fd, owner->id);
+}
+
+static void run_noted(int state_fd, const char *id)
+{
+	cleanup_free char *bundle = NULL;
+	cleanup_arena struct arena *arena = NULL;
+	struct err err = ERR_NULL;
+	struct oci_spec *spec;
+	char name[HOOK_NOTE_LEN];
+
+	note_name(id, name);
+	ssize_t n = io_read_file_at(state_fd, name, PATH_MAX, &bundle);
+	if (n == -ENOENT)
+		return;
+	int r = n < 0 ? (int)n : arena_new(&arena);
+	r = r < 0 ? err_set_errno(&err, r, "read %s", name)
+		  : oci_spec_load(bundle, arena, &spec, &err);
+	if (r < 0) {
+		log_warn("container %s: its poststop hooks cannot run: %s", id, err.text);
+		forget_due(state_fd, id);
+		return;
+	}
+	const struct hook_owner owner = {
+		.spec = spec, .id = id, .bundle = bundle, .state_fd = state_fd
+	};
+	hooks_run_poststop(&owner);
+}
+
+/**
+ * hooks_run_due() - poststop's of containers that went without their shim
+ * @state_fd: directory in which they are noted; -1: none are
+ * @id: container, or NULL for all that are noted
+ */
+void hooks_run_due(int state_fd, const char *id)
+{
+	if (state_fd < 0)
+		return;
+	if (id) {
+		run_noted(state_fd, id);
+		return;
+	}
+	int fd = neg_errno(openat(state_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+	for (struct dirent *entry; dir && (entry = readdir(dir));) {
+		const char *noted = str_skip_prefix(entry->d_name, KATA_STATE_POSTSTOP);
+
+		if (noted && str_is_valid_id(noted))
+			run_noted(state_fd, noted);
+	}
+	if (dir)
+		(void)closedir(dir);
+	else
+		(void)fd_close(fd);
 }
