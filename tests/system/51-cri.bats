@@ -72,7 +72,9 @@ load ../lib/cri
 	# containerd attaches the input first, and what is written before the output is attached is only logged.
 	touch "$out" "$err"
 	cri attach "$CONTAINER" pipes > "$out" 2> "$err" \
-		< <(wait_for 30 grep -q tick "$out"; wait_for 30 grep -q tock "$err"; echo one)
+		< <(wait_for 30 grep -q tick "$out"; wait_for 30 grep -q tock "$err"; echo one
+			# At the end of the input, containerd takes the output away.
+			wait_for 30 grep -q "got one" "$out"; wait_for 30 grep -q "not one" "$err")
 	grep -q "got one" "$out"
 	grep -q "not one" "$err"
 	wait_for 20 is "$CONTAINER" "EXITED 3"
