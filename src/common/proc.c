@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <linux/capability.h>
 #include <linux/securebits.h>
 
 #include "common/fd.h"
@@ -98,6 +99,27 @@ static void child_reset_signals(void)
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+static void child_limit_caps(uint64_t caps, int report)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct sets[2];
+
+	/* Refused to who lacks CAP_SETPCAP; only root would get them back by its exec. */
+	for (unsigned cap = 0; prctl(PR_CAPBSET_READ, cap) >= 0; cap++)
+		if (!(caps >> cap & 1))
+			(void)prctl(PR_CAPBSET_DROP, cap);
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 ||
+	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || syscall(SYS_capget, &header, sets) < 0)
+		child_fail(report, "limit capabilities");
+	for (size_t i = 0; i < ARRAY_SIZE(sets); i++) {
+		sets[i].permitted &= (uint32_t)(caps >> (32 * i));
+		sets[i].effective = sets[i].permitted;
+		sets[i].inheritable = 0;
+	}
+	if (syscall(SYS_capset, &header, sets) < 0)
+		child_fail(report, "limit capabilities");
+}
+
 static void attr_noreturn child_main(const struct proc_spec *spec, pid_t parent, int report)
 {
 	child_reset_signals();
@@ -120,6 +142,8 @@ static void attr_noreturn child_main(const struct proc_spec *spec, pid_t parent,
 	if (spec->keep_caps)
 		(void)prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP);
 	report = child_place_fds(spec, report);
+	if (spec->caps)
+		child_limit_caps(*spec->caps, report);
 	if (spec->run)
 		child_run(spec, report);
 	if (spec->envp)

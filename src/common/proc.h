@@ -38,6 +38,11 @@ struct proc_spec {
 	bool new_session;
 	bool die_with_parent; /* PR_SET_PDEATHSIG SIGKILL */
 	bool keep_caps;	      /* changing its user id does not take capabilities from it */
+	/*
+	 * It, and what it executes, have no more capabilities than these, a bit for each, as far as
+	 * the parent may limit them, and can gain no privileges; NULL: the parent's.
+	 */
+	const uint64_t *caps;
 };
 
 struct proc {

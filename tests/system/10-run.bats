@@ -141,7 +141,10 @@ b" ]
 }
 
 @test "9p shares the files where virtio-fs is not wanted" {
-	make_bundle sh -c 'mount | head -1; echo written > /f'
+	# QEMU is the one who writes, and needs the rights for what belongs to others.
+	make_bundle sh -c 'mount | head -1; echo written > /f; echo more > /theirs/f && chown 4321:8765 /theirs/f'
+	mkdir -m 700 "$BUNDLE/rootfs/theirs"
+	chown 1234:1234 "$BUNDLE/rootfs/theirs"
 	new_id
 	sed 's/^#* *shared_fs = .*/shared_fs = "virtio-9p"/' "$BUILD/configuration.toml" > "$BATS_TEST_TMPDIR/c.toml"
 	run "$BUILD/kata-runtime" --config "$BATS_TEST_TMPDIR/c.toml" --root "$ROOT" run --bundle "$BUNDLE" "$ID"
@@ -149,6 +152,7 @@ b" ]
 	[ "$status" -eq 0 ]
 	[[ "$output" == *"type 9p"* ]]
 	[ "$(cat "$BUNDLE/rootfs/f")" = written ]
+	[ "$(stat -c %u:%g "$BUNDLE/rootfs/theirs/f")" = 4321:8765 ]
 }
 
 @test "help VERB says what VERB --help says" {

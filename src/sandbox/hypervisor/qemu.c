@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -267,6 +268,23 @@ static int adopt_config(struct qemu *qemu, const struct vm_config *config,
 	return 0;
 }
 
+/*
+ * Devices are descriptors. The kernel and the initrd are paths, perhaps below somebody's home; and
+ * where QEMU serves the shared files itself, these belong to anybody.
+ */
+static uint64_t needed_caps(const struct vm_config *config)
+{
+	static const unsigned for_files[] = { CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FOWNER, CAP_FSETID,
+					      CAP_MKNOD };
+	uint64_t caps = 1ULL << CAP_DAC_READ_SEARCH;
+
+	for (size_t i = 0; i < config->nr_devices; i++)
+		for (size_t j = 0;
+		     config->devices[i].type == VM_DEVICE_9P && j < ARRAY_SIZE(for_files); j++)
+			caps |= 1ULL << for_files[j];
+	return caps;
+}
+
 static int spawn(struct qemu *qemu, const struct vm_config *config, const struct qemu_links *links,
 		 struct err *err)
 {
@@ -287,9 +305,11 @@ static int spawn(struct qemu *qemu, const struct vm_config *config, const struct
 		return err_set_errno(err, r, "QEMU's devices");
 	for (size_t i = 0; log_enabled(LOG_LEVEL_DEBUG) && i < cmd.argv.nr; i++)
 		log_debug("qemu argv[%zu]: %s", i, cmd.argv.v[i]);
+	const uint64_t caps = needed_caps(config);
 	const struct proc_spec spec = {
 		.path = config->path,
 		.argv = cmd.argv.v,
+		.caps = &caps,
 		.fds = cmd.fds,
 		.nr_fds = cmd.nr_fds,
 		.cwd = "/",
