@@ -513,7 +513,7 @@ vm() {
 	local file name address
 	for file in "$REPO"/deploy/kubernetes/example-*.yaml; do
 		# A node of two processors has room for three of them then, with the overhead.
-		sed 's|docker.io/library/busybox:1.36|kata.test/busybox:1|; s|cpu: "1"|cpu: 500m|' "$file" | k apply -f -
+		sed 's|docker.io/library/busybox:1.36|kata.test/busybox:1|' "$file" | k apply -f -
 	done
 	k rollout status deployment/kata-web --timeout 110s
 	wait_for 60 logged kata-hello hello '^Linux kata-hello '
