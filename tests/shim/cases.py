@@ -71,6 +71,7 @@ def lost_create():
         lost.send(shim.service, "Create", shim.create_request())
         wire.wait_until(lambda: shim.call("State", name).code == wire.OK, "the container")
         lost.close()
+        assert not pids_of(shim.ok("Pids", name)), "containerd would not clean up"
         shim.ok("Kill", msg((1, shim.id), (3, int(signal.SIGKILL))))
         assert first(shim.ok("Wait", name), 1) == 128 + signal.SIGKILL
         shim.events.wait("/tasks/exit", shim.id)
