@@ -254,6 +254,23 @@ int net_link_set_flags(int sock, int index, unsigned flags, unsigned mask)
 }
 
 /**
+ * net_link_settle() - let an interface that was set up take part in the network now
+ * @name: interface
+ *
+ * The kernel notices a new carrier up to a second later, and IPv6 hears no multicast until then:
+ * neither routers nor who looks for one of its addresses. It notices at once when it is asked for
+ * the carrier, with Linux 6.8 or later.
+ */
+void net_link_settle(const char *name)
+{
+	cleanup_free char *carrier = NULL;
+	char path[64];
+
+	(void)snprintf(path, sizeof(path), "/sys/class/net/%s/carrier", name);
+	(void)io_read_file_at(AT_FDCWD, path, 16, &carrier); /* one that is down has none */
+}
+
+/**
  * net_link_set_name() - rename an interface that is down
  * @sock: netlink socket
  * @index: interface

@@ -54,6 +54,7 @@ const struct net_link *net_link_by_mac(const struct net_link *links, size_t nr,
 const struct net_link *net_link_by_index(const struct net_link *links, size_t nr, int index);
 
 int net_link_set_flags(int sock, int index, unsigned flags, unsigned mask) must_check;
+void net_link_settle(const char *name);
 int net_link_set_name(int sock, int index, const char *name) must_check;
 int net_link_set_mac(int sock, int index, const uint8_t mac[ETH_ALEN]) must_check;
 int net_link_set_mtu(int sock, int index, unsigned mtu) must_check;

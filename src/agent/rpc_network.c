@@ -224,8 +224,10 @@ static int update(struct agent *agent, struct net *net, const struct agent_inter
 	unsigned up = itf->exact ? itf->raw_flags & IFF_UP : IFF_UP,
 		 noarp = itf->raw_flags & IFF_NOARP;
 	r = net_link_set_flags(net->sock, link->index, up | noarp, IFF_UP | noarp);
-	return r < 0 ? err_set_errno(err, r, "interface %.16s: %s", itf->name, up ? "up" : "down")
-		     : 0;
+	if (r < 0)
+		return err_set_errno(err, r, "interface %.16s: %s", itf->name, up ? "up" : "down");
+	net_link_settle(itf->name);
+	return 0;
 }
 
 /**
