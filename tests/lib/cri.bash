@@ -22,8 +22,9 @@ manager() {
 }
 
 setup_file() {
-	command -v "${KATA_CRIO:-containerd}" > /dev/null || skip "${KATA_CRIO:-containerd} is not installed"
-	CRI=$("$REPO/tests/lib/go-build.sh" "$REPO/tests/cri") || skip "$CRI"
+	command -v "${KATA_CRIO:-containerd}" > /dev/null ||
+		{ skip_file "${KATA_CRIO:-containerd} is not installed"; return; }
+	CRI=$("$REPO/tests/lib/go-build.sh" "$REPO/tests/cri") || { skip_file "$CRI"; return; }
 	export CRI CTD=$BATS_FILE_TMPDIR/ctd
 	manager start "${KATA_CRIO_TYPE:-vm}"
 }

@@ -6,13 +6,13 @@ load helpers
 bats_require_minimum_version 1.5.0
 
 setup_file() {
-	command -v containerd > /dev/null || skip "containerd is not installed"
+	command -v containerd > /dev/null || { skip_file "containerd is not installed"; return; }
 	export CTD=$BATS_FILE_TMPDIR/ctd
 	"$BATS_TEST_DIRNAME/../lib/containerd.sh" start "$CTD"
 }
 
 teardown_file() {
-	"$BATS_TEST_DIRNAME/../lib/containerd.sh" stop "$CTD"
+	[ -z "${CTD:-}" ] || "$BATS_TEST_DIRNAME/../lib/containerd.sh" stop "$CTD"
 }
 
 c() {

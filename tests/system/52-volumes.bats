@@ -6,6 +6,7 @@ load ../lib/cri
 load ../lib/host-socket
 
 setup() {
+	[ -z "${SKIP_FILE:-}" ] || skip "$SKIP_FILE"
 	V=$BATS_TEST_TMPDIR/pods/0e5a/volumes
 	S=$BATS_TEST_TMPDIR/pods/0e5a/volume-subpaths
 	mkdir -p "$V" "$S"

@@ -6,8 +6,9 @@
 load ../lib/cri
 
 setup_file() {
-	[ -n "${KATA_CRIO:-}" ] || skip "KATA_CRIO does not name a CRI-O (docs/kubernetes.md, \"Tests\")"
-	CRI=$("$REPO/tests/lib/go-build.sh" "$REPO/tests/cri") || skip "$CRI"
+	[ -n "${KATA_CRIO:-}" ] ||
+		{ skip_file "KATA_CRIO does not name a CRI-O (docs/kubernetes.md, \"Tests\")"; return; }
+	CRI=$("$REPO/tests/lib/go-build.sh" "$REPO/tests/cri") || { skip_file "$CRI"; return; }
 	export CRI
 }
 

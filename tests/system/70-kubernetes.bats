@@ -8,14 +8,16 @@ bats_require_minimum_version 1.5.0
 
 setup_file() {
 	local program
-	[ -n "${KATA_TEST_KUBERNETES:-}" ] || skip "KATA_TEST_KUBERNETES=1 runs these"
+	[ -n "${KATA_TEST_KUBERNETES:-}" ] || { skip_file "KATA_TEST_KUBERNETES=1 runs these"; return; }
 	for program in containerd etcd openssl catatonit; do
-		command -v "$program" > /dev/null || skip "there is no $program: tests/deps.sh kubernetes"
+		command -v "$program" > /dev/null ||
+			{ skip_file "there is no $program: tests/deps.sh kubernetes"; return; }
 	done
-	[ -d /etc/containerd ] || skip "there is no /etc/containerd"
+	[ -d /etc/containerd ] || { skip_file "there is no /etc/containerd"; return; }
 	# The newest Go there is: /usr/local/go is where it lies when it is no package.
-	KUBERNETES=$(PATH=/usr/local/go/bin:$PATH CGO_ENABLED=0 GO_BUILD_SECONDS=7200 nice "$BATS_TEST_DIRNAME/../lib/go-build.sh" "$BATS_TEST_DIRNAME/../kubernetes") || skip "$KUBERNETES"
-	CRI=$("$BATS_TEST_DIRNAME/../lib/go-build.sh" "$BATS_TEST_DIRNAME/../cri") || skip "$CRI"
+	KUBERNETES=$(PATH=/usr/local/go/bin:$PATH CGO_ENABLED=0 GO_BUILD_SECONDS=7200 nice \
+		"$REPO/tests/lib/go-build.sh" "$REPO/tests/kubernetes") || { skip_file "$KUBERNETES"; return; }
+	CRI=$("$REPO/tests/lib/go-build.sh" "$REPO/tests/cri") || { skip_file "$CRI"; return; }
 	export KUBERNETES CRI NODE=$BATS_FILE_TMPDIR/node
 	"$BATS_TEST_DIRNAME/../lib/kubernetes.sh" start "$NODE"
 	"$NODE/bin/kubectl" label node node katacontainers.io/kata-runtime=true
