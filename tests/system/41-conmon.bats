@@ -27,7 +27,7 @@ conmon_create() {
 	[ "$(kata state "$ID" | jq -r .status)" = created ]
 	[ "$(kata state "$ID" | jq -r .pid)" = "$(cat "$BATS_TEST_TMPDIR/pid")" ]
 	kata start "$ID"
-	wait_for 10 test -s "$BATS_TEST_TMPDIR/exits/$ID"
+	wait_for 30 test -s "$BATS_TEST_TMPDIR/exits/$ID"
 	[ "$(cat "$BATS_TEST_TMPDIR/exits/$ID")" = 5 ]
 	grep -q 'stdout F to-stdout' "$BATS_TEST_TMPDIR/log"
 	grep -q 'stderr F to-stderr' "$BATS_TEST_TMPDIR/log"
@@ -56,7 +56,7 @@ conmon_create() {
 	conmon_create
 	kata start "$ID"
 	kata kill "$ID" 9
-	wait_for 10 test -s "$BATS_TEST_TMPDIR/exits/$ID"
+	wait_for 30 test -s "$BATS_TEST_TMPDIR/exits/$ID"
 	[ "$(cat "$BATS_TEST_TMPDIR/exits/$ID")" = 137 ]
 	kata delete --force "$ID"
 	kata delete --force "$ID"
@@ -68,14 +68,14 @@ conmon_create() {
 	new_id
 	conmon_create -t
 	kata start "$ID"
-	wait_for 10 grep -q /dev/pts/0 "$BATS_TEST_TMPDIR/log"
+	wait_for 30 grep -q /dev/pts/0 "$BATS_TEST_TMPDIR/log"
 	jq '.process | .terminal = false | .args = ["sh", "-c", "echo from-exec; exit 6"]' "$BUNDLE/config.json" \
 		> "$BATS_TEST_TMPDIR/process.json"
 	conmon -c "$ID" -u e1 -n name -r "$wrapper" --runtime-arg "--root=$ROOT" -b "$BUNDLE" -e \
 		--exec-process-spec "$BATS_TEST_TMPDIR/process.json" -p "$BATS_TEST_TMPDIR/exec.pid" \
 		-l "k8s-file:$BATS_TEST_TMPDIR/exec.log" --exit-dir "$BATS_TEST_TMPDIR/exits" \
 		--socket-dir-path "$BATS_TEST_TMPDIR/attach" < /dev/null > /dev/null 2>&1 3>&-
-	wait_for 10 test -s "$BATS_TEST_TMPDIR/exits/$ID"
+	wait_for 30 test -s "$BATS_TEST_TMPDIR/exits/$ID"
 	[ "$(cat "$BATS_TEST_TMPDIR/exits/$ID")" = 6 ]
 	grep -q from-exec "$BATS_TEST_TMPDIR/exec.log"
 	kata delete --force "$ID"
