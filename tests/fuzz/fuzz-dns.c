@@ -6,7 +6,6 @@
  * arguments.
  */
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <endian.h>
 #include <fcntl.h>
 #include <net/if.h>
@@ -27,15 +26,11 @@
 #include "common/log.h"
 #include "kata_protocol.h"
 #include "sandbox/network/dns.h"
+#include "steps.h"
 
 #define NR_ASKERS 4
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-struct input {
-	const uint8_t *p;
-	size_t left;
-};
 
 struct world {
 	struct input in;
@@ -44,14 +39,6 @@ struct world {
 	uint16_t ids[4]; /* that came last */
 	unsigned nr_ids;
 };
-
-static uint8_t u8(struct input *in)
-{
-	if (!in->left)
-		return 0;
-	in->left--;
-	return *in->p++;
-}
 
 static uint16_t u16(struct input *in)
 {
@@ -80,12 +67,6 @@ static void setup(void)
 		abort();
 }
 
-static void turns(unsigned n)
-{
-	while (n--)
-		(void)fiber_sleep_until(loop_deadline_ms(0));
-}
-
 static int make_pair(int *ret_other)
 {
 	int pair[2];
@@ -94,24 +75,6 @@ static int make_pair(int *ret_other)
 		abort();
 	*ret_other = pair[1];
 	return pair[0];
-}
-
-static unsigned nr_fds(void)
-{
-	unsigned n = 0;
-	DIR *dir = opendir("/proc/self/fd");
-
-	if (!dir)
-		abort();
-	while (readdir(dir))
-		n++;
-	(void)closedir(dir);
-	return n;
-}
-
-static void put(int fd, const void *data, size_t len)
-{
-	(void)send(fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 /* Mostly a frame as it should be, of an id that is known, mostly. */
@@ -127,15 +90,6 @@ static void send_frame(struct world *w, int fd)
 		frame.tcp = id;
 	put(fd, &frame, how == 254 ? id % sizeof(frame) : sizeof(frame));
 	put(fd, zeros, how == 253 ? len / 2 : len);
-}
-
-static void send_bytes(struct world *w, int fd)
-{
-	size_t wanted = u8(&w->in), n = MIN(wanted, w->in.left);
-
-	put(fd, w->in.p, n);
-	w->in.p += n;
-	w->in.left -= n;
 }
 
 /* What the agent's end wrote, for the ids in it. */
@@ -181,7 +135,7 @@ static void use_asker(struct world *w)
 		put(*fd, "\0\4name", 6);
 		break;
 	default:
-		send_bytes(w, *fd);
+		send_bytes(&w->in, *fd);
 		break;
 	}
 }
@@ -201,7 +155,7 @@ static void step(struct world *w)
 		send_frame(w, w->host);
 		break;
 	case 4:
-		send_bytes(w, what & 8 ? w->guest : w->host);
+		send_bytes(&w->in, what & 8 ? w->guest : w->host);
 		break;
 	case 5:
 		use_asker(w);

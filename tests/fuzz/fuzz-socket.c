@@ -4,7 +4,6 @@
  * hostile host and clients of any kind to the agent's. The input is a list of steps, one byte each
  * with its arguments.
  */
-#include <dirent.h>
 #include <endian.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -25,15 +24,11 @@
 #include "kata_protocol.h"
 #include "sandbox/host_socket.h"
 #include "sandbox/vsock.h"
+#include "steps.h"
 
 #define NR_PEERS 4
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-struct input {
-	const uint8_t *p;
-	size_t left;
-};
 
 struct world {
 	struct input in;
@@ -49,14 +44,6 @@ struct world {
 
 static char dir[] = "/tmp/fuzz-socket-XXXXXX";
 static char proxy_path[64], service_path[64], client_path[64];
-
-static uint8_t u8(struct input *in)
-{
-	if (!in->left)
-		return 0;
-	in->left--;
-	return *in->p++;
-}
 
 static void remove_dir(void)
 {
@@ -77,25 +64,6 @@ static void setup(void)
 	(void)snprintf(proxy_path, sizeof(proxy_path), "%s/proxy", dir);
 	(void)snprintf(service_path, sizeof(service_path), "%s/service", dir);
 	(void)snprintf(client_path, sizeof(client_path), "%s/client", dir);
-}
-
-static void turns(unsigned n)
-{
-	while (n--)
-		(void)fiber_sleep_until(loop_deadline_ms(0));
-}
-
-static unsigned nr_fds(void)
-{
-	unsigned n = 0;
-	DIR *fds = opendir("/proc/self/fd");
-
-	if (!fds)
-		abort();
-	while (readdir(fds))
-		n++;
-	(void)closedir(fds);
-	return n;
 }
 
 static int listen_at(const char *path)
@@ -137,20 +105,6 @@ static void proxy_main(void *arg)
 	}
 }
 
-static void put(int fd, const void *data, size_t len)
-{
-	(void)send(fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
-}
-
-static void send_bytes(struct world *w, int fd)
-{
-	size_t wanted = u8(&w->in), n = MIN(wanted, w->in.left);
-
-	put(fd, w->in.p, n);
-	w->in.p += n;
-	w->in.left -= n;
-}
-
 /* Mostly a call as it should be. */
 static void call(struct world *w)
 {
@@ -186,7 +140,7 @@ static void use_client(struct world *w)
 		if (how & 4)
 			replace(fd, -1);
 		else
-			send_bytes(w, *fd);
+			send_bytes(&w->in, *fd);
 		return;
 	}
 	*fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -218,7 +172,7 @@ static void step(struct world *w)
 			replace(&w->served[w->nr_served++ % NR_PEERS], fd);
 		break;
 	case 4:
-		send_bytes(w, what & 8 ? w->guests[what >> 4 & 3] : *peer);
+		send_bytes(&w->in, what & 8 ? w->guests[what >> 4 & 3] : *peer);
 		break;
 	case 5:
 		(void)recv(what & 8 ? w->guests[what >> 4 & 3] : *peer, sink, sizeof(sink),
@@ -228,7 +182,7 @@ static void step(struct world *w)
 		replace(what & 8 ? &w->served[what >> 4 & 3] : peer, -1);
 		break;
 	default:
-		send_bytes(w, w->served[what >> 4 & 3]);
+		send_bytes(&w->in, w->served[what >> 4 & 3]);
 		break;
 	}
 	if (what & 0x80)

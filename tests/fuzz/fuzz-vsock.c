@@ -21,6 +21,7 @@
 #include "common/fd.h"
 #include "common/log.h"
 #include "proxy/proxy.h"
+#include "steps.h"
 
 #define MEM_SIZE 0x40000u
 #define UVA 0x1000000ull
@@ -32,11 +33,6 @@
 #define NR_CLIENTS 4
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-struct input {
-	const uint8_t *p;
-	size_t left;
-};
 
 static struct loop *loop;
 static int memfd, port_fd, event;
@@ -54,14 +50,6 @@ static void remove_dir(void)
 	(void)unlink(path);
 	*strrchr(port_prefix, '/') = '\0';
 	(void)rmdir(port_prefix);
-}
-
-static uint8_t u8(struct input *in)
-{
-	if (!in->left)
-		return 0;
-	in->left--;
-	return *in->p++;
 }
 
 static uint32_t u16(struct input *in)
