@@ -39,10 +39,8 @@ static int change(int fd, const struct stat *st, const struct walk *walk)
 		return -errno;
 	if (S_ISLNK(st->st_mode) || mode == (st->st_mode & 07777))
 		return 0;
-	char path[32];
-	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d",
-		       fd); /* O_PATH descriptors have no fchmod() */
-	return neg_errno(chmod(path, mode));
+	char path[FD_PATH_MAX];
+	return neg_errno(chmod(fd_path(fd, path), mode)); /* O_PATH has no fchmod() */
 }
 
 static int visit_children(int fd, struct walk *walk, int depth)

@@ -31,15 +31,14 @@ static int open_own(const char *name)
 /* A name in the file system for programs of the guest; the containers use the descriptors. */
 static void pin(const char *name, int ns)
 {
-	char path[32], self[32];
+	char path[32], self[FD_PATH_MAX];
 
 	(void)snprintf(path, sizeof(path), NS_DIR "/%s", name);
-	(void)snprintf(self, sizeof(self), "/proc/self/fd/%d", ns);
 	int r = io_mkdir_p(NS_DIR, 0755);
 	int fd = r < 0 ? r : neg_errno(open(path, O_RDONLY | O_CREAT | O_CLOEXEC, 0444));
 	if (fd >= 0) {
 		(void)fd_close(fd);
-		r = neg_errno(mount(self, path, NULL, MS_BIND, NULL));
+		r = neg_errno(mount(fd_path(ns, self), path, NULL, MS_BIND, NULL));
 	} else {
 		r = fd;
 	}

@@ -27,13 +27,6 @@
 #include "kata_protocol.h"
 
 #define DISK_PATH_MAX 256
-#define FD_PATH_MAX 32
-
-static const char *fd_path(int fd, char path[FD_PATH_MAX])
-{
-	(void)snprintf(path, FD_PATH_MAX, "/proc/self/fd/%d", fd);
-	return path;
-}
 
 static int make_dir(const char *path, struct err *err)
 {

@@ -169,9 +169,8 @@ static int copy_file(const struct watchable *w, const struct entry *e)
 
 	if (in < 0)
 		return in;
-	char self[32];
-	(void)snprintf(self, sizeof(self), "/proc/self/fd/%d", in);
-	ssize_t n = io_read_file_at(AT_FDCWD, self, WATCH_SIZE_MAX, &data);
+	char self[FD_PATH_MAX];
+	ssize_t n = io_read_file_at(AT_FDCWD, fd_path(in, self), WATCH_SIZE_MAX, &data);
 	if (n < 0)
 		return (int)n;
 	(void)unlinkat(w->target, WATCH_TMP,

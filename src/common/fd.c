@@ -67,6 +67,21 @@ int fd_set_cloexec(int fd, bool on)
 }
 
 /**
+ * fd_path() - a path of what a descriptor is open on, for calls that take no descriptor
+ * @fd: descriptor
+ * @path: receives the path
+ *
+ * Needs procfs at /proc; what the path leads to is the descriptor's file, whatever its name is now.
+ *
+ * Return: @path.
+ */
+const char *fd_path(int fd, char path[FD_PATH_MAX])
+{
+	(void)snprintf(path, FD_PATH_MAX, "/proc/self/fd/%d", fd);
+	return path;
+}
+
+/**
  * fd_reopen() - a second open file description of the same file
  * @fd: descriptor of a file, pipe or terminal (sockets cannot be opened again)
  * @flags: open(2) flags; O_CLOEXEC is added
@@ -77,10 +92,9 @@ int fd_set_cloexec(int fd, bool on)
  */
 int fd_reopen(int fd, int flags)
 {
-	char path[sizeof("/proc/self/fd/") + 12];
+	char path[FD_PATH_MAX];
 
-	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	return neg_errno(open(path, flags | O_CLOEXEC | O_NOCTTY));
+	return neg_errno(open(fd_path(fd, path), flags | O_CLOEXEC | O_NOCTTY));
 }
 
 static int fd_range(unsigned first, unsigned last, unsigned flags)

@@ -11,6 +11,9 @@
 
 #include "common/macros.h"
 
+/* Room for fd_path(). */
+#define FD_PATH_MAX 32
+
 /* Most descriptors one message may carry; the kernel's own limit (SCM_MAX_FD) is 253. */
 #define FD_PASS_MAX 16
 
@@ -24,6 +27,7 @@ static inline void cleanup_close_fn(int *fd)
 int fd_close(int fd_consume);
 int fd_set_nonblock(int fd, bool on) must_check;
 int fd_set_cloexec(int fd, bool on) must_check;
+const char *fd_path(int fd, char path[FD_PATH_MAX]);
 int fd_reopen(int fd, int flags) must_check;
 int fd_close_from(int first, const int *keep, size_t nr_keep) must_check;
 int fd_cloexec_from(int first) must_check;

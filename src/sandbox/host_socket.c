@@ -106,10 +106,9 @@ static void refuse(struct host_sockets *hs, uint32_t id)
 /* The path is the descriptor's: what it names cannot change. */
 static int connect_to(int fd, uint64_t deadline_ns)
 {
-	char path[32];
+	char path[FD_PATH_MAX];
 
-	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	return fiber_connect_unix(path, deadline_ns);
+	return fiber_connect_unix(fd_path(fd, path), deadline_ns);
 }
 
 static int connect_both(struct host_conn *conn, struct err *err)
@@ -282,10 +281,9 @@ static int open_allowed(const struct sb_container *ctr, const struct oci_mount *
 						   : arena_printf(ctr->arena, "%s/%s", ctr->bundle,
 								  mount->source);
 	cleanup_close int fd = source ? share_open_path(source) : -ENOMEM;
-	char name[32], path[PATH_MAX];
+	char name[FD_PATH_MAX], path[PATH_MAX];
 
-	(void)snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
-	ssize_t n = fd < 0 ? fd : neg_errno_sz(readlink(name, path, sizeof(path) - 1));
+	ssize_t n = fd < 0 ? fd : neg_errno_sz(readlink(fd_path(fd, name), path, sizeof(path) - 1));
 	if (n < 0)
 		return err_set_errno(err, (int)n, "%s", mount->source);
 	path[n] = '\0';
