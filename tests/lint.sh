@@ -33,8 +33,8 @@ while IFS= read -r line; do
 	complain "oci/names.h is private to src/oci: $line"
 done < <(grep -rn --include='*.[ch]' '#include "oci/names.h"' src tests | grep -v '^src/oci/')
 while IFS= read -r line; do
-	complain "only rpc/pb_*.c may include generated code: $line"
-done < <(grep -rn 'pb-c\.h' src | grep -v '^src/rpc/pb_')
+	complain "only rpc/pb/pb_*.c may include generated code: $line"
+done < <(grep -rn 'pb-c\.h' src | grep -v '^src/rpc/pb/pb_')
 
 # A key of the configuration is read by somebody; what has no effect is listed as such. Those that guard the others are
 # the configuration's own.

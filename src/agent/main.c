@@ -8,11 +8,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "agent/agent.h"
-#include "agent/guest_init.h"
-#include "agent/pid_ns.h"
-#include "agent/reaper.h"
-#include "agent/version.h"
+#include "agent/core/agent.h"
+#include "agent/server/guest_init.h"
+#include "agent/sandbox/pid_ns.h"
+#include "agent/server/reaper.h"
+#include "agent/util/version.h"
 #include "common/log.h"
 
 const char *argp_program_version = "kata-agent " AGENT_VERSION;

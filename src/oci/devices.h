@@ -6,6 +6,6 @@
 
 #include <stdbool.h>
 
-#include "oci_spec.h"
+#include "oci/oci_spec.h"
 
 bool oci_devices_allow_all(const struct oci_resources *resources);

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "common/err.h"
-#include "oci_spec.h"
+#include "oci/oci_spec.h"
 
 enum oci_container_type {
 	OCI_CONTAINER_SINGLE,  /* no pod: it gets a sandbox of its own */

@@ -20,7 +20,7 @@
 #include "common/log.h"
 #include "common/proc.h"
 #include "common/str.h"
-#include "kata_protocol.h"
+#include "kata/state.h"
 #include "oci/spec.h"
 #include "oci/state.h"
 

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "common/err.h"
-#include "oci_spec.h"
+#include "oci/oci_spec.h"
 
 /* Whose hooks run, and what they are told of it on their stdin. */
 struct hook_owner {

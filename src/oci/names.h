@@ -9,7 +9,7 @@
 
 #include "common/arena.h"
 #include "common/err.h"
-#include "oci_spec.h"
+#include "oci/oci_spec.h"
 
 /* A NULL-terminated list of the words a field may hold. */
 typedef const char *const oci_names[];

@@ -10,7 +10,7 @@
 #include "common/arena.h"
 #include "common/err.h"
 #include "common/json.h"
-#include "oci_spec.h"
+#include "oci/oci_spec.h"
 
 /* Greatest config.json accepted. Real ones are 10-60 KB; most of that is seccomp. */
 #define OCI_SPEC_MAX ((size_t)8 << 20)

@@ -10,7 +10,7 @@
 
 #include <stdint.h>
 
-#include "oci_spec.h"
+#include "oci/oci_spec.h"
 
 /* The offset of a field, after checking that it has the type the row's kind reads and writes. */
 /* clang-format off */

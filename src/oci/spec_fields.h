@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The tables that tie JSON names to the fields of include/oci_spec.h. One table serves the reader
+ * The tables that tie JSON names to the fields of src/oci/oci_spec.h. One table serves the reader
  * and the writer, so the two cannot disagree. Private to src/oci.
  */
 #pragma once

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reads the OCI runtime specification's documents into the structs of include/oci_spec.h, driven by
+ * Reads the OCI runtime specification's documents into the structs of src/oci/oci_spec.h, driven by
  * the tables of spec_fields.c. Members nobody knows are ignored, as the specification demands; a
  * known member of a wrong type is an error that names file, line and path.
  */

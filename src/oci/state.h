@@ -10,7 +10,7 @@
 #include "common/arena.h"
 #include "common/err.h"
 #include "common/json.h"
-#include "oci_spec.h"
+#include "oci/oci_spec.h"
 
 /* The document of the state verb: the specification's state and the fields runc adds to it. */
 struct oci_container_info {

@@ -7,7 +7,7 @@
 
 #include "common/arena.h"
 #include "common/err.h"
-#include "oci_spec.h"
+#include "oci/oci_spec.h"
 
 /* What else the caller knows when it asks whether a container fits into a VM. */
 struct oci_vm_policy {

@@ -17,9 +17,9 @@
 #include "common/log.h"
 #include "common/loop.h"
 #include "common/str.h"
-#include "kata_protocol.h"
-#include "proxy/isolation.h"
-#include "proxy/proxy.h"
+#include "kata/guest.h"
+#include "proxy/isolation/isolation.h"
+#include "proxy/vsock/proxy.h"
 
 #define NOBODY 65534
 /* Descriptors beside those of connections. */

@@ -13,10 +13,10 @@
 
 #include "common/fd.h"
 #include "common/str.h"
-#include "kata_protocol.h"
+#include "kata/state.h"
 #include "oci/spec.h"
-#include "runtime/cli.h"
-#include "runtime/title.h"
+#include "runtime/cli/cli.h"
+#include "runtime/standin/proctitle.h"
 
 static const struct verb {
 	const char *name;
@@ -180,7 +180,7 @@ int main(int argc, char **argv)
 	int verb_index = 0;
 	bool version = false;
 
-	title_init(argc, argv);
+	proctitle_init(argc, argv);
 	open_stdio();
 	(void)signal(SIGPIPE, SIG_IGN);
 	cli_set_verb_list(list_verbs);

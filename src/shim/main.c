@@ -12,10 +12,9 @@
 
 #include "common/log.h"
 #include "common/str.h"
-#include "kata_protocol.h"
-#include "shim/containerd.h"
-#include "shim/options.h"
-#include "shim/standalone.h"
+#include "shim/containerd/containerd.h"
+#include "shim/core/options.h"
+#include "shim/standalone/standalone.h"
 
 static int run(const struct shim_options *options)
 {

@@ -20,11 +20,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "agent/dns_port.h"
+#include "agent/server/dns_port.h"
 #include "common/fd.h"
 #include "common/fiber.h"
 #include "common/log.h"
-#include "kata_protocol.h"
+#include "kata/guest.h"
 #include "sandbox/network/dns.h"
 #include "steps.h"
 

@@ -6,8 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "shim/options.h"
-#include "shim/runtime_options.h"
+#include "shim/core/options.h"
+#include "shim/core/runtime_options.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -16,14 +16,14 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "agent/socket_port.h"
+#include "agent/storage/socket_port.h"
 #include "common/fd.h"
 #include "common/fiber.h"
 #include "common/io.h"
 #include "common/log.h"
-#include "kata_protocol.h"
-#include "sandbox/host_socket.h"
-#include "sandbox/vsock.h"
+#include "kata/guest.h"
+#include "sandbox/storage/host_socket.h"
+#include "sandbox/vsock/vsock.h"
 #include "steps.h"
 
 #define NR_PEERS 4

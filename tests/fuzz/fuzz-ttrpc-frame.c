@@ -7,9 +7,9 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "rpc/pb_bridge.h"
-#include "rpc/ttrpc_frame.h"
-#include "rpc/ttrpc_msg.h"
+#include "rpc/pb/pb_bridge.h"
+#include "rpc/ttrpc/ttrpc_frame.h"
+#include "rpc/pb/ttrpc_msg.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -7,8 +7,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "rpc/pb_bridge.h"
-#include "rpc/rpc.h"
+#include "rpc/pb/pb_bridge.h"
+#include "rpc/ttrpc/rpc.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

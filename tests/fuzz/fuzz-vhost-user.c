@@ -19,7 +19,7 @@
 
 #include "common/fd.h"
 #include "common/log.h"
-#include "proxy/proxy.h"
+#include "proxy/vsock/proxy.h"
 
 #define MEM_SIZE 0x20000u
 #define UVA 0x100000u

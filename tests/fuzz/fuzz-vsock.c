@@ -20,7 +20,7 @@
 
 #include "common/fd.h"
 #include "common/log.h"
-#include "proxy/proxy.h"
+#include "proxy/vsock/proxy.h"
 #include "steps.h"
 
 #define MEM_SIZE 0x40000u

@@ -26,8 +26,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "agent/agent.h"
-#include "agent/reaper.h"
+#include "agent/core/agent.h"
+#include "agent/server/reaper.h"
 #include "common/fd.h"
 #include "common/io.h"
 #include "common/json.h"

@@ -11,8 +11,8 @@
 
 #include "common/arena.h"
 #include "common/err.h"
-#include "rpc/agent_msg.h"
-#include "rpc/rpc.h"
+#include "rpc/pb/agent_msg.h"
+#include "rpc/ttrpc/rpc.h"
 
 struct agent_world {
 	pid_t pid;

@@ -9,7 +9,7 @@
 
 #include "agent/container/container.h"
 #include "common/err.h"
-#include "oci_spec.h"
+#include "oci/oci_spec.h"
 
 /* Pieces of a config.json; NULL leaves the default. */
 struct fixture_run {

@@ -19,9 +19,10 @@
 #include "common/fd.h"
 #include "common/io.h"
 #include "common/str.h"
-#include "kata_protocol.h"
-#include "rpc/admin_msg.h"
-#include "rpc/task_msg.h"
+#include "kata/state.h"
+#include "kata/standin.h"
+#include "rpc/pb/admin_msg.h"
+#include "rpc/pb/task_msg.h"
 
 #define NR_TASKS 8
 #define NR_FDS 4

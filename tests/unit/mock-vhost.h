@@ -11,9 +11,9 @@
 #include <stdint.h>
 
 #include "common/loop.h"
-#include "proxy/packet.h"
-#include "proxy/proxy.h"
-#include "proxy/vhost_proto.h"
+#include "proxy/vsock/packet.h"
+#include "proxy/vsock/proxy.h"
+#include "proxy/vhost/vhost_proto.h"
 
 #define MOCK_GPA 0x100000ull
 #define MOCK_MEM_SIZE (4u << 20)

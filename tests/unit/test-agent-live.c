@@ -18,12 +18,12 @@
 #include <unistd.h>
 
 #include "agent-fixture.h"
-#include "agent/pid_ns.h"
+#include "agent/sandbox/pid_ns.h"
 #include "common/fd.h"
 #include "common/str.h"
 #include "container-fixture.h"
-#include "kata_protocol.h"
-#include "rpc/admin_msg.h"
+#include "kata/guest.h"
+#include "rpc/pb/admin_msg.h"
 
 static struct agent_world w;
 

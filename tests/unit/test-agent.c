@@ -19,20 +19,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "agent/cmdline.h"
-#include "agent/copyfile.h"
-#include "agent/mounts.h"
-#include "agent/net_link.h"
-#include "agent/nlsock.h"
-#include "agent/pci_path.h"
-#include "agent/processes.h"
-#include "agent/stats.h"
-#include "agent/storage_options.h"
-#include "agent/streams.h"
+#include "agent/util/cmdline.h"
+#include "agent/rpc/copyfile.h"
+#include "agent/util/mounts.h"
+#include "agent/net/net_link.h"
+#include "agent/net/nlsock.h"
+#include "agent/device/pci_path.h"
+#include "agent/rpc/processes.h"
+#include "agent/rpc/stats.h"
+#include "agent/storage/storage_options.h"
+#include "agent/stream/streams.h"
 #include "common/fd.h"
 #include "common/io.h"
-#include "kata_protocol.h"
-#include "rpc/agent_msg.h"
+#include "kata/guest.h"
+#include "rpc/pb/agent_msg.h"
 
 static char dir[] = "/tmp/kata-agent-test-XXXXXX";
 

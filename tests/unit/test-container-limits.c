@@ -22,7 +22,7 @@
 #include "common/str.h"
 #include "container-fixture.h"
 #include "oci/spec.h"
-#include "rpc/agent_msg.h"
+#include "rpc/pb/agent_msg.h"
 
 static struct fixture_result res;
 static char snapshot[4096];

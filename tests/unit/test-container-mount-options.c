@@ -12,7 +12,7 @@
 #include <string.h>
 #include <sys/mount.h>
 
-#include "agent/container/mount_options.h"
+#include "agent/container/rootfs/mount_options.h"
 
 static struct arena *arena;
 static struct mount_options parsed;

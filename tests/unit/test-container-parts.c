@@ -23,10 +23,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "agent/container/capability.h"
-#include "agent/container/cgroup.h"
-#include "agent/container/path.h"
-#include "agent/container/seccomp.h"
+#include "agent/container/attr/capability.h"
+#include "agent/container/cgroup/cgroup.h"
+#include "agent/util/path.h"
+#include "agent/container/attr/seccomp.h"
 #include "common/fd.h"
 #include "common/io.h"
 

@@ -24,7 +24,7 @@
 #include "common/fd.h"
 #include "common/str.h"
 #include "container-fixture.h"
-#include "rpc/agent_msg.h"
+#include "rpc/pb/agent_msg.h"
 
 static struct fixture_result res;
 

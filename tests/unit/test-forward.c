@@ -23,10 +23,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "agent/forward_port.h"
+#include "agent/server/forward_port.h"
 #include "common/fd.h"
 #include "common/fiber.h"
-#include "kata_protocol.h"
+#include "kata/guest.h"
 #include "sandbox/network/sk_lookup.h"
 
 static struct sockaddr_in on_loopback(uint32_t address, uint16_t port)

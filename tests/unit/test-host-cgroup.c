@@ -25,10 +25,10 @@
 
 #include "common/fiber.h"
 #include "common/io.h"
-#include "sandbox/host_cgroup.h"
-#include "sandbox/sandbox.h"
-#include "sandbox/sandbox_record.h"
-#include "sandbox/systemd_scope.h"
+#include "sandbox/cgroup/host_cgroup.h"
+#include "sandbox/core/sandbox.h"
+#include "sandbox/lifecycle/sandbox_record.h"
+#include "sandbox/cgroup/systemd_scope.h"
 
 #define MIB (1LL << 20)
 

@@ -23,8 +23,8 @@
 #include "common/fiber.h"
 #include "common/io.h"
 #include "common/str.h"
-#include "hypervisor.h"
-#include "vm_config.h"
+#include "sandbox/hypervisor/hypervisor.h"
+#include "sandbox/hypervisor/vm_config.h"
 
 /* --- the other side --- */
 

@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/kvm_probe.h"
+#include "host/kvm_probe.h"
 
 static const struct kvm_probe usable = { .result = KVM_PROBE_OK, .detail = "fine" };
 

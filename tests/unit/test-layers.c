@@ -3,7 +3,7 @@
  * Root file systems of layers: what containerd's mounts become, storage by storage. Disks are
  * played.
  */
-#include "sandbox/layers.h"
+#include "sandbox/storage/erofs_layers.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -14,10 +14,10 @@
 #include <cmocka.h>
 
 #include "common/str.h"
-#include "rpc/agent_msg.h"
-#include "sandbox/container.h"
-#include "sandbox/device.h"
-#include "sandbox/guest_spec.h"
+#include "rpc/pb/agent_msg.h"
+#include "sandbox/core/container.h"
+#include "sandbox/storage/device.h"
+#include "sandbox/lifecycle/guest_spec.h"
 
 #define FILE_OF_HOST "/dev/null"
 
@@ -123,7 +123,7 @@ static void add(struct fixture *f, const char *type, const char *source, const c
 static int plug(struct fixture *f)
 {
 	f->err = ERR_NULL;
-	return layers_plug(&f->ctr, f->mounts, f->nr, &f->err);
+	return erofs_layers_plug(&f->ctr, f->mounts, f->nr, &f->err);
 }
 
 static void assert_storage(const struct fixture *f, size_t i, const char *want)
@@ -154,7 +154,7 @@ static void an_upper_layer_in_a_file_is_a_writable_disk(void **state)
 	add(&f, "format/mkdir/overlay", "overlay",
 	    "X-containerd.mkdir.path={{ mount 0 }}/upper:0755 upperdir={{ mount 0 }}/upper "
 	    "lowerdir={{ overlay 1 2 }} index=off");
-	assert_true(layers_are_for_guest(f.mounts, f.nr));
+	assert_true(erofs_layers_are_for_guest(f.mounts, f.nr));
 	assert_int_equal(plug(&f), 0);
 	assert_string_equal(plugged.data, "rw0 ro5 ro0 ro4");
 	assert_int_equal(f.ctr.nr_storages, 4);

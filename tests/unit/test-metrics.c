@@ -10,10 +10,10 @@
 
 #include "arena-fixture.h"
 #include "common/str.h"
-#include "rpc/agent_msg.h"
-#include "rpc/metrics_msg.h"
-#include "rpc/pb_bridge.h"
-#include "shim/metrics.h"
+#include "rpc/pb/agent_msg.h"
+#include "rpc/pb/metrics_msg.h"
+#include "rpc/pb/pb_bridge.h"
+#include "shim/task/metrics.h"
 
 static struct agent_blkio_stats_entry bytes[] = {
 	{ .major = 254, .minor = 0, .op = "Read", .value = 4096 },

@@ -17,8 +17,8 @@
 #include "common/io.h"
 #include "common/str.h"
 #include "oci/spec.h"
-#include "rpc/agent_msg.h"
-#include "rpc/pb_bridge.h"
+#include "rpc/pb/agent_msg.h"
+#include "rpc/pb/pb_bridge.h"
 
 #define SAMPLES "tests/golden/samples"
 

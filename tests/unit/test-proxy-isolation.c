@@ -27,7 +27,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
-#include "proxy/isolation.h"
+#include "proxy/isolation/isolation.h"
 
 #define NOBODY 65534
 #define KEPT_FD 200

@@ -17,9 +17,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "proxy/fifo.h"
-#include "proxy/packet.h"
-#include "proxy/vq.h"
+#include "proxy/vsock/fifo.h"
+#include "proxy/vsock/packet.h"
+#include "proxy/vhost/vq.h"
 
 #define NUM 16
 #define SIZE 0x10000u

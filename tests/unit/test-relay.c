@@ -19,7 +19,7 @@
 
 #include "common/fd.h"
 #include "common/fiber.h"
-#include "sandbox/relay.h"
+#include "sandbox/vsock/relay.h"
 
 #define BIG (3UL << 20)
 

@@ -30,9 +30,9 @@
 #include "common/fd.h"
 #include "common/io.h"
 #include "common/str.h"
-#include "kata_protocol.h"
+#include "kata/state.h"
 #include "mock-shim.h"
-#include "runtime/cli.h"
+#include "runtime/cli/cli.h"
 
 #define ARGS_MAX 24
 #define WAIT_MS 10000

@@ -24,11 +24,11 @@
 #include "common/fd.h"
 #include "common/fiber.h"
 #include "common/str.h"
-#include "oci_spec.h"
-#include "rpc/metrics_msg.h"
-#include "rpc/pb_bridge.h"
-#include "shim/sandbox_api.h"
-#include "shim/shim.h"
+#include "oci/oci_spec.h"
+#include "rpc/pb/metrics_msg.h"
+#include "rpc/pb/pb_bridge.h"
+#include "shim/containerd/sandbox_api.h"
+#include "shim/core/shim.h"
 
 #define NO_CONFIG "/nonexistent/configuration.toml"
 
@@ -333,7 +333,8 @@ static int life_main(void *arg)
 	assert_int_equal(call(&w, &sandboxapi_ping_sandbox, &id, NULL), 0);
 	assert_false(waiter.done);
 	/* The VM dies by itself. */
-	(void)snprintf(w.shim.sandbox->death, sizeof(w.shim.sandbox->death), "QEMU ended");
+	(void)snprintf(w.shim.sandbox->exit_reason, sizeof(w.shim.sandbox->exit_reason),
+		       "QEMU ended");
 	sandbox_set_state(w.shim.sandbox, SANDBOX_STATE_STOPPED);
 	assert_int_equal(fiber_join(fiber, loop_deadline_ms(20000)), 0);
 	assert_int_equal(waiter.result, 0);

@@ -25,14 +25,14 @@
 #include "common/fiber.h"
 #include "common/io.h"
 #include "common/log.h"
-#include "kata_protocol.h"
-#include "rpc/agent_msg.h"
-#include "rpc/task_msg.h"
-#include "sandbox/container.h"
-#include "sandbox/sandbox.h"
-#include "shim/shim.h"
-#include "shim/standin.h"
-#include "shim/task_create.h"
+#include "kata/standin.h"
+#include "rpc/pb/agent_msg.h"
+#include "rpc/pb/task_msg.h"
+#include "sandbox/core/container.h"
+#include "sandbox/core/sandbox.h"
+#include "shim/core/shim.h"
+#include "shim/standalone/standin.h"
+#include "shim/task/task_create.h"
 
 #define BUNDLE_JSON                                                                                     \
 	"{\"ociVersion\":\"1.0.2\",\"process\":{\"cwd\":\"/\",\"args\":[\"true\"]},\"root\":{\"path\":" \
@@ -704,7 +704,7 @@ static int silent_main(void *arg)
 	agent.silent = true;
 	assert_int_equal(sb_process_signal(ctr->init, SIGKILL, false, &err), -ETIMEDOUT);
 	/* The VM dies: its processes were killed with it. */
-	(void)snprintf(w.sb->death, sizeof(w.sb->death), "the VM ended");
+	(void)snprintf(w.sb->exit_reason, sizeof(w.sb->exit_reason), "the VM ended");
 	assert_null(rpc_server_free(w.server));
 	assert_int_equal(
 		rpc_server_new(fiber_loop(), handlers, ARRAY_SIZE(handlers), NULL, &w.server), 0);
@@ -755,7 +755,7 @@ static int last_signal_main(void *arg)
 		assert_int_equal(
 			fiber_spawn(fiber_loop(), "kill", kill_main, &killings[i], &fibers[i]), 0);
 	assert_int_equal(sb_process_wait(ctr->init, loop_deadline_ms(5000)), 0);
-	(void)snprintf(w.sb->death, sizeof(w.sb->death), "the VM ended");
+	(void)snprintf(w.sb->exit_reason, sizeof(w.sb->exit_reason), "the VM ended");
 	assert_null(rpc_server_free(w.server));
 	assert_int_equal(
 		rpc_server_new(fiber_loop(), handlers, ARRAY_SIZE(handlers), NULL, &w.server), 0);
@@ -798,7 +798,7 @@ static int deaf_main(void *arg)
 	assert_int_equal(sb_process_signal(ctr->init, SIGKILL, false, &err), 0);
 	assert_int_equal(waitpid(vmm, &status, 0), vmm);
 	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
-	assert_string_equal(w.sb->death, "the guest did not answer SIGKILL");
+	assert_string_equal(w.sb->exit_reason, "the guest did not answer SIGKILL");
 	assert_null(rpc_server_free(w.server)); /* what its end does to the agent */
 	assert_int_equal(
 		rpc_server_new(fiber_loop(), handlers, ARRAY_SIZE(handlers), NULL, &w.server), 0);

@@ -23,9 +23,9 @@
 #include "common/io.h"
 #include "common/log.h"
 #include "common/str.h"
-#include "shim/shim.h"
-#include "shim/stdio.h"
-#include "shim/stdio_logger.h"
+#include "shim/core/shim.h"
+#include "shim/core/stdio.h"
+#include "shim/containerd/stdio_logger.h"
 
 /* Says what it was given, then that it is ready, then collects both streams. */
 #define COLLECTOR                                                                              \

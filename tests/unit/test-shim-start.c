@@ -21,8 +21,8 @@
 
 #include "common/fd.h"
 #include "common/io.h"
-#include "shim/containerd.h"
-#include "shim/runtime_options.h"
+#include "shim/containerd/containerd.h"
+#include "shim/core/runtime_options.h"
 
 #define GOLDEN "tests/golden/shim/"
 #define CONFIG "/etc/kata-containers/a.toml"

@@ -16,12 +16,12 @@
 #include <unistd.h>
 
 #include "common/fd.h"
-#include "rpc/agent_msg.h"
-#include "rpc/pb_bridge.h"
-#include "rpc/rpc.h"
-#include "rpc/status.h"
-#include "rpc/ttrpc_frame.h"
-#include "rpc/ttrpc_msg.h"
+#include "rpc/pb/agent_msg.h"
+#include "rpc/pb/pb_bridge.h"
+#include "rpc/ttrpc/rpc.h"
+#include "rpc/ttrpc/status.h"
+#include "rpc/ttrpc/ttrpc_frame.h"
+#include "rpc/pb/ttrpc_msg.h"
 
 struct world {
 	struct rpc_client *client;

@@ -19,12 +19,12 @@
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/str.h"
-#include "rpc/agent_msg.h"
-#include "rpc/pb_bridge.h"
-#include "rpc/rpc.h"
-#include "rpc/status.h"
-#include "rpc/ttrpc_frame.h"
-#include "rpc/ttrpc_msg.h"
+#include "rpc/pb/agent_msg.h"
+#include "rpc/pb/pb_bridge.h"
+#include "rpc/ttrpc/rpc.h"
+#include "rpc/ttrpc/status.h"
+#include "rpc/ttrpc/ttrpc_frame.h"
+#include "rpc/pb/ttrpc_msg.h"
 
 /* What the handlers of one test share. */
 struct world {

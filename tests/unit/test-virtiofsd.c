@@ -23,8 +23,8 @@
 #include "common/fiber.h"
 #include "common/io.h"
 #include "common/str.h"
-#include "sandbox/capture.h"
-#include "sandbox/storage/virtiofsd.h"
+#include "sandbox/hypervisor/output_ring.h"
+#include "sandbox/sharefs/virtiofsd.h"
 
 #define REAL "/usr/lib/qemu/virtiofsd"
 
@@ -240,35 +240,35 @@ static void take_line(void *arg, const char *line)
 static int capturing(void *arg)
 {
 	cleanup_strbuf struct strbuf lines = STRBUF_NULL;
-	struct capture *cap;
+	struct output_ring *cap;
 	int pipe_fds[2];
 	char buf[32];
 
 	(void)arg;
 	assert_int_equal(pipe2(pipe_fds, O_CLOEXEC), 0);
-	assert_int_equal(capture_new(fiber_loop(), pipe_fds[0], 10, &cap), 0);
-	capture_on_line(cap, take_line, &lines);
-	capture_last_line(cap, buf, sizeof(buf));
+	assert_int_equal(output_ring_new(fiber_loop(), pipe_fds[0], 10, &cap), 0);
+	output_ring_on_line(cap, take_line, &lines);
+	output_ring_last_line(cap, buf, sizeof(buf));
 	assert_string_equal(buf, "");
 	assert_int_equal(write(pipe_fds[1], "first\r\n\x1b[1mbo", 13), 13);
-	capture_drain(cap);
+	output_ring_drain(cap);
 	assert_string_equal(lines.data, "<first>");
-	assert_int_equal(capture_copy(cap, buf, sizeof(buf)), 10);
+	assert_int_equal(output_ring_copy(cap, buf, sizeof(buf)), 10);
 	assert_memory_equal(buf, "st\r\n\x1b[1mbo", 10);
 	assert_int_equal(write(pipe_fds[1], "ld\n\n", 4), 4);
-	capture_drain(cap);
-	capture_last_line(cap, buf, sizeof(buf));
+	output_ring_drain(cap);
+	output_ring_last_line(cap, buf, sizeof(buf));
 	assert_string_equal(buf, "?[1mbold");
-	capture_last_line(cap, buf, 3);
+	output_ring_last_line(cap, buf, 3);
 	assert_string_equal(buf, "?[");
-	assert_int_equal(capture_copy(cap, buf, 3), 3);
+	assert_int_equal(output_ring_copy(cap, buf, 3), 3);
 	assert_memory_equal(buf, "d\n\n", 3);
 	assert_int_equal(write(pipe_fds[1], "end", 3), 3);
 	(void)close(pipe_fds[1]);
-	capture_drain(cap);
+	output_ring_drain(cap);
 	assert_string_equal(lines.data, "<first><?[1mbold><end>");
-	assert_null(capture_free(cap));
-	assert_int_equal(capture_copy(NULL, buf, 3), 0);
+	assert_null(output_ring_free(cap));
+	assert_int_equal(output_ring_copy(NULL, buf, 3), 0);
 	return 0;
 }
 

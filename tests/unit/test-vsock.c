@@ -22,7 +22,7 @@
 #include "common/fd.h"
 #include "common/fiber.h"
 #include "common/str.h"
-#include "sandbox/vsock.h"
+#include "sandbox/vsock/vsock.h"
 
 struct peer {
 	const char *request; /* what must arrive */

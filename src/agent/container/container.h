@@ -14,12 +14,12 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "agent/container/child.h"
+#include "agent/util/child.h"
 #include "common/arena.h"
 #include "common/err.h"
 #include "common/fiber.h"
 #include "common/list.h"
-#include "oci_spec.h"
+#include "oci/oci_spec.h"
 
 #define CONTAINER_ID_MAX 255
 

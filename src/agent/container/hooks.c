@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "agent/container/child.h"
+#include "agent/util/child.h"
 #include "common/fd.h"
 #include "common/fiber.h"
 #include "common/json.h"

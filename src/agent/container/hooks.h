@@ -8,7 +8,7 @@
 #include <sys/types.h>
 
 #include "common/err.h"
-#include "oci_spec.h"
+#include "oci/oci_spec.h"
 
 struct hook_state {
 	const char *oci_version, *id, *status, *bundle;

@@ -29,13 +29,13 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "agent/container/capability.h"
+#include "agent/container/attr/capability.h"
 #include "agent/container/container.h"
-#include "agent/container/mount_options.h"
-#include "agent/container/seccomp.h"
+#include "agent/container/rootfs/mount_options.h"
+#include "agent/container/attr/seccomp.h"
 #include "common/arena.h"
 #include "common/err.h"
-#include "oci_spec.h"
+#include "oci/oci_spec.h"
 
 enum ns_mode {
 	NS_MODE_OWN, /* the agent's */

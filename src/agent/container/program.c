@@ -20,11 +20,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "agent/container/label.h"
+#include "agent/container/attr/label.h"
 #include "agent/container/launch.h"
-#include "agent/container/limits.h"
-#include "agent/container/seccomp.h"
-#include "agent/container/user.h"
+#include "agent/container/attr/limits.h"
+#include "agent/container/attr/seccomp.h"
+#include "agent/container/attr/user.h"
 #include "common/fd.h"
 #include "common/str.h"
 

@@ -18,8 +18,8 @@
 #include <unistd.h>
 
 #include "agent/container/launch.h"
-#include "agent/container/mount.h"
-#include "agent/container/path.h"
+#include "agent/container/rootfs/mount.h"
+#include "agent/util/path.h"
 #include "common/fd.h"
 
 static int open_master(int root_fd)

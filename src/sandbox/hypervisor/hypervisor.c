@@ -3,13 +3,13 @@
  * The table of drivers and the checks that are the same for all of them: which call is legal in
  * which state. What a call does is in the drivers.
  */
-#include "hypervisor.h"
+#include "sandbox/hypervisor/hypervisor.h"
 
 #include <assert.h>
 
 #include "common/log.h"
 #include "common/str.h"
-#include "hypervisor_driver.h"
+#include "sandbox/hypervisor/hypervisor_driver.h"
 
 static const struct hypervisor_ops *const drivers[] = {
 	&qemu_ops,

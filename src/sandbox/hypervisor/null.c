@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include "common/str.h"
-#include "hypervisor_driver.h"
-#include "vm_config.h"
+#include "sandbox/hypervisor/hypervisor_driver.h"
+#include "sandbox/hypervisor/vm_config.h"
 
 #define NULL_DEVICES_MAX 32
 

@@ -28,10 +28,10 @@
 #include "common/json.h"
 #include "common/log.h"
 #include "common/str.h"
-#include "sandbox/capture.h"
+#include "sandbox/hypervisor/output_ring.h"
 #include "sandbox/hypervisor/qemu_cmdline.h"
 #include "sandbox/hypervisor/qmp.h"
-#include "sandbox/tool.h"
+#include "sandbox/hypervisor/tool.h"
 
 #define CONSOLE_KEEP (64 * 1024)
 #define OUTPUT_KEEP (8 * 1024)
@@ -103,7 +103,7 @@ static void describe_end(struct qemu *qemu, char *buf, size_t len)
 {
 	const char *line = qemu->complaint;
 
-	capture_drain(qemu->output); /* its last words may not have come through the loop yet */
+	output_ring_drain(qemu->output); /* its last words may not have come through the loop yet */
 	if (*qemu->panic)
 		(void)snprintf(buf, len, "the guest kernel panicked: %s", qemu->panic);
 	else if (str_eq(qemu->shutdown, "guest-shutdown"))
@@ -136,7 +136,7 @@ static void on_process_exit(void *arg, unsigned events)
 	qemu->exited = true;
 	qemu->proc_watch = loop_source_free(qemu->proc_watch);
 	proc_deinit(&qemu->proc);
-	capture_drain(qemu->console);
+	output_ring_drain(qemu->console);
 	qmp_drain(qemu->qmp);
 	fiber_cond_broadcast(&qemu->changed);
 	if (qemu->base.state == HYPERVISOR_STATE_NEW)
@@ -186,7 +186,7 @@ static void on_shutdown(struct qemu *qemu, const struct json *data)
 	 * A kernel that panicked resets the machine; its words may not have come through the loop
 	 * yet.
 	 */
-	capture_drain(qemu->console);
+	output_ring_drain(qemu->console);
 	if (*qemu->panic && qemu->base.state != HYPERVISOR_STATE_NEW)
 		hypervisor_emit(&qemu->base, VM_EVENT_PANICKED, qemu->panic);
 	else if (guest && qemu->base.state != HYPERVISOR_STATE_NEW)
@@ -202,7 +202,7 @@ static void on_qmp_event(void *arg, const char *name, const struct json *data)
 	if (str_eq(name, "SHUTDOWN")) {
 		on_shutdown(qemu, data);
 	} else if (str_eq(name, "GUEST_PANICKED")) {
-		capture_drain(qemu->console);
+		output_ring_drain(qemu->console);
 		if (!*qemu->panic)
 			(void)snprintf(qemu->panic, sizeof(qemu->panic), "no reason given");
 		if (qemu->base.state != HYPERVISOR_STATE_NEW)
@@ -343,13 +343,13 @@ static int launch(struct qemu *qemu, struct err *err)
 	if (r >= 0)
 		r = qmp_new(loop, TAKE_FD(qmp), on_qmp_event, qemu, &qemu->qmp);
 	if (r >= 0)
-		r = capture_new(loop, TAKE_FD(console), CONSOLE_KEEP, &qemu->console);
+		r = output_ring_new(loop, TAKE_FD(console), CONSOLE_KEEP, &qemu->console);
 	if (r >= 0)
-		r = capture_new(loop, TAKE_FD(output), OUTPUT_KEEP, &qemu->output);
+		r = output_ring_new(loop, TAKE_FD(output), OUTPUT_KEEP, &qemu->output);
 	if (r < 0)
 		return err_set_errno(err, r, "connections to QEMU");
-	capture_on_line(qemu->console, on_console_line, qemu);
-	capture_on_line(qemu->output, on_output_line, qemu);
+	output_ring_on_line(qemu->console, on_console_line, qemu);
+	output_ring_on_line(qemu->output, on_output_line, qemu);
 	const struct qemu_links links = {
 		.firmware = find_firmware(),
 		.qmp_fd = their_qmp,
@@ -456,7 +456,7 @@ static int q_info(struct hypervisor *hv, struct vm_info *ret, uint64_t deadline_
 
 static size_t q_console(struct hypervisor *hv, char *buf, size_t len)
 {
-	return capture_copy(qemu_of(hv)->console, buf, len);
+	return output_ring_copy(qemu_of(hv)->console, buf, len);
 }
 
 static int q_stop(struct hypervisor *hv, uint64_t deadline_ns, struct err *err)
@@ -495,8 +495,8 @@ static void q_destroy(struct hypervisor *hv)
 		proc_deinit(&qemu->proc);
 	}
 	(void)qmp_free(qemu->qmp);
-	(void)capture_free(qemu->console);
-	(void)capture_free(qemu->output);
+	(void)output_ring_free(qemu->console);
+	(void)output_ring_free(qemu->output);
 	while (!list_empty(&qemu->devices))
 		qemu_device_forget(qemu, list_entry(qemu->devices.next, struct qemu_device, node));
 	free(qemu);

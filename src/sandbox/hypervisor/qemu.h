@@ -8,11 +8,11 @@
 #include "common/fiber.h"
 #include "common/list.h"
 #include "common/proc.h"
-#include "hypervisor_driver.h"
+#include "sandbox/hypervisor/hypervisor_driver.h"
 #include "sandbox/hypervisor/qemu_device.h"
 #include "sandbox/hypervisor/qemu_pci.h"
 
-struct capture;
+struct output_ring;
 struct json;
 struct qmp;
 
@@ -44,7 +44,7 @@ struct qemu {
 	struct proc proc;
 	struct loop_source *proc_watch;
 	struct qmp *qmp;
-	struct capture *console, *output;
+	struct output_ring *console, *output;
 	struct qemu_pci pci;
 	struct list devices;
 	struct fiber_cond changed;   /* broadcast by unplug events and by the end of the process */

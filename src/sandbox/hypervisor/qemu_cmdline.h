@@ -8,7 +8,7 @@
 #include "common/err.h"
 #include "common/proc.h"
 #include "sandbox/hypervisor/qemu_pci.h"
-#include "vm_config.h"
+#include "sandbox/hypervisor/vm_config.h"
 
 #define QEMU_FDS_MAX 48 /* inherited, besides stderr */
 #define QEMU_FIRST_FD 3

@@ -9,7 +9,7 @@
 #include "common/err.h"
 #include "common/str.h"
 #include "sandbox/hypervisor/qemu_pci.h"
-#include "vm_config.h"
+#include "sandbox/hypervisor/vm_config.h"
 
 /* Room for a QEMU id: a prefix and a device id; 31 is the longest block node name. */
 #define QEMU_NAME_MAX 32

@@ -29,10 +29,10 @@
 #include "common/list.h"
 #include "common/log.h"
 #include "common/str.h"
-#include "kata_protocol.h"
-#include "oci_spec.h"
+#include "kata/guest.h"
+#include "oci/oci_spec.h"
 #include "sandbox/network/netns.h"
-#include "sandbox/sandbox.h"
+#include "sandbox/core/sandbox.h"
 
 #define DNS_ANSWER_MS 10000
 #define DNS_QUERIES_MAX 64 /* under way */

@@ -26,11 +26,11 @@
 #include "common/fiber.h"
 #include "common/list.h"
 #include "common/log.h"
-#include "kata_protocol.h"
+#include "kata/guest.h"
 #include "sandbox/network/netns.h"
 #include "sandbox/network/sk_lookup.h"
-#include "sandbox/relay.h"
-#include "sandbox/sandbox.h"
+#include "sandbox/vsock/relay.h"
+#include "sandbox/core/sandbox.h"
 
 #define LOOPBACK_CONNS_MAX 128
 #define LOOPBACK_DIAL_MS 10000

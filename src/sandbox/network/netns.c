@@ -16,7 +16,6 @@
 #include "common/fd.h"
 #include "common/io.h"
 #include "common/str.h"
-#include "kata_protocol.h"
 
 static bool same_file(const struct stat *a, const struct stat *b)
 {

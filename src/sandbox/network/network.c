@@ -58,13 +58,13 @@ static int free_number(struct network *net)
 }
 
 /**
- * network_find_out() - is an interface one that the guest is not to have?
+ * network_excluded_find() - is an interface one that the guest is not to have?
  * @net: network
  * @ifindex: interface
  *
  * Return: its place in net->out, net->nr_out when it is not there.
  */
-size_t network_find_out(const struct network *net, int ifindex)
+size_t network_excluded_find(const struct network *net, int ifindex)
 {
 	size_t i = 0;
 
@@ -74,11 +74,11 @@ size_t network_find_out(const struct network *net, int ifindex)
 }
 
 /**
- * network_forget_out() - the guest may have an interface again
+ * network_excluded_forget() - the guest may have an interface again
  * @net: network
  * @i: its place in net->out
  */
-void network_forget_out(struct network *net, size_t i)
+void network_excluded_forget(struct network *net, size_t i)
 {
 	net->out[i] = net->out[--net->nr_out];
 }
@@ -88,7 +88,7 @@ static void forget_what_went(struct network *net)
 {
 	for (size_t i = net->nr_out; i-- > 0;)
 		if (!net_snapshot_find(&net->snap, net->out[i]))
-			network_forget_out(net, i);
+			network_excluded_forget(net, i);
 }
 
 /**
@@ -138,7 +138,7 @@ int network_add_endpoints(void *arg, struct err *err)
 
 		/* A link that is down is still being prepared: its own event will come. */
 		if (network_is_our_tap(link) ||
-		    network_find_out(net, link->ifindex) < net->nr_out ||
+		    network_excluded_find(net, link->ifindex) < net->nr_out ||
 		    (!ep && !(link->flags & IFF_UP)))
 			continue;
 		if (!ep) {

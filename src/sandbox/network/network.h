@@ -16,7 +16,7 @@
 #include "common/err.h"
 #include "common/loop.h"
 #include "config/config.h"
-#include "vm_config.h"
+#include "sandbox/hypervisor/vm_config.h"
 
 struct network;
 struct rpc_client;
@@ -53,4 +53,4 @@ int network_configure_guest(struct network *net, struct rpc_client *agent, uint6
 int network_watch(struct network *net, struct hypervisor *hv, struct rpc_client *agent,
 		  struct err *err) must_check;
 /* Unplugs an interface of the namespace from the guest, until it is plugged by this again. */
-int network_take_out(struct network *net, const char *name, bool out, struct err *err) must_check;
+int network_exclude(struct network *net, const char *name, bool out, struct err *err) must_check;

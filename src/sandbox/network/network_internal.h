@@ -37,5 +37,5 @@ int network_take_snapshot(struct network *net, struct err *err) must_check;
 /* Inside the namespace: netns_run(). Makes endpoints for links of the snapshot that have none. */
 int network_add_endpoints(void *arg, struct err *err) must_check;
 /* Return: the place in net->out of an interface the guest is not to have, or net->nr_out. */
-size_t network_find_out(const struct network *net, int ifindex);
-void network_forget_out(struct network *net, size_t i);
+size_t network_excluded_find(const struct network *net, int ifindex);
+void network_excluded_forget(struct network *net, size_t i);

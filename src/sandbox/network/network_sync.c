@@ -13,7 +13,7 @@
 
 #include "common/log.h"
 #include "common/str.h"
-#include "rpc/rpc.h"
+#include "rpc/ttrpc/rpc.h"
 #include "sandbox/network/diff.h"
 #include "sandbox/network/netns.h"
 #include "sandbox/network/network_internal.h"
@@ -366,7 +366,7 @@ static int set_out(struct network *net, const char *name, bool out, struct err *
 	if (!link)
 		return err_set(err, ENODEV,
 			       "the sandbox's network namespace has no interface %.16s", name);
-	size_t i = network_find_out(net, link->ifindex);
+	size_t i = network_excluded_find(net, link->ifindex);
 	if (out == (i < net->nr_out))
 		return 0;
 	if (out && net->nr_out == NETWORK_ENDPOINTS_MAX)
@@ -374,12 +374,12 @@ static int set_out(struct network *net, const char *name, bool out, struct err *
 	if (out)
 		net->out[net->nr_out++] = link->ifindex;
 	else
-		network_forget_out(net, i);
+		network_excluded_forget(net, i);
 	return sync_locked(net, err);
 }
 
 /**
- * network_take_out() - unplug an interface from the guest, or plug it again
+ * network_exclude() - unplug an interface from the guest, or plug it again
  * @net: network, watched; NULL and unwatched ones have no interfaces
  * @name: of the interface in the namespace, where it stays either way
  * @out: unplug
@@ -389,7 +389,7 @@ static int set_out(struct network *net, const char *name, bool out, struct err *
  *
  * Return: 0 or -errno, -ENODEV when the namespace has no such interface.
  */
-int network_take_out(struct network *net, const char *name, bool out, struct err *err)
+int network_exclude(struct network *net, const char *name, bool out, struct err *err)
 {
 	if (!net || !net->syncer)
 		return err_set(err, ENODEV, "the sandbox has no network");

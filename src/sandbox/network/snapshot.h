@@ -10,7 +10,7 @@
 
 #include "common/arena.h"
 #include "common/err.h"
-#include "rpc/agent_msg.h"
+#include "rpc/pb/agent_msg.h"
 
 struct nl_sock;
 

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The kernel's uevent socket. The messages are not parsed: sysfs says what is there, in one place
+ * and for devices that came before anybody listened too; a message only says that it is time to
+ * look.
+ */
+#include "agent/device/uevent.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <linux/netlink.h>
+
+#include "common/fd.h"
+#include "common/log.h"
+
+/* The kernel's own multicast group; others are udev's. */
+#define UEVENT_GROUP_KERNEL 1
+/* Room for the burst of a machine's start; what overflows is made good by looking at sysfs. */
+#define UEVENT_RCVBUF (256 * 1024)
+#define UEVENT_BATCH 64
+
+static void on_uevent(void *arg, unsigned events)
+{
+	struct uevents *uevents = arg;
+	char buf[1]; /* the rest of each message is cut off on purpose */
+	bool any = false;
+
+	(void)events;
+	for (int i = 0; i < UEVENT_BATCH; i++) {
+		struct sockaddr_nl from = { 0 };
+		socklen_t len = sizeof(from);
+		ssize_t n = recvfrom(uevents->fd, buf, sizeof(buf), MSG_DONTWAIT | MSG_TRUNC,
+				     (struct sockaddr *)&from, &len);
+
+		if (n < 0 && errno == EAGAIN)
+			break;
+		/*
+		 * Any process may send to the group's members: only the kernel's port is 0.
+		 * ENOBUFS: some were lost.
+		 */
+		if ((n >= 0 && from.nl_pid == 0) || (n < 0 && errno == ENOBUFS))
+			any = true;
+	}
+	if (!any)
+		return;
+	fiber_cond_broadcast(&uevents->changed);
+	if (uevents->fn)
+		uevents->fn(uevents->arg);
+}
+
+/**
+ * uevents_init() - listen to the kernel
+ * @uevents: receives the socket; must stay in place
+ * @loop: loop
+ *
+ * Return: 0 or -errno.
+ */
+int uevents_init(struct uevents *uevents, struct loop *loop)
+{
+	struct sockaddr_nl addr = { .nl_family = AF_NETLINK, .nl_groups = UEVENT_GROUP_KERNEL };
+	int size = UEVENT_RCVBUF;
+
+	*uevents = (struct uevents){ .fd = -1 };
+	fiber_cond_init(&uevents->changed);
+	cleanup_close int fd = neg_errno(socket(
+		AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_KOBJECT_UEVENT));
+	if (fd < 0)
+		return fd;
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size,
+			 sizeof(size)); /* the default serves too */
+	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
+		return -errno;
+	int r = loop_add_io(loop, fd, LOOP_READ, on_uevent, uevents, &uevents->source);
+	if (r < 0)
+		return r;
+	uevents->fd = TAKE_FD(fd);
+	return 0;
+}
+
+/**
+ * uevents_deinit() - stop listening
+ * @uevents: without waiters; may be done twice
+ */
+void uevents_deinit(struct uevents *uevents)
+{
+	uevents->source = loop_source_free(uevents->source);
+	uevents->fd = fd_close(uevents->fd);
+}
+
+/**
+ * uevents_wait() - wait for something to appear, in a fiber
+ * @uevents: listener
+ * @ready: tells whether it is there
+ * @arg: its argument
+ * @deadline_ns: absolute time
+ *
+ * Return: 0, -ETIMEDOUT, -ECANCELED, or what @ready failed with.
+ */
+int uevents_wait(struct uevents *uevents, uevent_ready_fn ready, void *arg, uint64_t deadline_ns)
+{
+	for (;;) {
+		int r = ready(arg);
+
+		if (r != 0)
+			return r < 0 ? r : 0;
+		r = fiber_cond_wait(&uevents->changed, deadline_ns);
+		if (r < 0)
+			return r;
+	}
+}

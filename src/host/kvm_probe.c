@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The KVM probe and the choice of accelerator that follows from it. The test guest itself is
+ * kvm_guest.c.
+ *
+ * Some hosts expose a KVM that only paravirtual guests can use: it opens, reports API version 12
+ * and makes VMs, and then hangs or crashes any stock kernel. Only running code tells. That is done
+ * in a child process, because the one thing that must not happen is that the caller hangs in an
+ * ioctl that no timer can end.
+ */
+#include "host/kvm_probe.h"
+
+#include <assert.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <linux/kvm.h>
+
+#include "common/fd.h"
+#include "host/kvm_guest.h"
+#include "common/str.h"
+
+/*
+ * After SIGKILL the child is given this long to be reaped; one stuck in the kernel is left behind.
+ */
+#define REAP_MS 10
+
+static const char *const result_names[] = {
+	[KVM_PROBE_OK] = "usable",	     [KVM_PROBE_NO_DEVICE] = "no-device",
+	[KVM_PROBE_NO_ACCESS] = "no-access", [KVM_PROBE_BAD_API] = "bad-api",
+	[KVM_PROBE_NO_VM] = "no-vm",	     [KVM_PROBE_HANG] = "hang",
+	[KVM_PROBE_BAD_EXIT] = "bad-exit",   [KVM_PROBE_WRONG_RESULT] = "wrong-result",
+};
+static_assert(ARRAY_SIZE(result_names) == KVM_PROBE_COUNT_, "a name for each result");
+
+static uint64_t now_us(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts); /* cannot fail for this clock */
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+static void set_result(struct kvm_probe *probe, enum kvm_probe_result result, const char *fmt, ...)
+	printf_format(3, 4);
+static void set_result(struct kvm_probe *probe, enum kvm_probe_result result, const char *fmt, ...)
+{
+	va_list ap;
+
+	probe->result = result;
+	va_start(ap, fmt);
+	(void)vsnprintf(probe->detail, sizeof(probe->detail), fmt, ap);
+	va_end(ap);
+}
+
+/* Waits until @pidfd's process is gone. Return: whether it is. */
+static bool wait_gone(int pidfd, int timeout_ms)
+{
+	struct pollfd pfd = { .fd = pidfd, .events = POLLIN };
+	uint64_t end = now_us() + (uint64_t)timeout_ms * 1000;
+	int r;
+
+	do {
+		uint64_t now = now_us();
+
+		r = poll(&pfd, 1, now >= end ? 0 : (int)((end - now + 999) / 1000));
+	} while (r < 0 && errno == EINTR);
+	return r > 0;
+}
+
+/* In the child: nothing but the guest, then out. */
+static void attr_noreturn child_main(int kvm_fd, struct kvm_probe *shared)
+{
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* best effort: the parent kills it anyway */
+	kvm_guest_run(kvm_fd, shared);
+	_exit(0);
+}
+
+static void run_in_child(int kvm_fd, struct kvm_probe *probe, struct kvm_probe *shared)
+{
+	cleanup_close int pidfd = -1;
+	int wstatus = 0;
+	pid_t pid;
+
+	/* What stays when the child never gets to an answer. */
+	set_result(shared, KVM_PROBE_HANG, "a 64-bit test guest did not finish within %d ms",
+		   KVM_PROBE_DEADLINE_MS);
+
+	pid = fork();
+	if (pid < 0) {
+		set_result(probe, KVM_PROBE_NO_VM, "starting the test process: %m");
+		return;
+	}
+	if (pid == 0)
+		child_main(kvm_fd, shared);
+
+	pidfd = pidfd_open(pid, 0);
+	if (pidfd < 0) {
+		set_result(probe, KVM_PROBE_NO_VM, "watching the test process: %m");
+		(void)kill(pid, SIGKILL);
+		(void)waitpid(pid, NULL, WNOHANG); /* a zombie at worst */
+		return;
+	}
+	if (!wait_gone(pidfd, KVM_PROBE_DEADLINE_MS)) {
+		(void)kill(pid, SIGKILL); /* not reaped yet, so the pid is still its own */
+		(void)wait_gone(pidfd, REAP_MS);
+	}
+	if (waitpid(pid, &wstatus, WNOHANG) == pid && WIFSIGNALED(wstatus) &&
+	    WTERMSIG(wstatus) != SIGKILL)
+		set_result(probe, KVM_PROBE_BAD_EXIT, "the test process died of signal %d",
+			   WTERMSIG(wstatus));
+	else
+		*probe = *shared;
+}
+
+/**
+ * kvm_probe_run() - find out whether KVM can run a stock kernel
+ * @device: path of the KVM device, NULL for /dev/kvm
+ * @ret: filled completely
+ *
+ * Blocks, for a few milliseconds where KVM works and never longer than the deadline and a little.
+ * Forks, so it is best called while the process is small.
+ */
+void kvm_probe_run(const char *device, struct kvm_probe *ret)
+{
+	cleanup_close int kvm_fd = -1;
+	struct kvm_probe *shared;
+	uint64_t begin = now_us();
+	int version;
+
+	if (!device)
+		device = "/dev/kvm";
+	*ret = (struct kvm_probe){ 0 };
+	kvm_fd = open(device, O_RDWR | O_CLOEXEC);
+	if (kvm_fd < 0) {
+		bool absent = errno == ENOENT || errno == ENODEV || errno == ENXIO;
+
+		set_result(ret, absent ? KVM_PROBE_NO_DEVICE : KVM_PROBE_NO_ACCESS, "%s: %m",
+			   device);
+		return;
+	}
+	version = ioctl(kvm_fd, KVM_GET_API_VERSION, 0);
+	if (version != KVM_API_VERSION) {
+		set_result(ret, KVM_PROBE_BAD_API, "%s does not speak KVM API version %d", device,
+			   KVM_API_VERSION);
+		return;
+	}
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		      0);
+	if (shared == MAP_FAILED) {
+		set_result(ret, KVM_PROBE_NO_VM, "memory for the test: %m");
+		return;
+	}
+	run_in_child(kvm_fd, ret, shared);
+	(void)munmap(shared, sizeof(*shared));
+	ret->detail[sizeof(ret->detail) - 1] = '\0';
+	ret->took_us = (unsigned)(now_us() - begin);
+}
+
+/**
+ * kvm_probe_result_name() - a word for a result, for machine-readable output
+ * @result: what kvm_probe_run() found
+ *
+ * Return: a static string.
+ */
+const char *kvm_probe_result_name(enum kvm_probe_result result)
+{
+	return (size_t)result < ARRAY_SIZE(result_names) ? result_names[result] : "unknown";
+}
+
+/**
+ * kvm_probe_choose() - decide on the accelerator
+ * @setting: "auto", "kvm" or "tcg"; NULL means "auto"
+ * @probe: what was found; may be NULL when @setting is "tcg"
+ * @err: filled on failure
+ *
+ * Return: 1 for KVM, 0 for TCG, -EINVAL for an unknown setting, -ENODEV when KVM is demanded but
+ * not usable.
+ */
+int kvm_probe_choose(const char *setting, const struct kvm_probe *probe, struct err *err)
+{
+	if (str_eq(setting, "tcg"))
+		return 0;
+	if (!setting || str_eq(setting, "auto"))
+		return probe && probe->result == KVM_PROBE_OK;
+	if (!str_eq(setting, "kvm"))
+		return err_set(err, EINVAL, "accel is \"%s\", must be \"auto\", \"kvm\" or \"tcg\"",
+			       setting);
+	if (!probe)
+		return err_set(err, ENODEV, "accel is \"kvm\" but KVM was not probed");
+	if (probe->result != KVM_PROBE_OK)
+		return err_set(err, ENODEV, "accel is \"kvm\" but KVM is not usable: %s",
+			       probe->detail);
+	return 1;
+}

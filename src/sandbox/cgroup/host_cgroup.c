@@ -1,0 +1,547 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Host cgroups by plain file operations, and by systemd's leave where it manages them. See
+ * cgroups(7) and the kernel's admin-guide/cgroup-v1 and cgroup-v2.
+ */
+#include "sandbox/cgroup/host_cgroup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/fd.h"
+#include "common/fiber.h"
+#include "common/io.h"
+#include "common/log.h"
+#include "common/str.h"
+#include "sandbox/cgroup/systemd_scope.h"
+
+#define MOUNTINFO_MAX (16UL << 20)
+#define DEVICE_LEN 32 /* "major:minor" */
+#define HOST_CGROUP_REMOVE_MS 2000
+#define HOST_CGROUP_RETRY_MS 5
+#define HOST_CGROUP_MOVE_ROUNDS 16
+#define HOST_CGROUP_PROCS_MAX (1UL << 20)
+#define HOST_CGROUP_EXHAUST_BYTES (16ULL << 20)
+/* Where the controllers are version 1's, version 2 is there for systemd to see processes go. */
+#define HOST_CGROUP_BARE "unified"
+
+static int plan_hierarchy(struct host_cgroup *cg, struct arena *arena, const char *mount_point,
+			  const char *controllers, const char *path)
+{
+	size_t i = cg->nr;
+
+	if (i == HOST_CGROUP_MAX)
+		return -E2BIG;
+	cg->dirs[i] = arena_printf(arena, "%s/%s", mount_point, path + (*path == '/'));
+	cg->controllers[i] = arena_strdup(arena, controllers);
+	cg->procs_fds[i] = -1;
+	if (!cg->dirs[i] || !cg->controllers[i])
+		return -ENOMEM;
+	cg->nr++;
+	return 0;
+}
+
+/*
+ * One line of mountinfo: "id parent device root mount_point options [tags] - fstype source
+ * super_options". A hierarchy is one device, however often it is mounted: the first one counts.
+ */
+static int plan_line(struct host_cgroup *cg, struct arena *arena, char *line, const char *path,
+		     char devices[][DEVICE_LEN], const char *want_v2)
+{
+	char mount_point[256], root[256], fstype[32], super[256], *device = devices[cg->nr];
+	char *tail = strstr(line, " - ");
+
+	if (!tail || sscanf(line, "%*s %*s %31s %255s %255s", device, root, mount_point) != 3 ||
+	    sscanf(tail, " - %31s %*s %255s", fstype, super) != 2)
+		return 0;
+	for (size_t i = 0; i < cg->nr; i++)
+		if (str_eq(devices[i], device))
+			return 0;
+	if (str_eq(fstype, "cgroup2"))
+		return want_v2 ? plan_hierarchy(cg, arena, mount_point, want_v2, path) : 0;
+	if (!str_eq(fstype, "cgroup") || want_v2)
+		return 0;
+	/* Super options: "rw,cpu,cpuacct" or "rw,name=systemd". */
+	const char *controllers = strchr(super, ',');
+	return plan_hierarchy(cg, arena, mount_point, controllers ? controllers + 1 : "", path);
+}
+
+/* @want_v2: what its hierarchy has for controllers, NULL for those of version 1. */
+static int plan_all(struct host_cgroup *cg, struct arena *arena, const char *mountinfo,
+		    const char *path, const char *want_v2)
+{
+	cleanup_free char *copy = strdup(mountinfo);
+	char devices[HOST_CGROUP_MAX + 1][DEVICE_LEN] = { "" };
+	char *save = NULL;
+
+	if (!copy)
+		return -ENOMEM;
+	for (char *line = strtok_r(copy, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		int r = plan_line(cg, arena, line, path, devices, want_v2);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/**
+ * host_cgroup_plan_on() - decide where the cgroup is, on a host that is described
+ * @host: what it has mounted, and whether systemd runs it
+ * @cgroups_path: linux.cgroupsPath; NULL or "": none is wanted
+ * @systemd: it is slice:prefix:name
+ * @arena: holds the strings
+ * @ret: receives the plan, empty when none is wanted or the host has no cgroups
+ * @err: filled on failure
+ *
+ * A version 1 host may have version 2 mounted as well, without controllers; then version 1 is what
+ * counts. containerd's Task API does not say @systemd: there the form of the path does, and where
+ * systemd does not run it names directories only.
+ *
+ * Return: 0 or -errno.
+ */
+int host_cgroup_plan_on(const struct host_cgroup_host *host, const char *cgroups_path, bool systemd,
+			struct arena *arena, struct host_cgroup *ret, struct err *err)
+{
+	struct host_cgroup cg = HOST_CGROUP_NULL;
+	struct systemd_scope *scope = NULL;
+	const char *path = cgroups_path;
+
+	*ret = cg;
+	if (str_empty(cgroups_path))
+		return 0;
+	if (systemd && !host->systemd)
+		return err_set(err, EOPNOTSUPP,
+			       "systemd does not run on this host, so its cgroup driver cannot be "
+			       "used for '%s'",
+			       cgroups_path);
+	if (systemd || (strchr(cgroups_path, ':') && *cgroups_path != '/')) {
+		int r = systemd_scope_parse(cgroups_path, arena, &scope, err);
+		if (r < 0)
+			return r;
+		path = scope->path;
+	}
+	if (strstr(path, "..") || str_eq(path, "/"))
+		return err_set(err, EINVAL, "linux.cgroupsPath '%s' is not allowed", cgroups_path);
+	int r = plan_all(&cg, arena, host->mountinfo, path, NULL);
+	bool v2 = !cg.nr;
+	if (r >= 0 && (v2 || (scope && host->systemd)))
+		r = plan_all(&cg, arena, host->mountinfo, path, v2 ? "" : HOST_CGROUP_BARE);
+	if (r < 0)
+		return err_set_errno(err, r, "find host cgroups");
+	if (scope && host->systemd && cg.nr) {
+		cg.scope = scope;
+		scope->v2 = v2;
+	}
+	*ret = cg;
+	return 0;
+}
+
+/**
+ * host_cgroup_plan() - decide where the cgroup is, on this host
+ * @cgroups_path: linux.cgroupsPath; NULL or "": none is wanted
+ * @systemd: it is slice:prefix:name
+ * @arena: holds the strings
+ * @ret: receives the plan, see host_cgroup_plan_on()
+ * @err: filled on failure
+ *
+ * Return: 0 or -errno.
+ */
+int host_cgroup_plan(const char *cgroups_path, bool systemd, struct arena *arena,
+		     struct host_cgroup *ret, struct err *err)
+{
+	cleanup_free char *mountinfo = NULL;
+	ssize_t n = io_read_file_at(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, &mountinfo);
+
+	if (n < 0)
+		return err_set_errno(err, (int)n, "find host cgroups");
+	/* As sd_booted(3) finds out. */
+	const struct host_cgroup_host host = { mountinfo,
+					       faccessat(AT_FDCWD, "/run/systemd/system/", F_OK,
+							 AT_SYMLINK_NOFOLLOW) == 0 };
+	return host_cgroup_plan_on(&host, cgroups_path, systemd, arena, ret, err);
+}
+
+/* A new cpuset has no CPUs and accepts no process; version 2 inherits by itself. */
+static void inherit_cpuset(const char *dir)
+{
+	static const char *const files[] = { "cpuset.cpus", "cpuset.mems" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		cleanup_free char *own = NULL, *parents = NULL;
+		char path[600], parent[600];
+
+		(void)snprintf(path, sizeof(path), "%s/%s", dir, files[i]);
+		(void)snprintf(parent, sizeof(parent), "%s/../%s", dir, files[i]);
+		if (io_read_file_at(AT_FDCWD, path, 4096, &own) > 1 ||
+		    io_read_file_at(AT_FDCWD, parent, 4096, &parents) <= 0)
+			continue;
+		/* A failure shows when the first process cannot join. */
+		(void)io_write_str_at(AT_FDCWD, path, parents);
+	}
+}
+
+/* Version 2: a controller works in a group only when every parent passes it on. */
+static void enable_controllers(const char *parent)
+{
+	static const char *const names[] = { "+cpu",  "+cpuset", "+memory",
+					     "+pids", "+io",	 "+hugetlb" };
+	char path[600];
+
+	(void)snprintf(path, sizeof(path), "%s/cgroup.subtree_control", parent);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		(void)io_write_str_at(AT_FDCWD, path,
+				      names[i]); /* one this host lacks is not missed */
+}
+
+static int make_dirs(const char *dir, const char *controllers)
+{
+	cleanup_free char *copy = strdup(dir);
+	bool cpuset = strstr(controllers, "cpuset");
+
+	if (!copy)
+		return -ENOMEM;
+	for (char *p = copy + 1;; p++) {
+		char c = *p;
+
+		if (c && c != '/')
+			continue;
+		*p = '\0';
+		if (mkdir(copy, 0755) < 0 && errno != EEXIST)
+			return -errno;
+		if (cpuset)
+			inherit_cpuset(copy);
+		if (c && !*controllers)
+			enable_controllers(copy);
+		*p = c;
+		if (!c)
+			return 0;
+	}
+}
+
+/**
+ * host_cgroup_settle() - let the cgroup live by the processes that were added
+ * @cg: cgroup
+ */
+void host_cgroup_settle(struct host_cgroup *cg)
+{
+	if (cg->scope)
+		systemd_scope_release(cg->scope);
+}
+
+/**
+ * host_cgroup_add() - move a process in
+ * @cg: cgroup
+ * @pid: process
+ *
+ * Return: 0 or the first -errno.
+ */
+int host_cgroup_add(struct host_cgroup *cg, pid_t pid)
+{
+	char text[16];
+	int len = snprintf(text, sizeof(text), "%d", (int)pid);
+
+	for (size_t i = 0; i < cg->nr; i++)
+		if (write(cg->procs_fds[i], text, (size_t)len) < 0)
+			return -errno;
+	return 0;
+}
+
+/* Rounds, since a process may fork while the list is read. */
+static int move_processes(const char *dir, int procs_fd)
+{
+	char path[600];
+
+	(void)snprintf(path, sizeof(path), "%s/cgroup.procs", dir);
+	for (unsigned round = 0; round < HOST_CGROUP_MOVE_ROUNDS; round++) {
+		cleanup_free char *pids = NULL;
+		char *save = NULL;
+		ssize_t n = io_read_file_at(AT_FDCWD, path, HOST_CGROUP_PROCS_MAX, &pids);
+
+		if (n <= 0)
+			return (int)n;
+		for (char *pid = strtok_r(pids, "\n", &save); pid;
+		     pid = strtok_r(NULL, "\n", &save))
+			if (write(procs_fd, pid, strlen(pid)) < 0 && errno != ESRCH)
+				return -errno;
+	}
+	return -EBUSY;
+}
+
+/**
+ * host_cgroup_move() - move all processes of one cgroup to another
+ * @from: cgroup
+ * @to: cgroup that was created, on the same hierarchies
+ * @err: names the directory that failed
+ *
+ * Return: 0 or -errno.
+ */
+int host_cgroup_move(const struct host_cgroup *from, struct host_cgroup *to, struct err *err)
+{
+	for (size_t i = 0; i < MIN(from->nr, to->nr); i++) {
+		int r = move_processes(from->dirs[i], to->procs_fds[i]);
+
+		if (r < 0)
+			return err_set_errno(err, r, "empty cgroup %s", from->dirs[i]);
+	}
+	return 0;
+}
+
+/**
+ * host_cgroup_close() - close what is open; the cgroup stays
+ * @cg: cgroup
+ */
+void host_cgroup_close(struct host_cgroup *cg)
+{
+	host_cgroup_settle(cg);
+	for (size_t i = 0; i < cg->nr; i++)
+		cg->procs_fds[i] = fd_close(cg->procs_fds[i]);
+}
+
+/* The hierarchy of a controller, or NULL; @ret_v2 says which interface its files have. */
+static const char *find_controller(const struct host_cgroup *cg, const char *controller,
+				   bool *ret_v2)
+{
+	size_t len = strlen(controller);
+
+	for (size_t i = 0; i < cg->nr; i++) {
+		*ret_v2 = !*cg->controllers[i];
+		if (*ret_v2)
+			return cg->dirs[i];
+		for (const char *p = cg->controllers[i]; p;
+		     p = strchr(p, ',') ? strchr(p, ',') + 1 : NULL)
+			if (strncmp(p, controller, len) == 0 && (p[len] == ',' || !p[len]))
+				return cg->dirs[i];
+	}
+	return NULL;
+}
+
+static int set_value(const struct host_cgroup *cg, const char *controller, const char *v1_file,
+		     const char *v2_file, const char *value, struct err *err)
+{
+	bool v2 = false;
+	const char *dir = find_controller(cg, controller, &v2);
+	char path[600];
+
+	if (!dir || !(v2 ? v2_file : v1_file))
+		return 0; /* the guest enforces it as well; the host's share is what this kernel offers */
+	(void)snprintf(path, sizeof(path), "%s/%s", dir, v2 ? v2_file : v1_file);
+	int r = io_write_str_at(AT_FDCWD, path, value);
+	return r < 0 ? err_set_errno(err, r, "set %s to %s", path, value) : 0;
+}
+
+/**
+ * host_cgroup_weight() - version 2's weight for version 1's shares
+ * @shares: 2 to 262144
+ *
+ * Return: 1 to 10000.
+ */
+uint64_t host_cgroup_weight(uint64_t shares)
+{
+	return 1 + (MAX(shares, 2UL) - 2) * 9999 / 262142;
+}
+
+/**
+ * host_cgroup_period() - what a CPU quota is counted in
+ * @cpu: limits
+ *
+ * Return: microseconds, the kernel's default where nothing is said.
+ */
+uint64_t host_cgroup_period(const struct oci_cpu *cpu)
+{
+	return cpu->period && *cpu->period ? *cpu->period : 100000;
+}
+
+static int limit_cpu(const struct host_cgroup *cg, const struct oci_cpu *cpu, struct err *err)
+{
+	char text[64];
+	uint64_t period = host_cgroup_period(cpu);
+	bool v2 = false;
+	int r = 0;
+
+	(void)find_controller(cg, "cpu", &v2);
+	if (cpu->shares && *cpu->shares) {
+		(void)snprintf(text, sizeof(text), "%" PRIu64,
+			       v2 ? host_cgroup_weight(*cpu->shares) : *cpu->shares);
+		r = set_value(cg, "cpu", "cpu.shares", "cpu.weight", text, err);
+	}
+	if (r >= 0 && cpu->quota && *cpu->quota != 0) {
+		if (v2 && *cpu->quota < 0)
+			(void)snprintf(text, sizeof(text), "max %" PRIu64, period);
+		else if (v2)
+			(void)snprintf(text, sizeof(text), "%" PRId64 " %" PRIu64, *cpu->quota,
+				       period);
+		else
+			(void)snprintf(text, sizeof(text), "%" PRId64, *cpu->quota);
+		char period_text[32];
+		(void)snprintf(period_text, sizeof(period_text), "%" PRIu64, period);
+		r = set_value(cg, "cpu", "cpu.cfs_period_us", NULL, period_text, err);
+		if (r >= 0)
+			r = set_value(cg, "cpu", "cpu.cfs_quota_us", "cpu.max", text, err);
+	}
+	if (r >= 0 && !str_empty(cpu->cpus))
+		r = set_value(cg, "cpuset", "cpuset.cpus", "cpuset.cpus", cpu->cpus, err);
+	if (r >= 0 && !str_empty(cpu->mems))
+		r = set_value(cg, "cpuset", "cpuset.mems", "cpuset.mems", cpu->mems, err);
+	return r;
+}
+
+static int write_limits(const struct host_cgroup *cg, const struct oci_resources *resources,
+			struct err *err)
+{
+	char text[32];
+	int r = 0;
+
+	if (!resources)
+		return 0;
+	if (resources->memory && resources->memory->limit && *resources->memory->limit > 0) {
+		(void)snprintf(text, sizeof(text), "%" PRId64, *resources->memory->limit);
+		r = set_value(cg, "memory", "memory.limit_in_bytes", "memory.max", text, err);
+	}
+	if (r >= 0 && resources->cpu)
+		r = limit_cpu(cg, resources->cpu, err);
+	return r;
+}
+
+/* Version 2's tree is systemd's; of version 1's it makes those of the controllers it knows. */
+static int open_procs(struct host_cgroup *cg, struct err *err)
+{
+	for (size_t i = 0; i < cg->nr; i++) {
+		bool v2 = !*cg->controllers[i] || str_eq(cg->controllers[i], HOST_CGROUP_BARE);
+		char path[600];
+		int r = cg->scope && v2 ? 0 : make_dirs(cg->dirs[i], cg->controllers[i]);
+
+		if (r < 0)
+			return err_set_errno(err, r, "create cgroup %s", cg->dirs[i]);
+		(void)snprintf(path, sizeof(path), "%s/cgroup.procs", cg->dirs[i]);
+		cg->procs_fds[i] = neg_errno(open(path, O_WRONLY | O_CLOEXEC));
+		if (cg->procs_fds[i] < 0)
+			return err_set_errno(err, cg->procs_fds[i], "open %s", path);
+	}
+	return 0;
+}
+
+/**
+ * host_cgroup_create() - make the planned cgroup
+ * @cg: plan
+ * @resources: its limits, see host_cgroup_limit()
+ * @err: names what failed
+ *
+ * systemd keeps a scope only while there are processes in it: until host_cgroup_settle() there is
+ * one.
+ *
+ * Return: 0 or -errno; close with host_cgroup_close() either way.
+ */
+int host_cgroup_create(struct host_cgroup *cg, const struct oci_resources *resources,
+		       struct err *err)
+{
+	int r = cg->scope ? systemd_scope_start(cg->scope, resources, err) : 0;
+
+	if (r >= 0)
+		r = open_procs(cg, err);
+	return r < 0 ? r : write_limits(cg, resources, err);
+}
+
+/**
+ * host_cgroup_limit() - apply a container's new limits to the whole VM
+ * @cg: cgroup
+ * @resources: limits; process counts are the guest's business, since QEMU's threads are not the
+ *	container's
+ * @err: names the file and value that failed
+ *
+ * systemd has to know of them, or it would restore its own; the files then get the exact values,
+ * and those that are none of systemd's.
+ *
+ * Return: 0 or -errno.
+ */
+int host_cgroup_limit(struct host_cgroup *cg, const struct oci_resources *resources,
+		      struct err *err)
+{
+	int r = cg->scope ? systemd_scope_limit(cg->scope, resources, err) : 0;
+
+	return r < 0 ? r : write_limits(cg, resources, err);
+}
+
+/**
+ * host_cgroup_exhaust() - leave little memory to take
+ * @cg: cgroup
+ * @err: names the file that failed; -ENOENT when there is no memory controller
+ *
+ * Return: 0 or -errno.
+ */
+int host_cgroup_exhaust(struct host_cgroup *cg, struct err *err)
+{
+	cleanup_free char *usage = NULL;
+	bool v2 = false;
+	const char *dir = find_controller(cg, "memory", &v2);
+	char path[600], text[32];
+
+	if (!dir)
+		return err_set(err, ENOENT, "no memory controller");
+	(void)snprintf(path, sizeof(path), "%s/%s", dir,
+		       v2 ? "memory.current" : "memory.usage_in_bytes");
+	ssize_t n = io_read_file_at(AT_FDCWD, path, 64, &usage);
+	if (n < 0)
+		return err_set_errno(err, (int)n, "read %s", path);
+	(void)snprintf(text, sizeof(text), "%llu",
+		       strtoull(usage, NULL, 10) + HOST_CGROUP_EXHAUST_BYTES);
+	return set_value(cg, "memory", "memory.limit_in_bytes", "memory.max", text, err);
+}
+
+static int remove_dir(const char *dir, uint64_t deadline_ns)
+{
+	while (rmdir(dir) < 0) {
+		if (errno == ENOENT)
+			return 0;
+		if (errno != EBUSY || loop_now_ns() >= deadline_ns)
+			return -errno;
+		/* There is no event for "the last process has left" that works on version 1. */
+		int r = fiber_sleep_until(loop_deadline_ms(HOST_CGROUP_RETRY_MS));
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/**
+ * host_cgroup_remove_dirs() - remove a cgroup from every hierarchy
+ * @dirs: its directories
+ * @nr: number of them
+ *
+ * Return: 0 also when it was gone, or the first -errno.
+ */
+int host_cgroup_remove_dirs(char *const *dirs, size_t nr)
+{
+	uint64_t deadline_ns = loop_deadline_ms(HOST_CGROUP_REMOVE_MS);
+	int first = 0;
+
+	for (size_t i = 0; i < nr; i++) {
+		int r = remove_dir(dirs[i], deadline_ns);
+
+		if (r < 0 && first == 0)
+			first = r;
+	}
+	return first;
+}
+
+/**
+ * host_cgroup_remove() - remove a cgroup that was made
+ * @cg: cgroup, closed
+ * @err: filled on failure
+ *
+ * Return: 0 also when it was gone, or -errno.
+ */
+int host_cgroup_remove(const struct host_cgroup *cg, struct err *err)
+{
+	int r = cg->scope ? systemd_scope_stop(cg->scope->name, err) : 0;
+
+	if (r < 0)
+		return r;
+	r = host_cgroup_remove_dirs(cg->dirs, cg->nr);
+	return r < 0 ? err_set_errno(err, r, "remove cgroup %s", cg->dirs[0]) : 0;
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A container of a sandbox: its bundle, what it shares with the guest, its processes.
+ */
+#pragma once
+
+#include "common/arena.h"
+#include "common/err.h"
+#include "common/fiber.h"
+#include "common/list.h"
+#include "oci/oci_spec.h"
+#include "sandbox/core/process.h"
+
+struct sandbox;
+struct containerd_mount;
+struct agent_storage;
+struct pid_thread;
+
+/* How a container comes into being; everything is borrowed for the call. */
+struct sb_container_params {
+	const char *id;
+	const char *bundle;		       /* absolute path */
+	struct sb_process_io io;	       /* taken over, also on failure */
+	uint32_t host_pid;		       /* of the stand-in; 0: the VMM's */
+	void *user;			       /* stored in the first process */
+	const struct containerd_mount *rootfs; /* to be mounted at the bundle's rootfs first */
+	size_t nr_rootfs;
+};
+
+/* What it may use; 0: no limit. */
+struct sb_limits {
+	uint64_t memory; /* bytes */
+	uint64_t cpu;	 /* thousandths of one */
+};
+
+/* A volume of a pod, shared for one container or for several. */
+struct sb_volume {
+	const char *path; /* on the host; "": a subPath, whose paths differ */
+	dev_t dev;
+	ino_t ino;
+	unsigned flags;	  /* enum share_flag */
+	const char *name; /* below the shared tree */
+};
+
+/* A disk that was plugged for a container. */
+struct sb_disk {
+	const char *id; /* the VM's name for it */
+	const char *guest_path;
+	dev_t dev;
+	ino_t ino;
+	bool shareable; /* read-only: other containers may have it too */
+};
+
+struct sb_container {
+	struct list node; /* in sandbox->containers */
+	struct sandbox *sandbox;
+	struct arena *arena;
+	const char *id, *bundle;
+	struct oci_spec *spec; /* as the manager wrote it */
+	struct sb_process *init;
+	struct pid_thread *pid_thread; /* NULL: its number is another process's */
+	struct list execs;	       /* struct sb_process */
+	struct fiber_mutex
+		lock; /* one life-cycle call at a time; never held while waiting for an exit */
+	struct strv shares;	   /* names below the shared tree */
+	struct sb_volume *volumes; /* those of them that other containers may share */
+	size_t nr_volumes;
+	struct sb_disk *disks;
+	size_t nr_disks;
+	struct agent_storage *storages; /* what the agent is to mount for it */
+	size_t nr_storages;
+	char *rootfs_mount;	  /* mounted by us, absolute; NULL: none */
+	const char *guest_rootfs; /* on disks: the guest's path; NULL: it is shared */
+	struct sb_limits limits;
+	bool in_guest; /* the agent knows it */
+	bool paused, oom_killed, deleted;
+	struct timespec created_at;
+};
+
+struct sb_container *sb_container_find(struct sandbox *sb, const char *id);
+bool sb_container_pid_is_pinned(const struct sb_container *ctr);
+const struct sb_container *sb_container_pid_target(const struct sb_container *ctr);
+int sb_container_add_storage(struct sb_container *ctr,
+			     const struct agent_storage *storage) must_check;
+struct sb_process *sb_container_find_process(struct sb_container *ctr, const char *exec_id);
+
+/* All in fibers. Create returns with the new container's lock held. */
+int sb_container_create(struct sandbox *sb, const struct sb_container_params *params,
+			struct sb_container **ret, struct err *err) must_check;
+int sb_container_start(struct sb_container *ctr, struct err *err) must_check;
+int sb_container_pause(struct sb_container *ctr, bool pause, struct err *err) must_check;
+int sb_container_update(struct sb_container *ctr, const struct oci_resources *resources,
+			struct err *err) must_check;
+int sb_container_delete(struct sb_container *ctr, struct err *err) must_check;
+
+/*
+ * @process_json is the OCI process object. The exec is CREATED then; sb_container_start_exec() runs
+ * it.
+ */
+int sb_container_add_exec(struct sb_container *ctr, const char *exec_id, const char *process_json,
+			  size_t len, struct sb_process_io io, struct sb_process **ret,
+			  struct err *err) must_check;
+int sb_container_start_exec(struct sb_container *ctr, struct sb_process *exec,
+			    struct err *err) must_check;
+int sb_container_delete_exec(struct sb_container *ctr, struct sb_process *exec,
+			     struct err *err) must_check;

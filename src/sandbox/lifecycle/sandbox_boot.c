@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The start of a sandbox, top to bottom: helpers, network, VM, agent. Everything is connected
+ * through inherited descriptors; no step polls for a path to appear.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "common/fd.h"
+#include "host/kvm_probe.h"
+#include "common/log.h"
+#include "common/str.h"
+#include "kata/guest.h"
+#include "oci/hooks.h"
+#include "paths.h"
+#include "sandbox/lifecycle/agent_client.h"
+#include "sandbox/core/pid_thread.h"
+#include "sandbox/network/loopback.h"
+#include "sandbox/network/network.h"
+#include "sandbox/lifecycle/sandbox_cgroup.h"
+#include "sandbox/lifecycle/sandbox_record.h"
+#include "sandbox/core/sandbox.h"
+#include "sandbox/hypervisor/vm_config.h"
+
+#define SANDBOX_VSOCK_NAME "vsock.sock"
+#define SANDBOX_DEVICES_MAX 16
+
+/* Descriptors that live only while the VM is being made. */
+struct boot {
+	struct sandbox *sb;
+	uint64_t deadline_ns;
+	int virtiofs_fd, vsock_fd;
+	struct vm_device devices[SANDBOX_DEVICES_MAX];
+	size_t nr_devices;
+};
+
+/**
+ * sandbox_step() - note what a start is doing now
+ * @sb: sandbox
+ * @step: static string that completes "while ..."
+ */
+void sandbox_step(struct sandbox *sb, const char *step)
+{
+	sb->step = step;
+	timeline_mark(&sb->timeline, step);
+}
+
+static const char *const fs_cache_names[] = {
+	[CONFIG_FS_CACHE_AUTO] = "auto",
+	[CONFIG_FS_CACHE_NEVER] = "never",
+	[CONFIG_FS_CACHE_METADATA] = "metadata",
+	[CONFIG_FS_CACHE_ALWAYS] = "always",
+};
+
+static int start_virtiofsd(struct boot *boot, struct err *err)
+{
+	struct sandbox *sb = boot->sb;
+	const struct config_hypervisor *hc = &sb->config->hypervisor;
+	struct virtiofsd_config config = {
+		.path = hc->virtio_fs_daemon,
+		.source = sb->share.path,
+		.cache = fs_cache_names[hc->virtio_fs_cache],
+		.extra_args = (const char *const *)hc->virtio_fs_extra_args.v,
+		.nr_extra_args = hc->virtio_fs_extra_args.nr,
+		.cgroup_fds = sb->cgroup.procs_fds,
+		.nr_cgroup_fds = sb->cgroup.nr,
+	};
+	int r = virtiofsd_start(sb->loop, &config, &sb->virtiofsd, &boot->virtiofs_fd, err);
+
+	if (r < 0)
+		return r;
+	r = sandbox_watch_virtiofsd(sb);
+	if (r < 0)
+		return err_set_errno(err, r, "watch virtiofsd");
+	struct vm_device *dev = &boot->devices[boot->nr_devices++];
+	*dev = (struct vm_device){
+		.type = VM_DEVICE_FS,
+		.id = "fs-shared",
+		.fs = { .fd = boot->virtiofs_fd,
+			.tag = KATA_SHARED_TAG,
+			.queue_size = hc->virtio_fs_queue_size },
+	};
+	return 0;
+}
+
+/* Where no virtiofsd exists: slower, but QEMU serves it by itself. */
+static void share_by_9p(struct boot *boot)
+{
+	struct vm_device *dev = &boot->devices[boot->nr_devices++];
+
+	*dev = (struct vm_device){
+		.type = VM_DEVICE_9P,
+		.id = "fs-shared",
+		.p9 = { .tag = KATA_SHARED_TAG, .path = boot->sb->share.path },
+	};
+}
+
+static int share_files(struct boot *boot, struct err *err)
+{
+	struct sandbox *sb = boot->sb;
+	const struct config_hypervisor *hc = &sb->config->hypervisor;
+	int r = share_init(&sb->share, sb->state_dir, err);
+
+	if (r < 0)
+		return r;
+	if (hc->shared_fs == CONFIG_SHARED_FS_NONE)
+		return err_set(err, ENOTSUP,
+			       "shared_fs = \"none\": not supported: root file systems are shared");
+	sb->shared_by_9p = hc->shared_fs == CONFIG_SHARED_FS_VIRTIO_9P || !*hc->virtio_fs_daemon;
+	if (!sb->shared_by_9p)
+		return start_virtiofsd(boot, err);
+	if (hc->shared_fs == CONFIG_SHARED_FS_VIRTIO_FS)
+		log_warn("no virtiofsd was found: sharing files by 9p, which is slow");
+	share_by_9p(boot);
+	return 0;
+}
+
+static int listen_in_state_dir(struct sandbox *sb, struct err *err)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	char *path = arena_printf(sb->arena, "%s/" SANDBOX_VSOCK_NAME, sb->state_dir);
+	cleanup_close int dir = neg_errno(open(sb->state_dir, O_PATH | O_DIRECTORY | O_CLOEXEC));
+
+	if (dir < 0 || !path)
+		return err_set_errno(err, dir < 0 ? dir : -ENOMEM, "open %s", sb->state_dir);
+	cleanup_close int fd =
+		neg_errno(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+	if (fd < 0)
+		return err_set_errno(err, fd, "socket");
+	/* State directories may be deeper than a socket address is long. */
+	(void)snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d/" SANDBOX_VSOCK_NAME,
+		       dir);
+	(void)unlink(path); /* a socket of a shim that was killed */
+	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 || listen(fd, 128) < 0)
+		return err_set_errno(err, -errno, "listen on %s", path);
+	sb->vsock_dir_fd = TAKE_FD(dir);
+	sb->vsock.kind = VSOCK_HYBRID;
+	sb->vsock.path =
+		arena_printf(sb->arena, "/proc/self/fd/%d/" SANDBOX_VSOCK_NAME, sb->vsock_dir_fd);
+	return sb->vsock.path ? TAKE_FD(fd) : err_set(err, ENOMEM, "out of memory");
+}
+
+/* Beside this program in a build folder, in libexec when installed. */
+static char *proxy_path(struct sandbox *sb)
+{
+	char self[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	char *slash = n > 0 ? memrchr(self, '/', (size_t)n) : NULL;
+	char *path = slash ? arena_printf(sb->arena, "%.*s/kata-proxy", (int)(slash - self), self)
+			   : NULL;
+
+	if (path && access(path, X_OK) == 0)
+		return path;
+	path = arena_strdup(sb->arena, KATA_LIBEXECDIR "/kata-proxy");
+	return path && access(path, X_OK) == 0 ? path : NULL;
+}
+
+static int start_proxy(struct boot *boot, struct err *err)
+{
+	struct sandbox *sb = boot->sb;
+	int pair[2];
+
+	cleanup_close int listen_fd = listen_in_state_dir(sb, err);
+	if (listen_fd < 0)
+		return listen_fd;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_set_errno(err, -errno, "socketpair");
+	cleanup_close int proxy_end = pair[1];
+	boot->vsock_fd = pair[0];
+	char *argv[] = { (char *)"kata-proxy", (char *)"--vhost-fd",
+			 (char *)"3",	       (char *)"--listen-fd",
+			 (char *)"4",	       (char *)"--cid",
+			 (char *)"3",	       NULL };
+	struct proc_fd fds[] = { { proxy_end, 3 }, { listen_fd, 4 }, { STDERR_FILENO, 2 } };
+	char *path = proxy_path(sb);
+	if (!path)
+		return err_set(err, ENOENT,
+			       "kata-proxy is neither beside this program nor in " KATA_LIBEXECDIR);
+	struct proc_spec spec = {
+		.path = path,
+		.argv = argv,
+		.fds = fds,
+		.nr_fds = ARRAY_SIZE(fds),
+		.netns_fd = -1,
+		.die_with_parent = true,
+		.cwd = "/",
+		.cgroup_fds = sb->cgroup.procs_fds,
+		.nr_cgroup_fds = sb->cgroup.nr,
+	};
+	int r = proc_spawn(&spec, &sb->proxy, err);
+	if (r < 0)
+		return r;
+	r = sandbox_watch_proxy(sb);
+	return r < 0 ? err_set_errno(err, r, "watch kata-proxy") : 0;
+}
+
+static int add_vsock(struct boot *boot, struct err *err)
+{
+	struct sandbox *sb = boot->sb;
+	struct vm_device *dev = &boot->devices[boot->nr_devices++];
+	struct err ignored = ERR_NULL;
+	uint32_t cid = 0;
+
+	*dev = (struct vm_device){ .type = VM_DEVICE_VSOCK, .id = "vsock" };
+	boot->vsock_fd = vsock_claim_cid(&cid, &ignored);
+	if (boot->vsock_fd >= 0) {
+		sb->vsock = (struct vsock_addr){ .kind = VSOCK_KERNEL, .cid = cid };
+		dev->vsock = (struct vm_vsock){ .fd = boot->vsock_fd, .cid = cid };
+		return 0;
+	}
+	log_debug("no kernel vsock (%s): using kata-proxy", ignored.text);
+	int r = start_proxy(boot, err);
+	dev->vsock =
+		(struct vm_vsock){ .vhost_user = true, .fd = boot->vsock_fd, .cid = VM_GUEST_CID };
+	return r;
+}
+
+static int choose_accel(struct sandbox *sb, enum vm_accel *ret, struct err *err)
+{
+	struct kvm_probe probe = { 0 };
+	static const char *const names[] = {
+		[CONFIG_ACCEL_AUTO] = "auto",
+		[CONFIG_ACCEL_KVM] = "kvm",
+		[CONFIG_ACCEL_TCG] = "tcg",
+	};
+	const char *setting = names[sb->config->hypervisor.accel];
+
+	if (!str_eq(setting, "tcg"))
+		kvm_probe_run("/dev/kvm", &probe);
+	int r = kvm_probe_choose(setting, &probe, err);
+	if (r < 0)
+		return r;
+	if (r == 0 && !str_eq(setting, "tcg"))
+		log_warn("KVM is not usable here (%s): the VM is emulated by TCG, which is slow",
+			 probe.detail);
+	*ret = r ? VM_ACCEL_KVM : VM_ACCEL_TCG;
+	return 0;
+}
+
+static int prepare_network(struct boot *boot, unsigned vcpus, struct err *err)
+{
+	struct sandbox *sb = boot->sb;
+	const struct config *config = sb->config;
+	struct network_params params = {
+		.netns_fd = sb->netns_fd,
+		.joined = sb->netns_joined,
+		.model = config->runtime.internetworking_model,
+		.nr_queues = config->hypervisor.network_queues ? config->hypervisor.network_queues
+							       : vcpus,
+		.rx_rate = config->hypervisor.rx_rate_limiter_max_rate,
+		.tx_rate = config->hypervisor.tx_rate_limiter_max_rate,
+		.vhost = !config->hypervisor.disable_vhost_net,
+	};
+
+	if (sb->netns_fd < 0)
+		return 0;
+	int r = network_new(sb->loop, &params, &sb->network, err);
+	if (r < 0)
+		return r;
+	boot->nr_devices += network_devices(sb->network, boot->devices + boot->nr_devices,
+					    SANDBOX_DEVICES_MAX - boot->nr_devices);
+	return 0;
+}
+
+static int start_vm(struct boot *boot, struct err *err)
+{
+	struct sandbox *sb = boot->sb;
+	struct vm_config vm = VM_CONFIG_NULL;
+	int r = choose_accel(sb, &vm.accel, err);
+
+	if (r < 0)
+		return r;
+	sb->accel = vm.accel;
+	sandbox_vm_config(sb, &vm);
+	r = sandbox_size_vm(sb, vm.accel, &vm, err);
+	if (r < 0)
+		return r;
+	sb->max_vcpus = vm.max_vcpus;
+	sandbox_step(sb, "preparing the network");
+	r = prepare_network(boot, vm.vcpus, err);
+	if (r < 0)
+		return r;
+	sandbox_step(sb, "starting the VM");
+	vm.devices = boot->devices;
+	vm.nr_devices = boot->nr_devices;
+	r = hypervisor_create("qemu", sb->loop, &vm, sandbox_on_vm_event, sb, &sb->hv, err);
+	if (r >= 0)
+		r = hypervisor_start(sb->hv, boot->deadline_ns, err);
+	if (r < 0)
+		return r;
+	network_find_devices(sb->network, boot->devices, boot->nr_devices);
+	struct vm_info *info = arena_alloc(sb->arena, sizeof(*info));
+	if (!info)
+		return err_set(err, ENOMEM, "out of memory");
+	r = hypervisor_info(sb->hv, info, boot->deadline_ns, err);
+	sb->vmm_pid = info->pid;
+	return r;
+}
+
+static int run_hooks(struct sandbox *sb, struct err *err)
+{
+	struct hook_owner owner = { sb->spec, sb->first_id, sb->bundle, sb->host_pid,
+				    sb->state_fd };
+	struct pid_thread *holder = NULL;
+	int r = 0;
+
+	/* Hooks that make the network find it by the number of a process, and there is none yet. */
+	if (!owner.pid && sb->netns_fd >= 0 && sb->spec->hooks)
+		r = pid_thread_new(sb->netns_fd, &holder);
+	if (r < 0)
+		return err_set_errno(err, r, "enter the network namespace");
+	if (holder)
+		owner.pid = (uint32_t)pid_thread_pid(holder);
+	sb->hooks_begun = true;
+	r = hooks_run_early(&owner, err);
+	(void)pid_thread_free(holder);
+	return r;
+}
+
+static int prepare_cgroup(struct sandbox *sb, struct err *err)
+{
+	const struct oci_linux *linux_ = sb->spec->linux_;
+	int r = sandbox_cgroup_plan(sb, sb->id, sb->spec, &sb->cgroup, err);
+
+	if (r >= 0)
+		r = sandbox_record_write(sb, err);
+	if (r >= 0)
+		r = host_cgroup_create(&sb->cgroup, linux_ ? linux_->resources : NULL, err);
+	if (r >= 0 && sb->host_pid) {
+		r = host_cgroup_add(&sb->cgroup, (pid_t)sb->host_pid);
+		if (r < 0)
+			return err_set_errno(err, r, "move process %u into its cgroup",
+					     sb->host_pid);
+	}
+	return r;
+}
+
+/* Only PortForward misses it, and says so. */
+static void serve_loopback(struct sandbox *sb)
+{
+	struct err err = ERR_NULL;
+
+	if (loopback_serve(sb, &err) < 0)
+		log_info("ports of the guest's loopback cannot be forwarded: %s", err.text);
+}
+
+static int boot_steps(struct boot *boot, struct err *err)
+{
+	struct sandbox *sb = boot->sb;
+	int r;
+
+	sandbox_step(sb, "preparing the host's cgroup");
+	r = prepare_cgroup(sb, err);
+	if (r < 0)
+		return r;
+	sandbox_step(sb, "sharing the file system");
+	r = share_files(boot, err);
+	if (r < 0)
+		return r;
+	sandbox_step(sb, "preparing vsock");
+	r = add_vsock(boot, err);
+	if (r < 0)
+		return r;
+	sandbox_step(sb, "running hooks");
+	r = run_hooks(sb, err);
+	if (r < 0)
+		return r;
+	r = start_vm(boot, err);
+	if (r < 0)
+		return r;
+	host_cgroup_settle(&sb->cgroup);
+	sandbox_step(sb, "waiting for the guest's agent");
+	r = agent_client_connect(sb, boot->deadline_ns, err);
+	if (r < 0)
+		return r;
+	sandbox_step(sb, "creating the sandbox in the guest");
+	r = agent_client_create_sandbox(sb, boot->deadline_ns, err);
+	if (r < 0)
+		return r;
+	sandbox_step(sb, "configuring the guest's network");
+	r = network_configure_guest(sb->network, sb->agent, boot->deadline_ns, err);
+	if (r >= 0)
+		r = network_watch(sb->network, sb->hv, sb->agent, err);
+	if (r < 0)
+		return r;
+	serve_loopback(sb);
+	r = agent_client_watch_oom(sb);
+	return r < 0 ? err_set_errno(err, r, "watch memory of the guest") : 0;
+}
+
+/**
+ * sandbox_boot() - start everything a sandbox needs
+ * @sb: sandbox with its parameters and configuration
+ * @deadline_ns: absolute time for the whole start
+ * @err: filled on failure; sb->step says during what
+ *
+ * What was started before a failure is left to sandbox_shut_down().
+ *
+ * Return: 0 or -errno.
+ */
+int sandbox_boot(struct sandbox *sb, uint64_t deadline_ns, struct err *err)
+{
+	struct boot boot = {
+		.sb = sb, .deadline_ns = deadline_ns, .virtiofs_fd = -1, .vsock_fd = -1
+	};
+	int r = boot_steps(&boot, err);
+
+	/* QEMU has its duplicates by now. */
+	(void)fd_close(boot.virtiofs_fd);
+	(void)fd_close(boot.vsock_fd);
+	return r;
+}

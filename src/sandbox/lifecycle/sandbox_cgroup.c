@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A sandbox lives in the host cgroup of the container it was made for. When that one leaves before
+ * others that joined the VM, its cgroup is to go with it, as managers expect, and to be free for
+ * the container's next life: the VM moves to the cgroup of one that stays. No limits are set there:
+ * the guest's own cgroups hold what each container may use, in a VM that does not grow by the move.
+ */
+#include "sandbox/lifecycle/sandbox_cgroup.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "common/str.h"
+#include "sandbox/core/container.h"
+#include "sandbox/cgroup/host_cgroup.h"
+#include "sandbox/core/sandbox.h"
+#include "sandbox/lifecycle/sandbox_record.h"
+
+/**
+ * sandbox_cgroup_plan() - decide where the cgroup of a sandbox is
+ * @sb: sandbox; its arena holds the strings
+ * @id: container whose cgroup it is to be
+ * @spec: of that container
+ * @ret: receives the plan
+ * @err: filled on failure
+ *
+ * Return: 0 or -errno.
+ */
+int sandbox_cgroup_plan(struct sandbox *sb, const char *id, const struct oci_spec *spec,
+			struct host_cgroup *ret, struct err *err)
+{
+	const char *path = spec->linux_ ? spec->linux_->cgroups_path : NULL;
+
+	if (str_empty(path))
+		path = arena_printf(sb->arena,
+				    sb->systemd_cgroup ? "system.slice:kata:%s" : "/kata/%s", id);
+	int r = path ? host_cgroup_plan(path, sb->systemd_cgroup, sb->arena, ret, err)
+		     : err_set(err, ENOMEM, "out of memory");
+	if (r < 0)
+		return r;
+	sb->cgroup_owner = arena_strdup(sb->arena, id);
+	return sb->cgroup_owner ? 0 : err_set(err, ENOMEM, "out of memory");
+}
+
+static struct sb_container *find_remaining(const struct sb_container *leaving)
+{
+	list_for_each(node, &leaving->sandbox->containers) {
+		struct sb_container *ctr = list_entry(node, struct sb_container, node);
+
+		if (ctr != leaving && ctr->spec && ctr->init->state != SB_PROCESS_STATE_STOPPED)
+			return ctr;
+	}
+	return NULL;
+}
+
+/* Both cgroups are recorded while both are there. */
+static int move_to(struct sandbox *sb, const struct sb_container *heir, struct err *err)
+{
+	pid_t pid = (pid_t)heir->init->host_pid; /* the heir may go while systemd is waited for */
+	int r = sandbox_cgroup_plan(sb, heir->id, heir->spec, &sb->cgroup, err);
+
+	if (r >= 0)
+		r = sandbox_record_write(sb, err);
+	if (r >= 0)
+		r = host_cgroup_create(&sb->cgroup, NULL, err);
+	if (r >= 0)
+		r = host_cgroup_move(&sb->former_cgroup, &sb->cgroup, err);
+	if (r >= 0)
+		r = host_cgroup_add(&sb->cgroup, pid);
+	if (r >= 0)
+		host_cgroup_settle(&sb->cgroup);
+	return r;
+}
+
+/**
+ * sandbox_cgroup_leave() - move the VM out of a container's cgroup, which then goes
+ * @ctr: container that is about to go
+ *
+ * Nothing happens when nobody else lives in the VM, when its cgroup is another's, or while it leaves
+ * one already: what remains goes with the VM. The cgroups of a pod with annotations are its
+ * manager's.
+ */
+void sandbox_cgroup_leave(struct sb_container *ctr)
+{
+	struct sandbox *sb = ctr->sandbox;
+	const struct sb_container *heir = find_remaining(ctr);
+	struct err err = ERR_NULL;
+
+	if (sb->pod || !heir || !str_eq(sb->cgroup_owner, ctr->id) || !sb->cgroup.nr ||
+	    sb->former_cgroup.nr || sb->state != SANDBOX_STATE_RUNNING)
+		return;
+	sb->former_cgroup = sb->cgroup;
+	sb->cgroup = HOST_CGROUP_NULL;
+	int r = move_to(sb, heir, &err);
+	if (r >= 0) {
+		host_cgroup_close(&sb->former_cgroup);
+		r = host_cgroup_remove(&sb->former_cgroup, &err);
+	}
+	if (r >= 0) {
+		sb->former_cgroup = HOST_CGROUP_NULL;
+		r = sandbox_record_write(sb, &err);
+	}
+	if (r < 0)
+		log_warn("move the VM from the cgroup of container %s to that of %s: %s", ctr->id,
+			 sb->cgroup_owner, err.code ? err.text : strerror(-r));
+}

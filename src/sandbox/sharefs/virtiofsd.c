@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * DOC: Two programs called virtiofsd
+ *
+ * QEMU up to 7.2 came with one in C, whose options are FUSE-style ("-o cache=auto"); the separate
+ * one in Rust has long options. Both are driven with a listening socket that is made and connected
+ * to right here: QEMU gets the connected end, so it never waits for a path to appear and no path
+ * exists. Both confine themselves (own mount, pid and network namespace, seccomp); mounts made
+ * later below the exported directory reach them because theirs is a slave of ours.
+ *
+ * Files are created with the user and group ids of who creates them in the guest, but the protocol
+ * does not tell the supplementary groups. The guest's kernel has checked the permissions by all of
+ * them, so virtiofsd keeps its capabilities while it creates: otherwise a volume that belongs to a
+ * pod's fsGroup could not be written.
+ */
+#include "sandbox/sharefs/virtiofsd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "common/argv.h"
+#include "common/fd.h"
+#include "common/fiber.h"
+#include "common/log.h"
+#include "common/str.h"
+#include "sandbox/hypervisor/output_ring.h"
+#include "sandbox/hypervisor/tool.h"
+
+#define LISTEN_FD 3
+#define OUTPUT_KEEP 4096
+#define PROBE_MS 3000
+#define KILL_MS 5000
+#define FUSE_MARK "FUSE kernel interface version" /* only the one in C prints it */
+
+/* Modes of the configuration in each program's words; the one in C knows no "metadata". */
+static const struct {
+	const char *name, *c, *rust;
+} cache_modes[] = {
+	{ "never", "none", "never" },
+	{ "metadata", "auto", "metadata" },
+	{ "auto", "auto", "auto" },
+	{ "always", "always", "always" },
+};
+
+/**
+ * virtiofsd_probe() - which virtiofsd is it
+ * @path: binary
+ * @ret_kind: receives the kind
+ * @ret_version: receives the version as text; may be NULL
+ * @len: size of @ret_version
+ * @err: filled on failure
+ *
+ * Runs in a fiber; takes some milliseconds.
+ *
+ * Return: 0, -EINVAL for some other program, or -errno.
+ */
+int virtiofsd_probe(const char *path, enum virtiofsd_kind *ret_kind, char *ret_version, size_t len,
+		    struct err *err)
+{
+	const char *version;
+	char text[512];
+	int r = tool_output(path, "--version", text, sizeof(text), loop_deadline_ms(PROBE_MS), err);
+
+	if (r < 0)
+		return r;
+	/* "virtiofsd version 7.2.22 (...)", "virtiofsd 1.10.0", "virtiofsd backend 1.4.0" */
+	version = str_skip_prefix(text, "virtiofsd ");
+	if (!version)
+		return err_set(err, EINVAL, "%s is not virtiofsd: it calls itself \"%.40s\"", path,
+			       text);
+	version += strcspn(version, "0123456789\n");
+	*ret_kind = strstr(text, FUSE_MARK) ? VIRTIOFSD_C : VIRTIOFSD_RUST;
+	if (ret_version)
+		(void)snprintf(ret_version, len, "%.*s", (int)strcspn(version, " \n"), version);
+	return 0;
+}
+
+/* FUSE-style options end at a comma; one that belongs to the path is written with a backslash. */
+static void add_c_source(struct argv *args, const char *path)
+{
+	cleanup_strbuf struct strbuf text = STRBUF_NULL;
+	int r = strbuf_puts(&text, "source=");
+
+	for (; r >= 0 && *path; path++) {
+		if (*path == ',' || *path == '\\')
+			r = strbuf_puts(&text, "\\");
+		if (r >= 0)
+			r = strbuf_add(&text, path, 1);
+	}
+	argv_fail(args, r);
+	argv_add2(args, "-o", text.data);
+}
+
+static void build_c(struct argv *args, const struct virtiofsd_config *config, size_t cache,
+		    int listen_fd)
+{
+	argv_addf(args, "--fd=%d", listen_fd);
+	argv_add(args, "-f");
+	add_c_source(args, config->source);
+	argv_add(args, "-o");
+	argv_addf(args,
+		  "sandbox=namespace,cache=%s,%s,%s,no_writeback,no_posix_lock,no_flock,announce_"
+		  "submounts,log_level=%s",
+		  cache_modes[cache].c, config->no_xattr ? "no_xattr" : "xattr",
+		  config->posix_acl && !config->no_xattr ? "posix_acl" : "no_posix_acl",
+		  config->debug ? "info" : "err");
+	argv_add(args, "--thread-pool-size=1");
+}
+
+static void build_rust(struct argv *args, const struct virtiofsd_config *config, size_t cache,
+		       int listen_fd)
+{
+	argv_addf(args, "--fd=%d", listen_fd);
+	argv_add(args, "--shared-dir");
+	argv_add(args, config->source);
+	argv_addf(args, "--cache=%s", cache_modes[cache].rust);
+	argv_add(args, "--sandbox=namespace");
+	argv_add(args, "--announce-submounts");
+	argv_add(args, "--thread-pool-size=1");
+	if (!config->no_xattr)
+		argv_add(args, "--xattr");
+	if (config->posix_acl && !config->no_xattr)
+		argv_add(args, "--posix-acl");
+	argv_addf(args, "--log-level=%s", config->debug ? "info" : "error");
+}
+
+/*
+ * --thread-pool-size and --announce-submounts of the configuration's default mean the same to both
+ * programs.
+ */
+static void add_extra(struct argv *args, const struct virtiofsd_config *config,
+		      enum virtiofsd_kind kind)
+{
+	for (size_t i = 0; i < config->nr_extra_args; i++) {
+		const char *arg = config->extra_args[i];
+
+		if (str_eq(arg, "--announce-submounts"))
+			continue; /* on already, and a FUSE option in the one in C */
+		if (kind == VIRTIOFSD_RUST && str_eq(arg, "-o") && i + 1 < config->nr_extra_args &&
+		    str_eq(config->extra_args[i + 1], "announce_submounts")) {
+			i++;
+			continue;
+		}
+		argv_add(args, arg);
+	}
+}
+
+/**
+ * virtiofsd_argv() - write the command line
+ * @config: what to export and how
+ * @kind: which program
+ * @listen_fd: number of the listening socket in the child
+ * @arena: holds the strings
+ * @argv: receives the words, argv[0] included
+ * @err: filled on failure
+ *
+ * Return: 0, -EINVAL for an unknown cache mode, -ENOMEM.
+ */
+int virtiofsd_argv(const struct virtiofsd_config *config, enum virtiofsd_kind kind, int listen_fd,
+		   struct arena *arena, struct strv *argv, struct err *err)
+{
+	struct argv args = { .arena = arena, .words = argv };
+	const char *mode = config->cache ? config->cache : "auto";
+	size_t cache = 0;
+
+	while (cache < ARRAY_SIZE(cache_modes) && !str_eq(cache_modes[cache].name, mode))
+		cache++;
+	if (cache == ARRAY_SIZE(cache_modes))
+		return err_set(err, EINVAL,
+			       "virtio_fs_cache \"%s\" is not one of never, metadata, auto, always",
+			       mode);
+	argv_add(&args, config->path);
+	if (kind == VIRTIOFSD_C)
+		build_c(&args, config, cache, listen_fd);
+	else
+		build_rust(&args, config, cache, listen_fd);
+	add_extra(&args, config, kind);
+	return args.r < 0 ? err_set_errno(err, args.r, "virtiofsd's command line") : 0;
+}
+
+/* A listening socket without a path, and a connection to it. */
+static int make_sockets(int *ret_listener, int *ret_client)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	/* autobind: the kernel picks an abstract name, see unix(7) */
+	socklen_t len = sizeof(sa_family_t);
+	cleanup_close int listener = -1, client = -1;
+	int r;
+
+	listener = neg_errno(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+	if (listener < 0)
+		return listener;
+	client = neg_errno(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+	if (client < 0)
+		return client;
+	r = neg_errno(bind(listener, (const struct sockaddr *)&addr, len));
+	if (r >= 0)
+		r = neg_errno(listen(listener, 1));
+	len = sizeof(addr);
+	if (r >= 0)
+		r = neg_errno(getsockname(listener, (struct sockaddr *)&addr, &len));
+	/*
+	 * Nobody accepts yet: the connection waits in the backlog, which for unix sockets means it
+	 * succeeds.
+	 */
+	if (r >= 0)
+		r = neg_errno(connect(client, (const struct sockaddr *)&addr, len));
+	if (r < 0)
+		return r;
+	*ret_listener = TAKE_FD(listener);
+	*ret_client = TAKE_FD(client);
+	return 0;
+}
+
+static void on_line(void *arg, const char *line)
+{
+	(void)arg;
+	log_debug("virtiofsd: %s", line);
+}
+
+static int spawn(struct loop *loop, const struct virtiofsd_config *config, const struct strv *argv,
+		 int listener, struct virtiofsd *ret, struct err *err)
+{
+	cleanup_close int output = -1, their_output = -1;
+	int pipe_fds[2], r;
+
+	r = neg_errno(pipe2(pipe_fds, O_CLOEXEC));
+	if (r < 0)
+		return err_set_errno(err, r, "pipe");
+	output = pipe_fds[0];
+	their_output = pipe_fds[1];
+	const struct proc_fd fds[] = {
+		{ .fd = listener, .target = LISTEN_FD },
+		{ .fd = their_output, .target = STDOUT_FILENO },
+		{ .fd = their_output, .target = STDERR_FILENO },
+	};
+	const struct proc_spec spec = {
+		.path = config->path,
+		.argv = argv->v,
+		.fds = fds,
+		.nr_fds = ARRAY_SIZE(fds),
+		.cwd = "/",
+		.netns_fd = -1,
+		.cgroup_fds = config->cgroup_fds,
+		.nr_cgroup_fds = config->nr_cgroup_fds,
+		.new_session = true,
+		.die_with_parent = true,
+		.keep_caps = true,
+	};
+	r = output_ring_new(loop, TAKE_FD(output), OUTPUT_KEEP, &ret->output);
+	if (r < 0)
+		return err_set_errno(err, r, "virtiofsd's output");
+	output_ring_on_line(ret->output, on_line, NULL);
+	return proc_spawn(&spec, &ret->proc, err);
+}
+
+/**
+ * virtiofsd_start() - start one
+ * @loop: loop that reads its output
+ * @config: what to export and how
+ * @ret: receives the process; released with virtiofsd_deinit()
+ * @ret_fd: receives the connected vhost-user socket, for struct vm_fs; the caller's
+ * @err: filled on failure
+ *
+ * Runs in a fiber. It ends by itself when the other end of the connection is closed.
+ *
+ * Return: 0 or -errno.
+ */
+int virtiofsd_start(struct loop *loop, const struct virtiofsd_config *config, struct virtiofsd *ret,
+		    int *ret_fd, struct err *err)
+{
+	cleanup_close int listener = -1, client = -1;
+	struct virtiofsd vfsd = VIRTIOFSD_NULL;
+	cleanup_arena struct arena *arena = NULL;
+	enum virtiofsd_kind kind;
+	struct strv argv = { 0 };
+	int r;
+
+	r = virtiofsd_probe(config->path, &kind, NULL, 0, err);
+	if (r < 0)
+		return r;
+	r = arena_new(&arena);
+	if (r < 0)
+		return err_set_errno(err, r, "virtiofsd");
+	r = virtiofsd_argv(config, kind, LISTEN_FD, arena, &argv, err);
+	if (r < 0)
+		return r;
+	r = make_sockets(&listener, &client);
+	if (r < 0)
+		return err_set_errno(err, r, "sockets for virtiofsd");
+	r = spawn(loop, config, &argv, listener, &vfsd, err);
+	if (r < 0) {
+		virtiofsd_deinit(&vfsd);
+		return r;
+	}
+	*ret = vfsd;
+	*ret_fd = TAKE_FD(client);
+	return 0;
+}
+
+/**
+ * virtiofsd_last_line() - the last thing it said
+ * @vfsd: process, alive or not
+ * @buf: receives a line, "" when it said nothing
+ * @len: size of @buf, at least 1
+ */
+void virtiofsd_last_line(const struct virtiofsd *vfsd, char *buf, size_t len)
+{
+	if (vfsd->output)
+		output_ring_drain(vfsd->output);
+	output_ring_last_line(vfsd->output, buf, len);
+}
+
+/**
+ * virtiofsd_stop() - wait for its end, or bring it about
+ * @vfsd: process whose VM has ended
+ * @deadline_ns: absolute time until which it may end by itself
+ *
+ * Runs in a fiber. Watches on its pidfd must have been removed.
+ *
+ * Return: 0, or -ETIMEDOUT when not even SIGKILL helps.
+ */
+int virtiofsd_stop(struct virtiofsd *vfsd, uint64_t deadline_ns)
+{
+	bool masked;
+	int r;
+
+	if (vfsd->proc.pidfd < 0 || proc_wait_fiber(&vfsd->proc, deadline_ns, NULL) >= 0)
+		return 0;
+	masked = fiber_mask_cancel(true);
+	(void)proc_signal(&vfsd->proc, SIGKILL); /* fails only when it has just ended */
+	r = proc_wait_fiber(&vfsd->proc, loop_deadline_ms(KILL_MS), NULL);
+	(void)fiber_mask_cancel(masked);
+	return r;
+}
+
+/**
+ * virtiofsd_deinit() - release, killing it if it runs
+ * @vfsd: process or VIRTIOFSD_NULL; is VIRTIOFSD_NULL afterwards
+ */
+void virtiofsd_deinit(struct virtiofsd *vfsd)
+{
+	if (vfsd->proc.pidfd >= 0)
+		(void)proc_signal(&vfsd->proc, SIGKILL);
+	proc_deinit(&vfsd->proc);
+	(void)output_ring_free(vfsd->output);
+	*vfsd = VIRTIOFSD_NULL;
+}

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The shim as the command line starts it. Descriptors: enum kata_shim_fd. It ends with its last
+ * container.
+ */
+#include "shim/standalone/standalone.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "common/fd.h"
+#include "common/log.h"
+#include "common/str.h"
+#include "kata/state.h"
+#include "sandbox/lifecycle/sandbox_record.h"
+#include "shim/core/event_ring.h"
+#include "shim/core/shim.h"
+#include "shim/standalone/standin.h"
+
+static void init_log(const struct shim_options *options)
+{
+	enum log_format format = str_eq(options->log_format, "json") ? LOG_FORMAT_JSON
+								     : LOG_FORMAT_TEXT;
+	/*
+	 * The manager reads --log after a failure. What goes wrong is for stderr, too, as the
+	 * command line has it: it reads ours until Create ends, or the container.
+	 */
+	bool to_file = fcntl(KATA_SHIM_FD_LOG, F_GETFD) >= 0;
+
+	log_init("containerd-shim-kata-v2", to_file ? (int)KATA_SHIM_FD_LOG : STDERR_FILENO, format,
+		 options->debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
+	if (to_file)
+		log_copy_errors(STDERR_FILENO);
+	log_set_context("sandbox", options->id);
+}
+
+static int check_inherited(const struct shim_options *options)
+{
+	if (!str_is_valid_id(options->id)) {
+		log_error("-id is missing or not valid");
+		return -EINVAL;
+	}
+	for (int fd = KATA_SHIM_FD_STATE; fd <= KATA_SHIM_FD_STANDIN; fd++) {
+		int r = fd_set_cloexec(fd, true);
+
+		if (r < 0) {
+			log_error_errno(r, "inherited descriptor %d", fd);
+			return r;
+		}
+	}
+	if (fcntl(KATA_SHIM_FD_LOG, F_GETFD) >= 0)
+		return fd_set_cloexec(KATA_SHIM_FD_LOG, true);
+	return 0;
+}
+
+static int undo_main(void *arg)
+{
+	struct err err = ERR_NULL;
+	int r = sandbox_record_undo(KATA_SHIM_FD_STATE, &err);
+
+	(void)arg;
+	if (r < 0)
+		log_error("%s", err.text);
+	return r;
+}
+
+/*
+ * Whoever started us reads our stderr until its Create ends. If it goes before that, nobody else
+ * will ask for anything.
+ */
+static void on_launcher_gone(void *arg, unsigned events)
+{
+	struct shim *shim = arg;
+
+	(void)events;
+	shim->launcher = loop_source_free(shim->launcher);
+	if (shim->sandbox->state == SANDBOX_STATE_NEW && !shim->creating)
+		shim_end_soon(shim);
+}
+
+static int serve(struct shim *shim)
+{
+	int r = standin_server_new(shim->loop, KATA_SHIM_FD_STANDIN, &shim->standins);
+
+	if (r >= 0)
+		r = rpc_server_new(shim->loop, task_handlers, nr_task_handlers, shim,
+				   &shim->task_server);
+	if (r >= 0)
+		r = rpc_server_listen(shim->task_server, KATA_SHIM_FD_TASK);
+	if (r >= 0)
+		r = rpc_server_new(shim->loop, admin_handlers, nr_admin_handlers, shim,
+				   &shim->admin_server);
+	if (r >= 0)
+		r = rpc_server_listen(shim->admin_server, KATA_SHIM_FD_ADMIN);
+	/* A pipe's write end is readable only when its reader is gone. */
+	if (r >= 0)
+		r = loop_add_io(shim->loop, STDERR_FILENO, LOOP_READ, on_launcher_gone, shim,
+				&shim->launcher);
+	return r < 0 ? r : loop_run(shim->loop);
+}
+
+static int run(struct shim *shim)
+{
+	struct err err = ERR_NULL;
+	int r = share_isolate_mounts(&err);
+
+	if (r < 0) {
+		log_error("%s", err.text);
+		return r;
+	}
+	r = loop_new(&shim->loop);
+	if (r >= 0)
+		r = sandbox_new(shim->loop, &shim_sandbox_events, shim, &shim->sandbox);
+	if (r >= 0)
+		r = event_ring_new(&shim->event_ring);
+	if (r >= 0)
+		r = serve(shim);
+	if (r < 0)
+		log_error_errno(r, "shim");
+	shim->standins = standin_server_free(shim->standins);
+	if (fiber_run_main(undo_main, NULL) < 0)
+		log_warn("left for the next delete: see " KATA_STATE_SANDBOX);
+	/*
+	 * The rest is the kernel's: requests may still wait in their fibers, and the process ends
+	 * now.
+	 */
+	return r;
+}
+
+/**
+ * standalone_delete() - undo what a killed shim recorded in its state directory
+ * @options: command line
+ *
+ * Return: 0 or -errno.
+ */
+int standalone_delete(const struct shim_options *options)
+{
+	init_log(options);
+	return fiber_run_main(undo_main, NULL);
+}
+
+/**
+ * standalone_run() - serve the command line until the last container is gone
+ * @options: command line
+ *
+ * Return: 0 or -errno.
+ */
+int standalone_run(const struct shim_options *options)
+{
+	char link[32], path[PATH_MAX];
+
+	init_log(options);
+	/* Nobody reads that pipe later: lines may be lost, but must not stop the shim. */
+	(void)fd_set_nonblock(STDERR_FILENO, true);
+	int r = check_inherited(options);
+	if (r < 0)
+		return r;
+	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", KATA_SHIM_FD_STATE);
+	ssize_t n = readlink(link, path, sizeof(path) - 1);
+	if (n < 0) {
+		log_error_errno(-errno, "state directory");
+		return -errno;
+	}
+	path[n] = '\0';
+	struct shim shim = {
+		.id = options->id,
+		.namespace = options->namespace,
+		.state_dir = path,
+		.config_path = options->config,
+		.standalone = true,
+	};
+	return run(&shim);
+}

@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The Task service: every method is a few lines that find the container and call the sandbox core.
+ * Versions 2 and 3 share the handlers.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/fd.h"
+#include "common/log.h"
+#include "common/str.h"
+#include "oci/spec.h"
+#include "rpc/pb/task_msg.h"
+#include "shim/containerd/events.h"
+#include "shim/core/event_ring.h"
+#include "shim/containerd/sandbox_api.h"
+#include "shim/core/shim.h"
+#include "shim/standalone/standin.h"
+#include "shim/core/stdio.h"
+#include "shim/task/task_create.h"
+#include "shim/task/task_pids.h"
+#include "shim/task/task_stats.h"
+
+static int find_container(struct shim *shim, const char *id, struct sb_container **ret,
+			  struct err *err)
+{
+	struct sb_container *ctr = sb_container_find(shim->sandbox, id);
+
+	if (!ctr || ctr->deleted)
+		return err_set(err, ENOENT, "container %s does not exist", id);
+	*ret = ctr;
+	return 0;
+}
+
+static int get_process_of(struct sb_container *ctr, const char *exec_id, struct sb_process **ret,
+			  struct err *err)
+{
+	struct sb_process *process = sb_container_find_process(ctr, exec_id);
+
+	if (!process)
+		return err_set(err, ENOENT, "exec %s of container %s does not exist", exec_id,
+			       ctr->id);
+	*ret = sb_process_ref(process);
+	return 0;
+}
+
+/* Finds a process. The reference keeps it while a handler waits. */
+static int get_process(struct shim *shim, const char *id, const char *exec_id,
+		       struct sb_process **ret, struct err *err)
+{
+	struct sb_container *ctr = NULL;
+	int r = find_container(shim, id, &ctr, err);
+
+	return r < 0 ? r : get_process_of(ctr, exec_id, ret, err);
+}
+
+/* Finds a container and takes its lock. It may be deleted by somebody else while we wait. */
+static int lock_container(struct shim *shim, const char *id, struct sb_container **ret,
+			  struct err *err)
+{
+	struct sb_container *ctr = NULL;
+	int r = find_container(shim, id, &ctr, err);
+
+	if (r < 0)
+		return r;
+	while (ctr->lock.owner) {
+		r = fiber_cond_wait(&ctr->lock.cond, LOOP_FOREVER);
+		if (r < 0)
+			return err_set_errno(err, r, "container %s", id);
+		r = find_container(shim, id, &ctr, err);
+		if (r < 0)
+			return r;
+	}
+	r = fiber_lock(&ctr->lock, LOOP_FOREVER);
+	*ret = ctr;
+	return r;
+}
+
+static struct pb_timestamp to_timestamp(const struct timespec *ts)
+{
+	return (struct pb_timestamp){ .seconds = ts->tv_sec, .nanos = (int32_t)ts->tv_nsec };
+}
+
+/**
+ * shim_task_status() - a process's state in the Task service's words
+ * @process: process of a container
+ *
+ * Return: enum task_status.
+ */
+int shim_task_status(const struct sb_process *process)
+{
+	if (process->state == SB_PROCESS_STATE_CREATED)
+		return TASK_STATUS_CREATED;
+	if (process->state == SB_PROCESS_STATE_STOPPED)
+		return TASK_STATUS_STOPPED;
+	return process->container->paused ? TASK_STATUS_PAUSED : TASK_STATUS_RUNNING;
+}
+
+static int handle_state(void *ctx, struct rpc_request *call, const void *request, void *response,
+			struct err *err)
+{
+	const struct task_state_request *req = request;
+	struct task_state_response *resp = response;
+	cleanup_process struct sb_process *process = NULL;
+	int r = get_process(ctx, req->id, req->exec_id, &process, err);
+
+	(void)call;
+	if (r < 0)
+		return r;
+	resp->id = req->id;
+	resp->exec_id = req->exec_id;
+	resp->bundle = process->container->bundle;
+	resp->pid = process->host_pid;
+	resp->status = shim_task_status(process);
+	resp->stdin = process->uris[0];
+	resp->stdout = process->uris[1];
+	resp->stderr = process->uris[2];
+	resp->terminal = process->io.terminal;
+	resp->exit_status = (uint32_t)process->exit_status;
+	resp->exited_at = to_timestamp(&process->exited_at);
+	return 0;
+}
+
+static int handle_start(void *ctx, struct rpc_request *call, const void *request, void *response,
+			struct err *err)
+{
+	const struct task_start_request *req = request;
+	struct task_start_response *resp = response;
+	cleanup_process struct sb_process *process = NULL;
+	struct sb_container *ctr;
+	int r = lock_container(ctx, req->id, &ctr, err);
+
+	(void)call;
+	if (r < 0)
+		return r;
+	r = get_process_of(ctr, req->exec_id, &process, err);
+	if (r >= 0)
+		r = process == ctr->init ? sb_container_start(ctr, err)
+					 : sb_container_start_exec(ctr, process, err);
+	if (r >= 0)
+		resp->pid = process->host_pid;
+	fiber_unlock(&ctr->lock);
+	return r;
+}
+
+static int handle_delete(void *ctx, struct rpc_request *call, const void *request, void *response,
+			 struct err *err)
+{
+	const struct task_delete_request *req = request;
+	struct task_delete_response *resp = response;
+	struct shim *shim = ctx;
+	cleanup_process struct sb_process *process = NULL;
+	struct sb_container *ctr = NULL;
+	int r = lock_container(shim, req->id, &ctr, err);
+
+	(void)call;
+	if (r < 0)
+		return r;
+	r = get_process_of(ctr, req->exec_id, &process, err);
+	bool whole = r >= 0 && process == ctr->init;
+	if (r >= 0)
+		r = whole ? sb_container_delete(ctr, err)
+			  : sb_container_delete_exec(ctr, process, err);
+	if (!whole || r < 0)
+		fiber_unlock(&ctr->lock); /* otherwise the lock went with its container */
+	if (r >= 0) {
+		resp->pid = process->host_pid;
+		resp->exit_status = (uint32_t)process->exit_status;
+		resp->exited_at = to_timestamp(&process->exited_at);
+		if (whole) /* of an exec nobody is told: that is what containerd's own shim does */
+			events_deleted(shim->events, req->id, process);
+	}
+	if (whole)
+		shim_maybe_end(shim);
+	return r;
+}
+
+/* Nobody else would tell the end of what is being made: its signal waits until it is made. */
+static int await_making(struct shim *shim, const char *id, struct err *err)
+{
+	struct sb_container *ctr = NULL;
+	int r = find_container(shim, id, &ctr, err);
+
+	if (r < 0 || ctr->in_guest || ctr->init->state != SB_PROCESS_STATE_CREATED)
+		return r;
+	r = lock_container(shim, id, &ctr, err);
+	if (r >= 0)
+		fiber_unlock(&ctr->lock);
+	return r;
+}
+
+static int handle_kill(void *ctx, struct rpc_request *call, const void *request, void *response,
+		       struct err *err)
+{
+	const struct task_kill_request *req = request;
+	cleanup_process struct sb_process *process = NULL;
+	int r = await_making(ctx, req->id, err);
+
+	(void)call;
+	(void)response;
+	if (r >= 0)
+		r = get_process(ctx, req->id, req->exec_id, &process, err);
+	if (r < 0)
+		return r;
+	if (req->signal >= NSIG)
+		return err_set(err, EINVAL, "signal %u does not exist", req->signal);
+	return sb_process_signal(process, (int)req->signal, req->all, err);
+}
+
+static int handle_exec(void *ctx, struct rpc_request *call, const void *request, void *response,
+		       struct err *err)
+{
+	const struct task_exec_request *req = request;
+	struct shim *shim = ctx;
+	struct sb_process_io io = SB_PROCESS_IO_NULL;
+	struct sb_container *ctr;
+	struct sb_process *exec;
+	struct standin *standin = NULL;
+
+	(void)call;
+	(void)response;
+	if (!str_is_valid_id(req->exec_id))
+		return err_set(err, EINVAL, "exec id '%s' is not valid", req->exec_id);
+	int r = lock_container(shim, req->id, &ctr, err);
+	if (r < 0)
+		return r;
+	const struct stdio_request streams = { req->exec_id, req->stdin, req->stdout, req->stderr,
+					       req->terminal };
+	r = stdio_open(shim, &streams, &io, NULL, &standin, err);
+	if (r >= 0)
+		r = sb_container_add_exec(ctr, req->exec_id, (const char *)req->spec.value,
+					  req->spec.value_len, io, &exec, err);
+	if (r >= 0 && standin)
+		standin_bind(standin, exec);
+	if (r >= 0) {
+		stdio_note(exec, &streams);
+		events_exec_added(shim->events, exec);
+	}
+	fiber_unlock(&ctr->lock);
+	return r;
+}
+
+static int handle_wait(void *ctx, struct rpc_request *call, const void *request, void *response,
+		       struct err *err)
+{
+	const struct task_wait_request *req = request;
+	struct task_wait_response *resp = response;
+	cleanup_process struct sb_process *process = NULL;
+	int r = get_process(ctx, req->id, req->exec_id, &process, err);
+
+	if (r < 0)
+		return r;
+	r = sb_process_wait(process, call->deadline_ns);
+	if (r < 0)
+		r = err_set_errno(err, r, "wait for %s", req->id);
+	resp->exit_status = (uint32_t)process->exit_status;
+	resp->exited_at = to_timestamp(&process->exited_at);
+	return r;
+}
+
+static void note_paused(struct shim *shim, const struct sb_container *ctr)
+{
+	events_paused(shim->events, ctr);
+	event_ring_add(shim->event_ring, ctr->paused ? ADMIN_EVENT_PAUSED : ADMIN_EVENT_RESUMED,
+		       ctr->id, "", 0, "");
+}
+
+static int set_paused(struct shim *shim, const char *id, bool pause, struct err *err)
+{
+	struct sb_container *ctr = NULL;
+	int r = lock_container(shim, id, &ctr, err);
+
+	if (r < 0)
+		return r;
+	r = sb_container_pause(ctr, pause, err);
+	if (r >= 0)
+		note_paused(shim, ctr);
+	fiber_unlock(&ctr->lock);
+	return r;
+}
+
+static int handle_pause(void *ctx, struct rpc_request *call, const void *request, void *response,
+			struct err *err)
+{
+	const struct task_pause_request *req = request;
+
+	(void)call;
+	(void)response;
+	return set_paused(ctx, req->id, true, err);
+}
+
+static int handle_resume(void *ctx, struct rpc_request *call, const void *request, void *response,
+			 struct err *err)
+{
+	const struct task_resume_request *req = request;
+
+	(void)call;
+	(void)response;
+	return set_paused(ctx, req->id, false, err);
+}
+
+static int handle_resize_pty(void *ctx, struct rpc_request *call, const void *request,
+			     void *response, struct err *err)
+{
+	const struct task_resize_pty_request *req = request;
+	cleanup_process struct sb_process *process = NULL;
+	int r = get_process(ctx, req->id, req->exec_id, &process, err);
+
+	(void)call;
+	(void)response;
+	return r < 0 ? r : sb_process_resize(process, req->height, req->width, err);
+}
+
+static int handle_close_io(void *ctx, struct rpc_request *call, const void *request, void *response,
+			   struct err *err)
+{
+	const struct task_close_io_request *req = request;
+	cleanup_process struct sb_process *process = NULL;
+	int r = get_process(ctx, req->id, req->exec_id, &process, err);
+
+	(void)call;
+	(void)response;
+	if (r < 0)
+		return r;
+	return req->stdin ? sb_process_close_stdin(process, err) : 0;
+}
+
+static int handle_update(void *ctx, struct rpc_request *call, const void *request, void *response,
+			 struct err *err)
+{
+	const struct task_update_request *req = request;
+	struct oci_resources *resources;
+	struct sb_container *ctr;
+
+	(void)response;
+	int r = oci_resources_parse((const char *)req->resources.value, req->resources.value_len,
+				    "resources", call->arena, &resources, err);
+	if (r >= 0)
+		r = lock_container(ctx, req->id, &ctr, err);
+	if (r < 0)
+		return r;
+	r = sb_container_update(ctr, resources, err);
+	fiber_unlock(&ctr->lock);
+	return r;
+}
+
+static int handle_connect(void *ctx, struct rpc_request *call, const void *request, void *response,
+			  struct err *err)
+{
+	const struct task_connect_request *req = request;
+	struct task_connect_response *resp = response;
+	struct sb_container *ctr = sb_container_find(((struct shim *)ctx)->sandbox, req->id);
+
+	(void)call;
+	(void)err;
+	resp->shim_pid = (uint32_t)getpid();
+	resp->task_pid = ctr ? ctr->init->host_pid : 0;
+	resp->version = KATA_VERSION;
+	return 0;
+}
+
+static int handle_shutdown(void *ctx, struct rpc_request *call, const void *request, void *response,
+			   struct err *err)
+{
+	const struct task_shutdown_request *req = request;
+	struct shim *shim = ctx;
+
+	(void)call;
+	(void)response;
+	if ((!list_empty(&shim->sandbox->containers) || shim->api) && !req->now)
+		return 0; /* containerd asks after each container of a pod; ShutdownSandbox ends one without a pause */
+	int r = sandbox_stop(shim->sandbox, err);
+	if (r >= 0)
+		shim_end_soon(shim);
+	return r;
+}
+
+static int handle_checkpoint(void *ctx, struct rpc_request *call, const void *request,
+			     void *response, struct err *err)
+{
+	(void)ctx;
+	(void)call;
+	(void)request;
+	(void)response;
+	return err_set(err, ENOSYS, "checkpoint is not supported");
+}
+
+#define TASK_HANDLERS(v)                                                                           \
+	{ &task_##v##_state, handle_state, 0 }, { &task_##v##_create, task_handle_create, 0 },     \
+		{ &task_##v##_start, handle_start, 0 }, { &task_##v##_delete, handle_delete, 0 },  \
+		{ &task_##v##_pids, task_handle_pids, 0 }, { &task_##v##_pause, handle_pause, 0 }, \
+		{ &task_##v##_resume, handle_resume, 0 },                                          \
+		{ &task_##v##_checkpoint, handle_checkpoint, 0 },                                  \
+		{ &task_##v##_kill, handle_kill, 0 }, { &task_##v##_exec, handle_exec, 0 },        \
+		{ &task_##v##_resize_pty, handle_resize_pty, 0 },                                  \
+		{ &task_##v##_close_io, handle_close_io, 0 },                                      \
+		{ &task_##v##_update, handle_update, 0 },                                          \
+		{ &task_##v##_wait, handle_wait, RPC_HANDLER_CANCELABLE },                         \
+		{ &task_##v##_stats, task_handle_stats, 0 },                                       \
+		{ &task_##v##_connect, handle_connect, 0 },                                        \
+	{                                                                                          \
+		&task_##v##_shutdown, handle_shutdown, 0                                           \
+	}
+
+const struct rpc_handler task_handlers[] = { TASK_HANDLERS(v2), TASK_HANDLERS(v3),
+					     SANDBOX_API_HANDLERS };
+const size_t nr_task_handlers = ARRAY_SIZE(task_handlers);
