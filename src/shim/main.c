@@ -14,7 +14,7 @@
 #include "common/str.h"
 #include "shim/containerd/containerd.h"
 #include "shim/core/options.h"
-#include "shim/standalone/standalone.h"
+#include "shim/cli/standalone.h"
 
 static int run(const struct shim_options *options)
 {

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "shim/core/options.h"
-#include "shim/core/runtime_options.h"
+#include "shim/task/runtime_options.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -31,7 +31,7 @@
 #include "sandbox/core/container.h"
 #include "sandbox/core/sandbox.h"
 #include "shim/core/shim.h"
-#include "shim/standalone/standin.h"
+#include "shim/cli/standin_server.h"
 #include "shim/task/task_create.h"
 
 #define BUNDLE_JSON                                                                                     \

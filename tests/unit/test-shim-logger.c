@@ -24,7 +24,7 @@
 #include "common/log.h"
 #include "common/str.h"
 #include "shim/core/shim.h"
-#include "shim/core/stdio.h"
+#include "shim/containerd/stdio.h"
 #include "shim/containerd/stdio_logger.h"
 
 /* Says what it was given, then that it is ready, then collects both streams. */

@@ -22,7 +22,7 @@
 #include "common/fd.h"
 #include "common/io.h"
 #include "shim/containerd/containerd.h"
-#include "shim/core/runtime_options.h"
+#include "shim/task/runtime_options.h"
 
 #define GOLDEN "tests/golden/shim/"
 #define CONFIG "/etc/kata-containers/a.toml"

@@ -33,7 +33,7 @@
 #include "sandbox/lifecycle/sandbox_record.h"
 #include "shim/containerd/containerd.h"
 #include "shim/containerd/containerd_paths.h"
-#include "shim/core/runtime_options.h"
+#include "shim/task/runtime_options.h"
 
 /* What containerd's own shim accepts on stdin. */
 #define BOOTSTRAP_MAX (10UL << 20)

@@ -21,7 +21,7 @@
 #include "oci/spec.h"
 #include "oci/validate.h"
 #include "rpc/pb/pb_bridge.h"
-#include "shim/core/runtime_options.h"
+#include "shim/task/runtime_options.h"
 #include "shim/core/shim.h"
 #include "shim/task/task_stats.h"
 

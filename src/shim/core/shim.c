@@ -15,7 +15,7 @@
 #include "sandbox/core/container.h"
 #include "shim/containerd/events.h"
 #include "shim/core/event_ring.h"
-#include "shim/standalone/standin.h"
+#include "shim/cli/standin_server.h"
 
 /* How long a shim that is done stays for requests that are not answered yet. */
 #define SHIM_LINGER_MS 5000

@@ -19,10 +19,10 @@
 #include "rpc/pb/task_msg.h"
 #include "sandbox/network/netns.h"
 #include "shim/containerd/events.h"
-#include "shim/core/runtime_options.h"
+#include "shim/task/runtime_options.h"
 #include "shim/core/shim.h"
-#include "shim/standalone/standin.h"
-#include "shim/core/stdio.h"
+#include "shim/cli/standin_server.h"
+#include "shim/containerd/stdio.h"
 
 static bool metadata_is(const struct rpc_request *call, const char *key, const char *value)
 {

@@ -22,7 +22,7 @@
 #include "rpc/pb/admin_msg.h"
 #include "rpc/pb/task_msg.h"
 #include "shim/core/shim.h"
-#include "shim/standalone/standin.h"
+#include "shim/cli/standin_server.h"
 
 #define SHOW_MS 5000
 #define CHILDREN_MAX 65536

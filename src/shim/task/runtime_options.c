@@ -3,7 +3,7 @@
  * Reads the options a manager gives a runtime: Create's, CreateSandbox's, and those on the standard
  * input of start. It decides nothing: whether the file may be used is the configuration's affair.
  */
-#include "shim/core/runtime_options.h"
+#include "shim/task/runtime_options.h"
 
 #include <errno.h>
 #include <string.h>

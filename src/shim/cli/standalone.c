@@ -3,7 +3,7 @@
  * The shim as the command line starts it. Descriptors: enum kata_shim_fd. It ends with its last
  * container.
  */
-#include "shim/standalone/standalone.h"
+#include "shim/cli/standalone.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +18,7 @@
 #include "sandbox/lifecycle/sandbox_record.h"
 #include "shim/core/event_ring.h"
 #include "shim/core/shim.h"
-#include "shim/standalone/standin.h"
+#include "shim/cli/standin_server.h"
 
 static void init_log(const struct shim_options *options)
 {

@@ -7,7 +7,7 @@
  * it to the process. Then the connection ties the two together: its end kills the process, the
  * process's end is sent over it.
  */
-#include "shim/standalone/standin.h"
+#include "shim/cli/standin_server.h"
 
 #include <errno.h>
 #include <signal.h>

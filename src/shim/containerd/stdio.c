@@ -3,7 +3,7 @@
  * Opens a process's host streams from what a Task call says. See containerd's runtime v2
  * documentation, "IO".
  */
-#include "shim/core/stdio.h"
+#include "shim/containerd/stdio.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +15,7 @@
 #include "common/str.h"
 #include "kata/standin.h"
 #include "shim/core/shim.h"
-#include "shim/standalone/standin.h"
+#include "shim/cli/standin_server.h"
 #include "shim/containerd/stdio_logger.h"
 
 /**
