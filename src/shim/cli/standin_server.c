@@ -262,16 +262,14 @@ struct standin_server *standin_server_free(struct standin_server *server)
 }
 
 /**
- * standin_find() - the unbound stand-in with a key
- * @server: server or NULL
+ * standin_server_find() - the unbound stand-in with a key
+ * @server: server
  * @key: key of its HELLO
  *
  * Return: the stand-in or NULL.
  */
-struct standin *standin_find(struct standin_server *server, const char *key)
+struct standin *standin_server_find(struct standin_server *server, const char *key)
 {
-	if (!server)
-		return NULL;
 	list_for_each(node, &server->standins) {
 		struct standin *standin = list_entry(node, struct standin, node);
 

@@ -4,6 +4,8 @@
  * serving one. Nothing may reach stderr before a failure, since containerd reads both streams as
  * the answer.
  */
+#include "shim/containerd/containerd_start.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -31,9 +33,8 @@
 #include "rpc/pb/task_msg.h"
 #include "sandbox/storage/erofs_layers.h"
 #include "sandbox/lifecycle/sandbox_record.h"
-#include "shim/containerd/containerd.h"
 #include "shim/containerd/containerd_paths.h"
-#include "shim/task/runtime_options.h"
+#include "shim/containerd/start_input.h"
 
 /* What containerd's own shim accepts on stdin. */
 #define BOOTSTRAP_MAX (10UL << 20)
@@ -167,7 +168,7 @@ static int find_sandbox_id(const struct shim_options *options, struct arena *are
 }
 
 static int read_input(const struct shim_options *options, struct arena *arena,
-		      struct runtime_start_input *ret, struct err *err)
+		      struct start_input *ret, struct err *err)
 {
 	cleanup_free char *data = NULL;
 	ssize_t n = 0;
@@ -179,7 +180,7 @@ static int read_input(const struct shim_options *options, struct arena *arena,
 		n = 0; /* a socket or a closed descriptor: nothing was said */
 	if (n < 0)
 		return err_set_errno(err, (int)n, "read standard input");
-	return runtime_options_read_input(options, data, (size_t)n, arena, ret, err);
+	return start_input_read(options, data, (size_t)n, arena, ret, err);
 }
 
 /*
@@ -217,8 +218,8 @@ static int answer_start(const char *address, bool bootstrap, struct arena *arena
 	return r < 0 ? r : io_write_full(STDOUT_FILENO, data, len);
 }
 
-static int start_sandbox(const struct shim_options *options,
-			 const struct runtime_start_input *input, const char *path, struct err *err)
+static int start_sandbox(const struct shim_options *options, const struct start_input *input,
+			 const char *path, struct err *err)
 {
 	cleanup_close int fd = listen_on(options->socket_dir, path);
 
@@ -238,7 +239,7 @@ static int start_sandbox(const struct shim_options *options,
 static int start(struct shim_options *options, struct arena *arena, struct err *err)
 {
 	char path[PATH_MAX], address[PATH_MAX + 8];
-	struct runtime_start_input input;
+	struct start_input input;
 	const char *sandbox_id;
 
 	if (!str_is_valid_id(options->id) || !str_is_valid_id(options->namespace))

@@ -21,8 +21,8 @@
 #include "oci/spec.h"
 #include "oci/validate.h"
 #include "rpc/pb/pb_bridge.h"
+#include "shim/containerd/containerd_frontend.h"
 #include "shim/task/runtime_options.h"
-#include "shim/core/shim.h"
 #include "shim/task/task_stats.h"
 
 #define POD_CONFIG_NAME "runtime.v1.PodSandboxConfig"
@@ -45,13 +45,20 @@ static int check_id(const struct shim *shim, const char *id, struct err *err)
 	return 0;
 }
 
-static int find(const struct shim *shim, const char *id, struct err *err)
+/* NULL: no CreateSandbox has come. */
+static struct sandbox_api *api_of(struct shim *shim)
+{
+	return container_of(shim, struct containerd_shim, shim)->api;
+}
+
+static int find(struct shim *shim, const char *id, struct sandbox_api **ret, struct err *err)
 {
 	int r = check_id(shim, id, err);
 
-	if (r == 0 && !shim->api)
-		return err_set(err, ENOENT, "sandbox %s has not been created", id);
-	return r;
+	if (r < 0)
+		return r;
+	*ret = api_of(shim);
+	return *ret ? 0 : err_set(err, ENOENT, "sandbox %s has not been created", id);
 }
 
 static int add_annotation(struct sandbox_api *api, struct arena *arena, const char *key,
@@ -241,7 +248,7 @@ SANDBOX_API_HANDLER(create)
 	if (*req->bundle_path != '/')
 		return err_set(err, EINVAL, "bundle '%s' is not an absolute path",
 			       req->bundle_path);
-	if (shim->api || shim->sandbox->state != SANDBOX_STATE_NEW)
+	if (api_of(shim) || shim->sandbox->state != SANDBOX_STATE_NEW)
 		return err_set(err, EEXIST, "sandbox %s already exists", shim->id);
 	struct sandbox_api *api = arena_alloc(shim->sandbox->arena, sizeof(*api));
 	if (!api)
@@ -250,7 +257,8 @@ SANDBOX_API_HANDLER(create)
 	r = create(shim, req, api, err);
 	if (r < 0)
 		return r;
-	shim->api = api;
+	container_of(shim, struct containerd_shim, shim)->api = api;
+	shim->explicit_sandbox = true;
 	return 0;
 }
 
@@ -283,11 +291,11 @@ SANDBOX_API_HANDLER(start)
 	const struct sandboxapi_start_sandbox_request *req = request;
 	struct sandboxapi_start_sandbox_response *resp = response;
 	struct shim *shim = ctx;
-	int r = find(shim, req->sandbox_id, err);
+	struct sandbox_api *api;
+	int r = find(shim, req->sandbox_id, &api, err);
 
 	if (r < 0)
 		return r;
-	struct sandbox_api *api = shim->api;
 	if (shim->sandbox->state != SANDBOX_STATE_NEW)
 		return err_set(err, EBUSY, "sandbox %s is %s", shim->id,
 			       sandbox_state_name(shim->sandbox->state));
@@ -348,8 +356,10 @@ SANDBOX_API_HANDLER(platform)
 
 static int stop(struct shim *shim, struct err *err)
 {
-	if (shim->api && !*shim->sandbox->exit_reason)
-		shim->api->was_stopped = true;
+	struct sandbox_api *api = api_of(shim);
+
+	if (api && !*shim->sandbox->exit_reason)
+		api->was_stopped = true;
 	return sandbox_stop(shim->sandbox, err);
 }
 
@@ -367,7 +377,8 @@ SANDBOX_API_HANDLER(stop)
 {
 	const struct sandboxapi_stop_sandbox_request *req = request;
 	struct shim *shim = ctx;
-	int r = find(shim, req->sandbox_id, err);
+	struct sandbox_api *api;
+	int r = find(shim, req->sandbox_id, &api, err);
 
 	(void)call;
 	(void)response;
@@ -375,9 +386,9 @@ SANDBOX_API_HANDLER(stop)
 }
 
 /* Every VM ends at last; only one that was not asked to was killed. */
-static uint32_t exit_status(const struct shim *shim)
+static uint32_t exit_status(const struct shim *shim, const struct sandbox_api *api)
 {
-	return *shim->sandbox->exit_reason && !shim->api->was_stopped ? 128 + SIGKILL : 0;
+	return *shim->sandbox->exit_reason && !api->was_stopped ? 128 + SIGKILL : 0;
 }
 
 /**
@@ -395,7 +406,8 @@ SANDBOX_API_HANDLER(wait)
 	const struct sandboxapi_wait_sandbox_request *req = request;
 	struct sandboxapi_wait_sandbox_response *resp = response;
 	struct shim *shim = ctx;
-	int r = find(shim, req->sandbox_id, err);
+	struct sandbox_api *api;
+	int r = find(shim, req->sandbox_id, &api, err);
 
 	while (r >= 0 && shim->sandbox->state != SANDBOX_STATE_STOPPED) {
 		r = fiber_cond_wait(&shim->sandbox->changed, call->deadline_ns);
@@ -404,10 +416,10 @@ SANDBOX_API_HANDLER(wait)
 	}
 	if (r < 0)
 		return r;
-	if (!shim->api->exited_at.seconds)
-		shim->api->exited_at = pb_timestamp_now();
-	resp->exit_status = exit_status(shim);
-	resp->exited_at = shim->api->exited_at;
+	if (!api->exited_at.seconds)
+		api->exited_at = pb_timestamp_now();
+	resp->exit_status = exit_status(shim, api);
+	resp->exited_at = api->exited_at;
 	return 0;
 }
 
@@ -440,15 +452,16 @@ SANDBOX_API_HANDLER(status)
 	struct sandboxapi_sandbox_status_response *resp = response;
 	struct shim *shim = ctx;
 	const struct sandbox *sb = shim->sandbox;
-	int r = find(shim, req->sandbox_id, err);
+	struct sandbox_api *api;
+	int r = find(shim, req->sandbox_id, &api, err);
 
 	if (r < 0)
 		return r;
 	resp->sandbox_id = shim->id;
 	resp->pid = (uint32_t)sb->vmm_pid;
 	resp->state = sb->state == SANDBOX_STATE_RUNNING ? READY : NOT_READY;
-	resp->created_at = shim->api->created_at;
-	resp->exited_at = shim->api->exited_at;
+	resp->created_at = api->created_at;
+	resp->exited_at = api->exited_at;
 	if (req->verbose)
 		r = add_info(resp, call->arena, "state", sandbox_state_name(sb->state));
 	if (r >= 0 && req->verbose && *sb->exit_reason)
@@ -470,7 +483,8 @@ SANDBOX_API_HANDLER(ping)
 {
 	const struct sandboxapi_ping_request *req = request;
 	struct shim *shim = ctx;
-	int r = find(shim, req->sandbox_id, err);
+	struct sandbox_api *api;
+	int r = find(shim, req->sandbox_id, &api, err);
 
 	(void)call;
 	(void)response;
@@ -502,8 +516,9 @@ SANDBOX_API_HANDLER(shutdown)
 		r = stop(shim, err);
 	if (r < 0)
 		return r;
-	if (shim->api)
-		shim->api->netns_fd = fd_close(shim->api->netns_fd);
+	struct sandbox_api *api = api_of(shim);
+	if (api)
+		api->netns_fd = fd_close(api->netns_fd);
 	shim_end_soon(shim);
 	return 0;
 }
@@ -523,7 +538,8 @@ SANDBOX_API_HANDLER(metrics)
 	const struct sandboxapi_sandbox_metrics_request *req = request;
 	struct sandboxapi_sandbox_metrics_response *resp = response;
 	struct shim *shim = ctx;
-	int r = find(shim, req->sandbox_id, err);
+	struct sandbox_api *api;
+	int r = find(shim, req->sandbox_id, &api, err);
 
 	if (r >= 0 && shim->sandbox->state != SANDBOX_STATE_RUNNING)
 		r = err_set(err, EBUSY, "sandbox %s is %s", shim->id,

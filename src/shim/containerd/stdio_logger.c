@@ -20,7 +20,6 @@
 #include "common/proc.h"
 #include "common/str.h"
 #include "shim/core/shim.h"
-#include "shim/containerd/stdio.h"
 
 #define LOGGER_READY_MS 10000
 #define LOGGER_ARGS_MAX 64
