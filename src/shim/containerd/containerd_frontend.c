@@ -90,6 +90,11 @@ static bool may_end(const struct shim *shim)
 	return false;
 }
 
+static void finish(struct shim *shim, uint64_t deadline_ns)
+{
+	of(shim)->events = events_free(of(shim)->events, deadline_ns);
+}
+
 const struct shim_frontend_ops containerd_frontend_ops = {
 	.validate = validate,
 	.open_streams = open_streams,
@@ -99,4 +104,5 @@ const struct shim_frontend_ops containerd_frontend_ops = {
 	.exited = exited,
 	.list_pids = list_pids,
 	.may_end = may_end,
+	.finish = finish,
 };

@@ -73,4 +73,9 @@ struct shim_frontend_ops {
 			 struct task_pids_response *resp);
 	/* May the shim end by itself now? It asks whenever something has come to its end. */
 	bool (*may_end)(const struct shim *shim);
+	/*
+	 * The process ends when this returns; in a fiber. What the manager has still to be told is
+	 * told until @deadline_ns, and lost then.
+	 */
+	void (*finish)(struct shim *shim, uint64_t deadline_ns);
 };

@@ -17,6 +17,8 @@
 
 /* How long a shim that is done stays for requests that are not answered yet. */
 #define SHIM_LINGER_MS 5000
+/* And after that for a manager that takes what it has still to be told. */
+#define SHIM_FINISH_MS 2000
 
 static void stop_main(void *arg)
 {
@@ -50,12 +52,15 @@ static void end_main(void *arg)
 	 */
 	if (rpc_server_wait_idle(shim->task_server, loop_deadline_ms(SHIM_LINGER_MS)) < 0)
 		log_warn("the shim ends with requests under way");
+	shim->ops->finish(shim, loop_deadline_ms(SHIM_FINISH_MS));
 	loop_exit(shim->loop, 0);
 }
 
 /**
  * shim_end_soon() - end the process once the answers that are under way have left
  * @shim: shim
+ *
+ * A peer that does not read them, or the events, delays that by seconds only.
  */
 void shim_end_soon(struct shim *shim)
 {
