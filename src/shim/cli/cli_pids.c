@@ -40,7 +40,7 @@ static void describe(const struct admin_process *p, bool itself, struct standin_
 	struct standin_process d = { .uid = p->uid, .itself = itself };
 	char *space;
 
-	if (!itself) { /* names one process and no other */
+	if (!itself) { /* the two together name one process for good */
 		d.pid = p->pid;
 		d.start = p->start_time;
 	}
@@ -93,7 +93,7 @@ static int show_all(struct sb_container *ctr, const struct admin_processes_respo
 	return all ? show(ctr->init, all, describe_all(ctr, list, all)) : -ENOMEM;
 }
 
-/* Only its name: a program that was asked for may have become another one since. */
+/* The stand-in takes the name of the guest's program, which execve(2) may have changed. */
 static void show_exec(struct sb_process *exec, const struct admin_process *p)
 {
 	cleanup_free struct standin_process *one = calloc(1, sizeof(*one));
@@ -104,7 +104,10 @@ static void show_exec(struct sb_process *exec, const struct admin_process *p)
 		log_debug("exec %s ends", exec->exec_id);
 }
 
-/* The shadows, by their numbers on the host: the stand-in knows those of its own namespace. */
+/*
+ * The shadows are the stand-in's children. It knows their numbers in its own namespace only, so the
+ * host's are read from /proc.
+ */
 static int add_children(uint32_t pid, struct task_pids_response *resp, struct arena *arena)
 {
 	cleanup_free char *text = NULL;
@@ -122,7 +125,7 @@ static int add_children(uint32_t pid, struct task_pids_response *resp, struct ar
 	return r;
 }
 
-/* Fails when the guest or the stand-in cannot tell. */
+/* Fails when the guest or the stand-in does not answer. */
 static int add_shown(struct shim *shim, struct sb_container *ctr, const char *id,
 		     struct rpc_request *call, struct task_pids_response *resp)
 {
@@ -163,7 +166,7 @@ static int add_shown(struct shim *shim, struct sb_container *ctr, const char *id
  * @call: request; holds the numbers
  * @resp: receives them
  *
- * When the guest or the stand-in cannot tell, only processes that have a stand-in are listed.
+ * When the guest or the stand-in does not answer, only processes that have a stand-in are listed.
  *
  * Return: 0 or -ENOMEM.
  */

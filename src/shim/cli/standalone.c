@@ -28,8 +28,8 @@ static void init_log(const struct shim_options *options)
 	enum log_format format = str_eq(options->log_format, "json") ? LOG_FORMAT_JSON
 								     : LOG_FORMAT_TEXT;
 	/*
-	 * The manager reads --log after a failure. What goes wrong is for stderr, too, as the
-	 * command line has it: it reads ours until Create ends, or the container.
+	 * The manager reads --log after a failure. Errors go to stderr, too, for the command line to
+	 * pass on. It does so until its Create has ended, and while it waits for the container.
 	 */
 	bool to_file = fcntl(KATA_SHIM_FD_LOG, F_GETFD) >= 0;
 
@@ -130,8 +130,7 @@ static int run(struct cli_shim *cli)
 	if (fiber_run_main(undo_main, NULL) < 0)
 		log_warn("left for the next delete: see " KATA_STATE_SANDBOX);
 	/*
-	 * The rest is the kernel's: requests may still wait in their fibers, and the process ends
-	 * now.
+	 * Nothing else is freed: requests may still wait in their fibers, and the process ends now.
 	 */
 	return r;
 }
@@ -159,7 +158,7 @@ int standalone_run(const struct shim_options *options)
 	char link[32], path[PATH_MAX];
 
 	init_log(options);
-	/* Nobody reads that pipe later: lines may be lost, but must not stop the shim. */
+	/* Nobody reads this pipe later. Then lines are lost, but writing them must not block. */
 	(void)fd_set_nonblock(STDERR_FILENO, true);
 	int r = check_inherited(options);
 	if (r < 0)

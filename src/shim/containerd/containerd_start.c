@@ -223,7 +223,7 @@ static int start_sandbox(const struct shim_options *options, const struct start_
 {
 	cleanup_close int fd = listen_on(options->socket_dir, path);
 
-	/* A containerd that forgot its shim while that lived on gets it back. */
+	/* It still runs, although containerd has forgotten it: containerd gets its address again. */
 	if (fd == -EADDRINUSE)
 		return 0;
 	if (fd < 0)
@@ -311,7 +311,7 @@ static void kill_shim(int state_fd)
 	(void)fiber_wait_fd(pidfd, LOOP_READ, loop_deadline_ms(3000));
 }
 
-/* A pod's further container: what is left of it is with its sandbox. */
+/* A container that was not its pod's first: the hooks it left are in the sandbox's directory. */
 static int delete_member(const struct delete_call *call)
 {
 	cleanup_arena struct arena *arena = NULL;
@@ -332,8 +332,8 @@ static int delete_member(const struct delete_call *call)
 }
 
 /*
- * Only who started the shim was told where its socket is to be; the bundle remembers. delete may
- * run outside of it.
+ * The directory of sockets is told to start only, so start wrote the path into the bundle. delete
+ * may run outside of the bundle.
  */
 static void unlink_socket(const struct shim_options *options)
 {

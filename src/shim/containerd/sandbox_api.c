@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The Sandbox service. A sandbox without a pause container has no bundle, so the specification that
- * the core wants of its first container is made here of what CreateSandbox says. Its containers
- * come by Task.Create as usual.
+ * the core expects of a first container is made here from the fields of CreateSandbox. Its
+ * containers come by Task.Create as usual.
  */
 #include "shim/containerd/sandbox_api.h"
 
@@ -34,7 +34,7 @@ struct sandbox_api {
 	struct oci_spec spec;
 	const char *bundle, *config_path;
 	int netns_fd;	  /* until the sandbox is started */
-	bool was_stopped; /* by a call, before it died of anything else */
+	bool was_stopped; /* by a call, before it ended otherwise */
 	struct pb_timestamp created_at, exited_at;
 };
 
@@ -83,7 +83,7 @@ static int add_number(struct sandbox_api *api, struct arena *arena, const char *
 	return value ? add_annotation(api, arena, key, text) : 0;
 }
 
-/* The words by which containerd's pause containers tell the size of their pod. */
+/* The annotations in which containerd puts the size of a pod on its pause container. */
 static int add_size(struct sandbox_api *api, struct arena *arena,
 		    const struct cri_pod_resources *size)
 {
@@ -109,7 +109,10 @@ static void drop_namespace(struct oci_linux *linux_, const char *type)
 	linux_->nr_namespaces = nr;
 }
 
-/* A namespace that is the node's is missing in a specification, and judged there. */
+/*
+ * A specification lacks the namespaces that are the node's. Whether a VM can do without them,
+ * oci_spec_validate_vm() says later.
+ */
 static int use_security(struct sandbox_api *api, const struct cri_pod_linux *config,
 			struct arena *arena)
 {
@@ -262,7 +265,7 @@ SANDBOX_API_HANDLER(create)
 	return 0;
 }
 
-/* What a pause container would have been made of: plug-ins of the manager read it. */
+/* The specification that a pause container would have: plug-ins of containerd read it. */
 static int tell_spec(const struct oci_spec *spec, struct arena *arena, struct pb_any *ret,
 		     struct err *err)
 {
@@ -385,7 +388,7 @@ SANDBOX_API_HANDLER(stop)
 	return r < 0 ? r : stop(shim, err);
 }
 
-/* Every VM ends at last; only one that was not asked to was killed. */
+/* A VM that ended without being asked to was killed. */
 static uint32_t exit_status(const struct shim *shim, const struct sandbox_api *api)
 {
 	return *shim->sandbox->exit_reason && !api->was_stopped ? 128 + SIGKILL : 0;

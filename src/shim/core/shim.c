@@ -47,8 +47,8 @@ static void end_main(void *arg)
 	struct shim *shim = arg;
 
 	/*
-	 * The request that this end follows; what it was answered stays in the socket for its peer
-	 * to read.
+	 * The request that asked for this end is answered first. Its answer stays in the socket for
+	 * the peer to read when we are gone.
 	 */
 	if (rpc_server_wait_idle(shim->task_server, loop_deadline_ms(SHIM_LINGER_MS)) < 0)
 		log_warn("the shim ends with requests under way");
@@ -109,7 +109,7 @@ static void on_process_exited(void *arg, struct sb_process *process)
 		shim_stop_sandbox(shim);
 }
 
-/* CRI-O takes no events; it looks for this file beside config.json when the container has ended. */
+/* CRI-O takes no events: it looks for a file beside config.json once the container has ended. */
 static void leave_oom_file(const struct sb_container *ctr)
 {
 	cleanup_close int dir = neg_errno(open(ctr->bundle, O_PATH | O_DIRECTORY | O_CLOEXEC));

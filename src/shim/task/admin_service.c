@@ -181,7 +181,10 @@ PASS_THROUGH(update_routes, agent_update_routes)
 PASS_THROUGH(get_iptables, agent_get_iptables)
 PASS_THROUGH(set_iptables, agent_set_iptables)
 
-/* One that was taken out comes back; of others the guest knows whether it has them. */
+/*
+ * An interface that RemoveInterface took out is followed again. Any other one is the agent's to
+ * find or to refuse.
+ */
 static int handle_update_interface(void *ctx, struct rpc_request *call, const void *request,
 				   void *response, struct err *err)
 {

@@ -89,7 +89,7 @@ int task_handle_pids(void *ctx, struct rpc_request *call, const void *request, v
 
 	if (!ctr || ctr->deleted)
 		return err_set(err, ENOENT, "container %s does not exist", req->id);
-	/* By a container that has none, a containerd that was restarted knows what to clean up. */
+	/* A restarted containerd cleans up what has no processes. */
 	bool being_made = ctr->init->state == SB_PROCESS_STATE_CREATED && !ctr->in_guest;
 	if (ctr->init->state == SB_PROCESS_STATE_STOPPED || being_made)
 		return 0;

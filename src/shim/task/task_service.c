@@ -176,8 +176,11 @@ static int handle_delete(void *ctx, struct rpc_request *call, const void *reques
 	return r;
 }
 
-/* Nobody else would tell the end of what is being made: its signal waits until it is made. */
-static int await_making(struct shim *shim, const char *id, struct err *err)
+/*
+ * A container that Create still makes has no process in the guest yet, so that nobody would report
+ * its end. Its signal waits until it is made.
+ */
+static int wait_created(struct shim *shim, const char *id, struct err *err)
 {
 	struct sb_container *ctr = NULL;
 	int r = find_container(shim, id, &ctr, err);
@@ -195,7 +198,7 @@ static int handle_kill(void *ctx, struct rpc_request *call, const void *request,
 {
 	const struct task_kill_request *req = request;
 	cleanup_process struct sb_process *process = NULL;
-	int r = await_making(ctx, req->id, err);
+	int r = wait_created(ctx, req->id, err);
 
 	(void)call;
 	(void)response;
