@@ -30,11 +30,7 @@ static void stop_main(void *arg)
 	shim_maybe_end(shim);
 }
 
-/**
- * shim_stop_sandbox() - end the VM, in a fiber of its own
- * @shim: shim
- */
-void shim_stop_sandbox(struct shim *shim)
+static void stop_sandbox(struct shim *shim)
 {
 	int r = fiber_spawn(shim->loop, "stop", stop_main, shim, NULL);
 
@@ -87,7 +83,7 @@ void shim_maybe_end(struct shim *shim)
 		shim_end_soon(shim);
 	else if (!shim->shutting_down) {
 		shim->shutting_down = true;
-		shim_stop_sandbox(shim);
+		stop_sandbox(shim);
 	}
 }
 
@@ -106,7 +102,7 @@ static void on_process_exited(void *arg, struct sb_process *process)
 		       (uint32_t)process->exit_status, shim->sandbox->exit_reason);
 	/* The shim stays: exit statuses can still be asked for. */
 	if (shim->ops->exited(shim, process) && shim->sandbox->state == SANDBOX_STATE_RUNNING)
-		shim_stop_sandbox(shim);
+		stop_sandbox(shim);
 }
 
 /* CRI-O takes no events: it looks for a file beside config.json once the container has ended. */
@@ -140,7 +136,7 @@ static void on_gone(void *arg, const char *reason)
 
 	log_error("%s", reason);
 	event_ring_add(shim->event_ring, ADMIN_EVENT_SANDBOX_GONE, shim->id, "", 0, reason);
-	shim_stop_sandbox(shim);
+	stop_sandbox(shim);
 }
 
 const struct sandbox_events shim_sandbox_events = {

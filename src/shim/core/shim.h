@@ -32,5 +32,4 @@ struct shim {
 
 extern const struct sandbox_events shim_sandbox_events;
 void shim_maybe_end(struct shim *shim);
-void shim_stop_sandbox(struct shim *shim);
 void shim_end_soon(struct shim *shim);
