@@ -291,9 +291,13 @@ static int run_early_hooks(struct sb_container *ctr, struct err *err)
 /* An agent that is not ours may lack this; then names stay unknown, and addresses work. */
 static void serve_names(struct sb_container *ctr)
 {
+	struct sandbox *sb = ctr->sandbox;
 	struct err err = ERR_NULL;
 
-	if (dns_relay_serve(ctr->sandbox, ctr->spec, &err) < 0)
+	if (sb->dns || sb->netns_fd < 0 || !dns_relay_is_wanted(ctr->spec))
+		return;
+	if (dns_relay_dial(sb->loop, &sb->vsock, sb->netns_fd, sandbox_request_deadline(sb),
+			   &sb->dns, &err) < 0)
 		log_warn("container %s: %s", ctr->id, err.text);
 }
 

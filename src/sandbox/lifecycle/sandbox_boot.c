@@ -341,12 +341,18 @@ static int prepare_cgroup(struct sandbox *sb, struct err *err)
 	return r;
 }
 
-/* Only PortForward misses it, and says so. */
+/*
+ * A sandbox that lacks it works; only PortForward fails, and says so. Single containers are left
+ * alone: their managers have no port-forward, and docker has listeners of its own in their
+ * namespaces.
+ */
 static void serve_loopback(struct sandbox *sb)
 {
 	struct err err = ERR_NULL;
 
-	if (loopback_serve(sb, &err) < 0)
+	if (sb->netns_fd < 0 || !sb->pod)
+		return;
+	if (loopback_new(sb->loop, &sb->vsock, sb->netns_fd, &sb->loopback, &err) < 0)
 		log_info("ports of the guest's loopback cannot be forwarded: %s", err.text);
 }
 

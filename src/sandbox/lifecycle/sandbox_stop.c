@@ -230,8 +230,8 @@ void sandbox_shut_down(struct sandbox *sb, bool politely)
 	    hypervisor_stop(sb->hv, politely ? loop_deadline_ms(SANDBOX_STOP_MS) : 0, &err) < 0)
 		log_debug("stop VM: %s", err.text);
 	end_processes(sb);
-	dns_relay_stop(sb);
-	loopback_stop(sb);
+	sb->dns = dns_relay_free(sb->dns);
+	sb->loopback = loopback_free(sb->loopback);
 	host_socket_stop(sb);
 	sb->network = network_free(sb->network);
 	sb->agent = rpc_client_free(sb->agent);
