@@ -19,12 +19,12 @@
 #include "common/list.h"
 #include "common/proc.h"
 #include "config/config.h"
-#include "sandbox/hypervisor/hypervisor.h"
 #include "oci/oci_spec.h"
 #include "sandbox/cgroup/host_cgroup.h"
+#include "sandbox/core/timeline.h"
+#include "sandbox/hypervisor/hypervisor.h"
 #include "sandbox/sharefs/share.h"
 #include "sandbox/sharefs/virtiofsd.h"
-#include "sandbox/core/timeline.h"
 #include "sandbox/vsock/vsock.h"
 
 struct sb_container;
@@ -33,6 +33,7 @@ struct rpc_client;
 struct sandbox;
 struct network;
 struct loopback;
+struct hook_owner;
 struct host_sockets;
 
 enum sandbox_state {
@@ -50,20 +51,6 @@ struct sandbox_events {
 	void (*process_exited)(void *arg, struct sb_process *process);
 	void (*oom)(void *arg, struct sb_container *ctr);
 	void (*gone)(void *arg, const char *reason); /* the VM ended although nobody stopped it */
-};
-
-/* How the sandbox is to be; strings are copied. */
-struct sandbox_params {
-	const char *id;
-	const char *state_dir;	     /* absolute */
-	int netns_fd;		     /* taken over; -1: no network */
-	bool netns_joined;	     /* the spec named it: it is somebody else's */
-	const struct oci_spec *spec; /* of the first container: annotations, resources, hostname */
-	const char *config_path;     /* NULL: search */
-	bool systemd_cgroup;
-	uint32_t host_pid;    /* what hooks are told; 0: the VMM's */
-	const char *first_id; /* of the first container, which a pod need not share; for hooks */
-	const char *bundle;   /* for hooks */
 };
 
 struct sandbox {
@@ -120,42 +107,8 @@ struct sandbox {
 int sandbox_new(struct loop *loop, const struct sandbox_events *events, void *events_arg,
 		struct sandbox **ret) must_check;
 struct sandbox *sandbox_free(struct sandbox *sb);
-/* Idempotent: the first caller starts it, later ones wait for the outcome. */
-int sandbox_start(struct sandbox *sb, const struct sandbox_params *params,
-		  struct err *err) must_check;
-int sandbox_stop(struct sandbox *sb, struct err *err) must_check;
 void sandbox_set_state(struct sandbox *sb, enum sandbox_state state);
 const char *sandbox_state_name(enum sandbox_state state);
 uint64_t sandbox_request_deadline(const struct sandbox *sb);
-
-/* sandbox_boot.c */
-int sandbox_boot(struct sandbox *sb, uint64_t deadline_ns, struct err *err) must_check;
 void sandbox_step(struct sandbox *sb, const char *step);
-
-/* sandbox_end.c */
-int sandbox_watch_virtiofsd(struct sandbox *sb) must_check;
-int sandbox_watch_proxy(struct sandbox *sb) must_check;
-void sandbox_on_vm_event(void *arg, enum vm_event_type type, const char *reason);
-void sandbox_await_death(struct sandbox *sb);
-void sandbox_shut_down(struct sandbox *sb, bool politely);
-
-/*
- * sandbox_size.c. What the cgroup of a busy sandbox is charged beyond the guest's RAM and the
- * emulator's cache.
- */
-#define SANDBOX_OVERHEAD_MIB 48
-#define SANDBOX_TCG_CACHE_MIN_MIB 32ULL
-#define SANDBOX_TCG_CACHE_MAX_MIB 256ULL
-#define SANDBOX_POD_TCG_CACHE_MIB 64U
-#define SANDBOX_TCG_SLOTS 2U
-/* RAM for each vCPU that may be plugged: the guest's kernel keeps 0.27 MiB for it from the start. */
-#define SANDBOX_MIB_PER_PLACE 16
-/* The smallest guest in which the kernel, the agent and a shell work. */
-#define SANDBOX_GUEST_MIN_MIB 48
-struct vm_config;
-int sandbox_ram_for_limit(enum vm_accel accel, int64_t limit_bytes, uint64_t *ret_mib,
-			  struct err *err) must_check;
-uint64_t sandbox_ram_for_members(uint64_t bytes);
-int sandbox_size_vm(struct sandbox *sb, enum vm_accel accel, struct vm_config *ret,
-		    struct err *err) must_check;
-void sandbox_vm_config(struct sandbox *sb, struct vm_config *ret);
+struct hook_owner sandbox_hook_owner(const struct sandbox *sb);

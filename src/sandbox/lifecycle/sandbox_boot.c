@@ -3,6 +3,8 @@
  * The start of a sandbox, top to bottom: helpers, network, VM, agent. Everything is connected
  * through inherited descriptors; no step polls for a path to appear.
  */
+#include "sandbox/lifecycle/sandbox_boot.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -13,20 +15,22 @@
 #include <unistd.h>
 
 #include "common/fd.h"
-#include "host/kvm_probe.h"
 #include "common/log.h"
 #include "common/str.h"
+#include "host/kvm_probe.h"
 #include "kata/guest.h"
 #include "oci/hooks.h"
 #include "paths.h"
-#include "sandbox/lifecycle/agent_client.h"
 #include "sandbox/core/pid_thread.h"
-#include "sandbox/network/loopback.h"
-#include "sandbox/network/network.h"
-#include "sandbox/lifecycle/sandbox_cgroup.h"
-#include "sandbox/lifecycle/sandbox_record.h"
 #include "sandbox/core/sandbox.h"
 #include "sandbox/hypervisor/vm_config.h"
+#include "sandbox/lifecycle/agent_client.h"
+#include "sandbox/lifecycle/sandbox_cgroup.h"
+#include "sandbox/lifecycle/sandbox_exit.h"
+#include "sandbox/lifecycle/sandbox_record.h"
+#include "sandbox/network/loopback.h"
+#include "sandbox/network/network.h"
+#include "sandbox/size/sandbox_size.h"
 
 #define SANDBOX_VSOCK_NAME "vsock.sock"
 #define SANDBOX_DEVICES_MAX 16
@@ -39,17 +43,6 @@ struct boot {
 	struct vm_device devices[SANDBOX_DEVICES_MAX];
 	size_t nr_devices;
 };
-
-/**
- * sandbox_step() - note what a start is doing now
- * @sb: sandbox
- * @step: static string that completes "while ..."
- */
-void sandbox_step(struct sandbox *sb, const char *step)
-{
-	sb->step = step;
-	timeline_mark(&sb->timeline, step);
-}
 
 static const char *const fs_cache_names[] = {
 	[CONFIG_FS_CACHE_AUTO] = "auto",
@@ -305,8 +298,7 @@ static int start_vm(struct boot *boot, struct err *err)
 
 static int run_hooks(struct sandbox *sb, struct err *err)
 {
-	struct hook_owner owner = { sb->spec, sb->first_id, sb->bundle, sb->host_pid,
-				    sb->state_fd };
+	struct hook_owner owner = sandbox_hook_owner(sb);
 	struct pid_thread *holder = NULL;
 	int r = 0;
 

@@ -12,8 +12,8 @@
 
 #include "common/log.h"
 #include "common/str.h"
-#include "sandbox/core/container.h"
 #include "sandbox/cgroup/host_cgroup.h"
+#include "sandbox/core/container.h"
 #include "sandbox/core/sandbox.h"
 #include "sandbox/lifecycle/sandbox_record.h"
 

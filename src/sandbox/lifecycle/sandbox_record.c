@@ -22,9 +22,9 @@
 #include "kata/state.h"
 #include "oci/validate.h"
 #include "sandbox/cgroup/host_cgroup.h"
-#include "sandbox/network/network.h"
-#include "sandbox/core/sandbox.h"
 #include "sandbox/cgroup/systemd_scope.h"
+#include "sandbox/core/sandbox.h"
+#include "sandbox/network/network.h"
 
 #define RECORD_MAX 65536
 

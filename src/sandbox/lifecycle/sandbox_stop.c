@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The end of a sandbox: by itself, with a reason that is told, or on request, in the reverse order
- * of its start.
+ * The end of a sandbox on request, in the reverse order of its start.
  */
+#include "sandbox/lifecycle/sandbox_stop.h"
+
 #include <signal.h>
 #include <stdio.h>
 
@@ -11,150 +12,15 @@
 #include "common/str.h"
 #include "oci/validate.h"
 #include "rpc/ttrpc/rpc.h"
-#include "sandbox/lifecycle/agent_client.h"
 #include "sandbox/core/container.h"
-#include "sandbox/storage/host_socket.h"
+#include "sandbox/core/sandbox.h"
+#include "sandbox/lifecycle/agent_client.h"
 #include "sandbox/network/dns.h"
 #include "sandbox/network/loopback.h"
 #include "sandbox/network/network.h"
-#include "sandbox/core/sandbox.h"
+#include "sandbox/storage/host_socket.h"
 
 #define SANDBOX_STOP_MS 3000
-#define SANDBOX_DEATH_MS 1000
-#define SANDBOX_BLAME_MS 200
-
-static void note_exit_reason(struct sandbox *sb, const char *what, const char *reason)
-{
-	if (!*sb->exit_reason)
-		(void)snprintf(sb->exit_reason, sizeof(sb->exit_reason), "%s%s%s", what,
-			       *reason ? ": " : "", reason);
-}
-
-/* The VM is of no use any more: make every call that waits for the guest fail now. */
-static void sandbox_died(struct sandbox *sb)
-{
-	bool surprise = sb->state == SANDBOX_STATE_RUNNING && !sb->gone;
-
-	sb->gone = true;
-	(void)proc_signal(&sb->proxy,
-			  SIGKILL); /* closes all streams and the agent's connection; may be gone */
-	fiber_cond_broadcast(&sb->changed);
-	if (surprise)
-		sb->events->gone(sb->events_arg, sb->exit_reason);
-}
-
-static bool is_up(const struct sandbox *sb)
-{
-	return sb->state == SANDBOX_STATE_STARTING || sb->state == SANDBOX_STATE_RUNNING;
-}
-
-static void on_blame(void *arg)
-{
-	struct sandbox *sb = arg;
-
-	sb->pending_reason_timer = loop_source_free(sb->pending_reason_timer);
-	note_exit_reason(sb, sb->pending_reason, "");
-	sandbox_died(sb);
-}
-
-/*
- * A helper ends with its VM, and may be the first of the two to be seen. The VM's end is the better
- * reason then: it gets the time to be told.
- */
-static void helper_ended(struct sandbox *sb, const char *name, const char *reason)
-{
-	if (sb->state == SANDBOX_STATE_STOPPING || sb->pending_reason_timer)
-		return;
-	(void)snprintf(sb->pending_reason, sizeof(sb->pending_reason), "%s ended%s%s", name,
-		       *reason ? ": " : "", reason);
-	if (!sb->vmm_pid || loop_add_timer(sb->loop, loop_deadline_ms(SANDBOX_BLAME_MS), on_blame,
-					   sb, &sb->pending_reason_timer) < 0)
-		on_blame(sb);
-}
-
-/**
- * sandbox_await_death() - the connection to the agent broke: find out why
- * @sb: sandbox
- *
- * The agent never ends while its VM lives, so something has died. Its descriptors close a moment
- * before the kernel tells of its end, and that is the better reason.
- */
-void sandbox_await_death(struct sandbox *sb)
-{
-	uint64_t deadline_ns = loop_deadline_ms(SANDBOX_DEATH_MS);
-	int r = 0;
-
-	while (is_up(sb) && !sb->gone && r >= 0)
-		r = fiber_cond_wait(&sb->changed, deadline_ns);
-	if (!is_up(sb) || sb->gone)
-		return;
-	note_exit_reason(sb, "the connection to the guest's agent broke", "");
-	sandbox_died(sb);
-}
-
-/**
- * sandbox_on_vm_event() - what the hypervisor's driver tells
- * @arg: sandbox
- * @type: event
- * @reason: in words, or ""
- */
-void sandbox_on_vm_event(void *arg, enum vm_event_type type, const char *reason)
-{
-	struct sandbox *sb = arg;
-
-	if (type == VM_EVENT_PANICKED)
-		note_exit_reason(sb, "the guest kernel panicked", reason);
-	if (type == VM_EVENT_SHUTDOWN && sb->state != SANDBOX_STATE_STOPPING)
-		note_exit_reason(sb, "the guest powered off", reason);
-	if (type == VM_EVENT_EXITED)
-		note_exit_reason(sb, "the VM ended", reason);
-	if (type != VM_EVENT_SHUTDOWN)
-		sandbox_died(sb);
-}
-
-static void on_proxy_exit(void *arg, unsigned events)
-{
-	struct sandbox *sb = arg;
-
-	(void)events;
-	sb->proxy_watch = loop_source_free(sb->proxy_watch);
-	helper_ended(sb, "kata-proxy", "");
-}
-
-/**
- * sandbox_watch_proxy() - end the sandbox with its proxy
- * @sb: sandbox whose proxy runs
- *
- * Return: 0 or -errno.
- */
-int sandbox_watch_proxy(struct sandbox *sb)
-{
-	return loop_add_io(sb->loop, sb->proxy.pidfd, LOOP_READ, on_proxy_exit, sb,
-			   &sb->proxy_watch);
-}
-
-static void on_virtiofsd_exit(void *arg, unsigned events)
-{
-	struct sandbox *sb = arg;
-	char line[200];
-
-	(void)events;
-	sb->virtiofsd_watch = loop_source_free(sb->virtiofsd_watch);
-	virtiofsd_last_line(&sb->virtiofsd, line, sizeof(line));
-	helper_ended(sb, "virtiofsd", line);
-}
-
-/**
- * sandbox_watch_virtiofsd() - end the sandbox with its virtiofsd
- * @sb: sandbox whose virtiofsd runs
- *
- * Return: 0 or -errno.
- */
-int sandbox_watch_virtiofsd(struct sandbox *sb)
-{
-	return loop_add_io(sb->loop, sb->virtiofsd.proc.pidfd, LOOP_READ, on_virtiofsd_exit, sb,
-			   &sb->virtiofsd_watch);
-}
 
 static void end_processes(struct sandbox *sb)
 {
@@ -247,4 +113,39 @@ void sandbox_shut_down(struct sandbox *sb, bool politely)
 	sb->vsock_dir_fd = fd_close(sb->vsock_dir_fd);
 	if (fiber_self())
 		(void)fiber_mask_cancel(mask);
+}
+
+/**
+ * sandbox_stop() - end the VM and everything around it
+ * @sb: sandbox in any state; a start that is under way fails with -ECANCELED
+ * @err: filled when the wait was cancelled
+ *
+ * Processes that still ran end with SIGKILL's status. Container objects stay, for their exit
+ * statuses.
+ *
+ * Return: 0 or -errno.
+ */
+int sandbox_stop(struct sandbox *sb, struct err *err)
+{
+	while (sb->state == SANDBOX_STATE_STOPPING || sb->state == SANDBOX_STATE_STARTING) {
+		if (sb->starter) {
+			if (!*sb->exit_reason)
+				(void)snprintf(sb->exit_reason, sizeof(sb->exit_reason),
+					       "it was stopped");
+			fiber_cancel(TAKE_PTR(sb->starter));
+		}
+		int r = fiber_cond_wait(&sb->changed, LOOP_FOREVER);
+
+		if (r < 0)
+			return err_set_errno(err, r, "wait for the sandbox");
+	}
+	if (sb->state != SANDBOX_STATE_RUNNING) {
+		if (sb->state == SANDBOX_STATE_NEW)
+			sandbox_set_state(sb, SANDBOX_STATE_STOPPED);
+		return 0;
+	}
+	sandbox_set_state(sb, SANDBOX_STATE_STOPPING);
+	sandbox_shut_down(sb, true);
+	sandbox_set_state(sb, SANDBOX_STATE_STOPPED);
+	return 0;
 }

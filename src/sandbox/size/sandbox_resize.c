@@ -20,12 +20,13 @@
 
 #include "common/log.h"
 #include "common/str.h"
-#include "sandbox/hypervisor/hypervisor.h"
 #include "oci/grouping.h"
 #include "rpc/pb/admin_msg.h"
 #include "rpc/pb/agent_msg.h"
 #include "sandbox/core/container.h"
 #include "sandbox/core/sandbox.h"
+#include "sandbox/hypervisor/hypervisor.h"
+#include "sandbox/size/sandbox_size.h"
 
 /* What DIMMs and virtio-mem grow by; less than that stays unused. */
 #define GROWTH_STEP_MIB 128

@@ -2,6 +2,8 @@
 /*
  * How large a VM is and what of the configuration goes into it.
  */
+#include "sandbox/size/sandbox_size.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <unistd.h>

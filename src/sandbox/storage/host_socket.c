@@ -36,8 +36,8 @@
 #include "kata/guest.h"
 #include "rpc/pb/agent_msg.h"
 #include "sandbox/core/container.h"
-#include "sandbox/vsock/relay.h"
 #include "sandbox/core/sandbox.h"
+#include "sandbox/vsock/relay.h"
 
 /* More than the agent's own limit: it may know earlier that a client has gone. */
 #define HOST_SOCKETS_CONNS_MAX 256

@@ -17,8 +17,8 @@
 #include "common/str.h"
 #include "rpc/pb/common_msg.h"
 #include "sandbox/core/container.h"
-#include "sandbox/storage/erofs_layers.h"
 #include "sandbox/core/sandbox.h"
+#include "sandbox/storage/erofs_layers.h"
 
 /* Options that are flags of mount(2); all others are handed to the file system. */
 static const struct {

@@ -21,6 +21,8 @@
 #include "oci/spec.h"
 #include "oci/validate.h"
 #include "rpc/pb/pb_bridge.h"
+#include "sandbox/lifecycle/sandbox_start.h"
+#include "sandbox/lifecycle/sandbox_stop.h"
 #include "shim/core/runtime_options.h"
 #include "shim/core/shim.h"
 #include "shim/task/task_stats.h"

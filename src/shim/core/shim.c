@@ -13,6 +13,8 @@
 #include "common/str.h"
 #include "oci/grouping.h"
 #include "sandbox/core/container.h"
+#include "sandbox/lifecycle/container_exec.h"
+#include "sandbox/lifecycle/sandbox_stop.h"
 #include "shim/containerd/events.h"
 #include "shim/core/event_ring.h"
 #include "shim/standalone/standin.h"

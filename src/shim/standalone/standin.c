@@ -20,6 +20,7 @@
 #include "common/log.h"
 #include "kata/standin.h"
 #include "sandbox/core/container.h"
+#include "sandbox/lifecycle/process_verbs.h"
 
 /* Registered but not yet bound ones a peer may keep open. */
 #define STANDIN_MAX 4096

@@ -17,12 +17,16 @@
 #include "oci/spec.h"
 #include "oci/validate.h"
 #include "rpc/pb/task_msg.h"
+#include "sandbox/lifecycle/container_create.h"
+#include "sandbox/lifecycle/container_delete.h"
+#include "sandbox/lifecycle/process_verbs.h"
+#include "sandbox/lifecycle/sandbox_start.h"
 #include "sandbox/network/netns.h"
 #include "shim/containerd/events.h"
 #include "shim/core/runtime_options.h"
 #include "shim/core/shim.h"
-#include "shim/standalone/standin.h"
 #include "shim/core/stdio.h"
+#include "shim/standalone/standin.h"
 
 static bool metadata_is(const struct rpc_request *call, const char *key, const char *value)
 {
