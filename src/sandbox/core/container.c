@@ -212,5 +212,5 @@ int sb_container_new(struct sandbox *sb, const char *id, const char *bundle,
 struct hook_owner sb_container_hook_owner(const struct sb_container *ctr)
 {
 	return (struct hook_owner){ ctr->spec, ctr->id, ctr->bundle, ctr->init->host_pid,
-				    ctr->sandbox->state_fd };
+				    ctr->sandbox->dir.fd };
 }

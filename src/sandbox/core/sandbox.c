@@ -58,15 +58,15 @@ int sandbox_new(struct loop *loop, const struct sandbox_events *events, void *ev
 	sb->loop = loop;
 	sb->events = events;
 	sb->events_arg = events_arg;
-	sb->netns_fd = -1;
-	sb->state_fd = -1;
-	sb->share = SHARE_NULL;
-	sb->virtiofsd = VIRTIOFSD_NULL;
-	sb->proxy = PROC_NULL;
-	sb->vsock_dir_fd = -1;
+	sb->net.netns_fd = -1;
+	sb->dir.fd = -1;
+	sb->storage.share = SHARE_NULL;
+	sb->helpers.virtiofsd = VIRTIOFSD_NULL;
+	sb->helpers.proxy = PROC_NULL;
+	sb->vsock.dir_fd = -1;
 	fiber_cond_init(&sb->changed);
-	fiber_mutex_init(&sb->resizing);
-	fiber_mutex_init(&sb->opening_sockets);
+	fiber_mutex_init(&sb->size.changing);
+	fiber_mutex_init(&sb->storage.opening_sockets);
 	list_init(&sb->containers);
 	*ret = sb;
 	return 0;
@@ -82,11 +82,11 @@ struct sandbox *sandbox_free(struct sandbox *sb)
 {
 	if (!sb)
 		return NULL;
-	share_deinit(&sb->share);
-	virtiofsd_deinit(&sb->virtiofsd);
-	proc_deinit(&sb->proxy);
-	(void)fd_close(sb->netns_fd);
-	(void)fd_close(sb->state_fd);
+	share_deinit(&sb->storage.share);
+	virtiofsd_deinit(&sb->helpers.virtiofsd);
+	proc_deinit(&sb->helpers.proxy);
+	(void)fd_close(sb->net.netns_fd);
+	(void)fd_close(sb->dir.fd);
 	(void)arena_free(sb->arena);
 	free(sb);
 	return NULL;
@@ -110,8 +110,8 @@ uint64_t sandbox_request_deadline(const struct sandbox *sb)
  */
 void sandbox_step(struct sandbox *sb, const char *step)
 {
-	sb->step = step;
-	timeline_mark(&sb->timeline, step);
+	sb->start.step = step;
+	timeline_mark(&sb->start.timeline, step);
 }
 
 /**
@@ -122,6 +122,6 @@ void sandbox_step(struct sandbox *sb, const char *step)
  */
 struct hook_owner sandbox_hook_owner(const struct sandbox *sb)
 {
-	return (struct hook_owner){ sb->spec, sb->first_id, sb->bundle, sb->host_pid,
-				    sb->state_fd };
+	return (struct hook_owner){ sb->spec, sb->first.id, sb->first.bundle, sb->first.host_pid,
+				    sb->dir.fd };
 }

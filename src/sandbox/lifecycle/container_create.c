@@ -42,7 +42,7 @@ static void choose_pid(struct sb_container *ctr, uint32_t standin_pid)
 	ctr->init->host_pid = standin_pid ? standin_pid : (uint32_t)sb->vmm_pid;
 	if (standin_pid || !sb->pod || str_eq(ctr->id, sb->id))
 		return;
-	int r = pid_thread_new(sb->netns_fd, &ctr->pid_thread);
+	int r = pid_thread_new(sb->net.netns_fd, &ctr->pid_thread);
 	if (r < 0)
 		log_warn_errno(r, "container %s has no process number of its own", ctr->id);
 	else
@@ -86,7 +86,7 @@ static int run_early_hooks(struct sb_container *ctr, struct err *err)
 {
 	const struct hook_owner owner = sb_container_hook_owner(ctr);
 
-	return str_eq(ctr->bundle, ctr->sandbox->bundle) ? 0 : hooks_run_early(&owner, err);
+	return str_eq(ctr->bundle, ctr->sandbox->first.bundle) ? 0 : hooks_run_early(&owner, err);
 }
 
 /* An agent that is not ours may lack this; then names stay unknown, and addresses work. */
@@ -95,10 +95,10 @@ static void serve_names(struct sb_container *ctr)
 	struct sandbox *sb = ctr->sandbox;
 	struct err err = ERR_NULL;
 
-	if (sb->dns || sb->netns_fd < 0 || !dns_relay_is_wanted(ctr->spec))
+	if (sb->net.dns || sb->net.netns_fd < 0 || !dns_relay_is_wanted(ctr->spec))
 		return;
-	if (dns_relay_dial(sb->loop, &sb->vsock, sb->netns_fd, sandbox_request_deadline(sb),
-			   &sb->dns, &err) < 0)
+	if (dns_relay_dial(sb->loop, &sb->vsock.addr, sb->net.netns_fd,
+			   sandbox_request_deadline(sb), &sb->net.dns, &err) < 0)
 		log_warn("container %s: %s", ctr->id, err.text);
 }
 
@@ -111,7 +111,7 @@ static int create_in_guest(struct sb_container *ctr, struct err *err)
 	int r = guest_spec_make(ctr, &guest_spec, err);
 
 	if (r >= 0)
-		r = hooks_run_create_container(&owner, sb->netns_fd, err);
+		r = hooks_run_create_container(&owner, sb->net.netns_fd, err);
 	if (r >= 0)
 		r = sb_process_connect_streams(ctr->init, sandbox_request_deadline(sb), &ports,
 					       err);
@@ -123,7 +123,7 @@ static int create_in_guest(struct sb_container *ctr, struct err *err)
 		r = tell_agent(ctr, guest_spec, &ports, err);
 	if (r < 0)
 		return r;
-	timeline_mark(&sb->timeline, KATA_TIMELINE_END);
+	timeline_mark(&sb->start.timeline, KATA_TIMELINE_END);
 	ctr->in_guest = true;
 	serve_names(ctr);
 	if (ctr->init->rows)

@@ -32,7 +32,7 @@ int sb_container_start(struct sb_container *ctr, struct err *err)
 									    : "stopped");
 	if (!sb->agent)
 		return err_set(err, ESHUTDOWN, "cannot start %s: %s", ctr->id,
-			       *sb->exit_reason ? sb->exit_reason : "no VM");
+			       *sb->end.exit_reason ? sb->end.exit_reason : "no VM");
 	int r = rpc_call(sb->agent, &agent_start_container, &req, NULL, NULL,
 			 sandbox_request_deadline(sb), err);
 	if (r < 0) {

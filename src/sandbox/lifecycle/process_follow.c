@@ -31,7 +31,7 @@ static int connect_stream(struct sb_process *process, int index, uint64_t deadli
 {
 	static const char *const names[] = { "stdin", "stdout", "stderr" };
 	struct sandbox *sb = process->container->sandbox;
-	int guest = vsock_dial(&sb->vsock, KATA_PORT_STREAM, deadline_ns, ret_port, err);
+	int guest = vsock_dial(&sb->vsock.addr, KATA_PORT_STREAM, deadline_ns, ret_port, err);
 
 	if (guest < 0)
 		return err_wrap(err, "connect %s", names[index]);
@@ -99,7 +99,7 @@ static int ask_exit_status(struct sb_process *process)
 		if (r == -ECONNRESET)
 			sandbox_await_exit(sb);
 		/* The VM is gone, and its processes were killed with it. */
-		return *sb->exit_reason ? 128 + SIGKILL : SB_PROCESS_STATUS_UNKNOWN;
+		return *sb->end.exit_reason ? 128 + SIGKILL : SB_PROCESS_STATUS_UNKNOWN;
 	}
 	/* A guest's number is not to be trusted with more than a byte. */
 	return resp.status < 0 || resp.status > 255 ? SB_PROCESS_STATUS_UNKNOWN : resp.status;

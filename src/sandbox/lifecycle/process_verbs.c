@@ -21,10 +21,10 @@
 /* SIGKILL needs nobody's consent: a guest that does not answer is killed as a whole. */
 static int kill_guest(struct sandbox *sb)
 {
-	if (!*sb->exit_reason)
-		(void)snprintf(sb->exit_reason, sizeof(sb->exit_reason),
+	if (!*sb->end.exit_reason)
+		(void)snprintf(sb->end.exit_reason, sizeof(sb->end.exit_reason),
 			       "the guest did not answer SIGKILL");
-	log_warn("%s: killing the VM", sb->exit_reason);
+	log_warn("%s: killing the VM", sb->end.exit_reason);
 	return neg_errno(kill(sb->vmm_pid, SIGKILL)); /* an unreaped child's pid is its own */
 }
 
@@ -75,7 +75,7 @@ int sb_process_signal(struct sb_process *process, int signo, bool all, struct er
 	if (kill_all)
 		deadline_ns = MIN(deadline_ns, loop_deadline_ms(SB_PROCESS_KILL_MS));
 	int r = rpc_call(sb->agent, &agent_signal_process, &req, NULL, NULL, deadline_ns, err);
-	if (r == -ETIMEDOUT && kill_all && sb->state == SANDBOX_STATE_RUNNING && !sb->gone &&
+	if (r == -ETIMEDOUT && kill_all && sb->state == SANDBOX_STATE_RUNNING && !sb->end.gone &&
 	    sb->vmm_pid > 0) {
 		*err = ERR_NULL;
 		return kill_guest(sb);

@@ -33,14 +33,14 @@ int sandbox_cgroup_plan(struct sandbox *sb, const char *id, const struct oci_spe
 	const char *path = spec->linux_ ? spec->linux_->cgroups_path : NULL;
 
 	if (str_empty(path))
-		path = arena_printf(sb->arena,
-				    sb->systemd_cgroup ? "system.slice:kata:%s" : "/kata/%s", id);
-	int r = path ? host_cgroup_plan(path, sb->systemd_cgroup, sb->arena, ret, err)
+		path = arena_printf(
+			sb->arena, sb->cgroup.by_systemd ? "system.slice:kata:%s" : "/kata/%s", id);
+	int r = path ? host_cgroup_plan(path, sb->cgroup.by_systemd, sb->arena, ret, err)
 		     : err_set(err, ENOMEM, "out of memory");
 	if (r < 0)
 		return r;
-	sb->cgroup_owner = arena_strdup(sb->arena, id);
-	return sb->cgroup_owner ? 0 : err_set(err, ENOMEM, "out of memory");
+	sb->cgroup.owner = arena_strdup(sb->arena, id);
+	return sb->cgroup.owner ? 0 : err_set(err, ENOMEM, "out of memory");
 }
 
 static struct sb_container *find_remaining(const struct sb_container *leaving)
@@ -58,18 +58,18 @@ static struct sb_container *find_remaining(const struct sb_container *leaving)
 static int move_to(struct sandbox *sb, const struct sb_container *heir, struct err *err)
 {
 	pid_t pid = (pid_t)heir->init->host_pid; /* the heir may go while systemd is waited for */
-	int r = sandbox_cgroup_plan(sb, heir->id, heir->spec, &sb->cgroup, err);
+	int r = sandbox_cgroup_plan(sb, heir->id, heir->spec, &sb->cgroup.now, err);
 
 	if (r >= 0)
 		r = sandbox_record_write(sb, err);
 	if (r >= 0)
-		r = host_cgroup_create(&sb->cgroup, NULL, err);
+		r = host_cgroup_create(&sb->cgroup.now, NULL, err);
 	if (r >= 0)
-		r = host_cgroup_move(&sb->former_cgroup, &sb->cgroup, err);
+		r = host_cgroup_move(&sb->cgroup.former, &sb->cgroup.now, err);
 	if (r >= 0)
-		r = host_cgroup_add(&sb->cgroup, pid);
+		r = host_cgroup_add(&sb->cgroup.now, pid);
 	if (r >= 0)
-		host_cgroup_settle(&sb->cgroup);
+		host_cgroup_settle(&sb->cgroup.now);
 	return r;
 }
 
@@ -87,21 +87,21 @@ void sandbox_cgroup_leave(struct sb_container *ctr)
 	const struct sb_container *heir = find_remaining(ctr);
 	struct err err = ERR_NULL;
 
-	if (sb->pod || !heir || !str_eq(sb->cgroup_owner, ctr->id) || !sb->cgroup.nr ||
-	    sb->former_cgroup.nr || sb->state != SANDBOX_STATE_RUNNING)
+	if (sb->pod || !heir || !str_eq(sb->cgroup.owner, ctr->id) || !sb->cgroup.now.nr ||
+	    sb->cgroup.former.nr || sb->state != SANDBOX_STATE_RUNNING)
 		return;
-	sb->former_cgroup = sb->cgroup;
-	sb->cgroup = HOST_CGROUP_NULL;
+	sb->cgroup.former = sb->cgroup.now;
+	sb->cgroup.now = HOST_CGROUP_NULL;
 	int r = move_to(sb, heir, &err);
 	if (r >= 0) {
-		host_cgroup_close(&sb->former_cgroup);
-		r = host_cgroup_remove(&sb->former_cgroup, &err);
+		host_cgroup_close(&sb->cgroup.former);
+		r = host_cgroup_remove(&sb->cgroup.former, &err);
 	}
 	if (r >= 0) {
-		sb->former_cgroup = HOST_CGROUP_NULL;
+		sb->cgroup.former = HOST_CGROUP_NULL;
 		r = sandbox_record_write(sb, &err);
 	}
 	if (r < 0)
 		log_warn("move the VM from the cgroup of container %s to that of %s: %s", ctr->id,
-			 sb->cgroup_owner, err.code ? err.text : strerror(-r));
+			 sb->cgroup.owner, err.code ? err.text : strerror(-r));
 }

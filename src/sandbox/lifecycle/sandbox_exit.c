@@ -15,22 +15,22 @@
 
 static void note_exit_reason(struct sandbox *sb, const char *what, const char *reason)
 {
-	if (!*sb->exit_reason)
-		(void)snprintf(sb->exit_reason, sizeof(sb->exit_reason), "%s%s%s", what,
+	if (!*sb->end.exit_reason)
+		(void)snprintf(sb->end.exit_reason, sizeof(sb->end.exit_reason), "%s%s%s", what,
 			       *reason ? ": " : "", reason);
 }
 
 /* The VM is of no use any more: make every call that waits for the guest fail now. */
 static void announce_exit(struct sandbox *sb)
 {
-	bool surprise = sb->state == SANDBOX_STATE_RUNNING && !sb->gone;
+	bool surprise = sb->state == SANDBOX_STATE_RUNNING && !sb->end.gone;
 
-	sb->gone = true;
-	(void)proc_signal(&sb->proxy,
+	sb->end.gone = true;
+	(void)proc_signal(&sb->helpers.proxy,
 			  SIGKILL); /* closes all streams and the agent's connection; may be gone */
 	fiber_cond_broadcast(&sb->changed);
 	if (surprise)
-		sb->events->gone(sb->events_arg, sb->exit_reason);
+		sb->events->gone(sb->events_arg, sb->end.exit_reason);
 }
 
 static bool is_up(const struct sandbox *sb)
@@ -42,8 +42,8 @@ static void on_pending_reason(void *arg)
 {
 	struct sandbox *sb = arg;
 
-	sb->pending_reason_timer = loop_source_free(sb->pending_reason_timer);
-	note_exit_reason(sb, sb->pending_reason, "");
+	sb->end.pending_reason_timer = loop_source_free(sb->end.pending_reason_timer);
+	note_exit_reason(sb, sb->end.pending_reason, "");
 	announce_exit(sb);
 }
 
@@ -53,12 +53,13 @@ static void on_pending_reason(void *arg)
  */
 static void helper_ended(struct sandbox *sb, const char *name, const char *reason)
 {
-	if (sb->state == SANDBOX_STATE_STOPPING || sb->pending_reason_timer)
+	if (sb->state == SANDBOX_STATE_STOPPING || sb->end.pending_reason_timer)
 		return;
-	(void)snprintf(sb->pending_reason, sizeof(sb->pending_reason), "%s ended%s%s", name,
+	(void)snprintf(sb->end.pending_reason, sizeof(sb->end.pending_reason), "%s ended%s%s", name,
 		       *reason ? ": " : "", reason);
-	if (!sb->vmm_pid || loop_add_timer(sb->loop, loop_deadline_ms(SANDBOX_PENDING_REASON_MS),
-					   on_pending_reason, sb, &sb->pending_reason_timer) < 0)
+	if (!sb->vmm_pid ||
+	    loop_add_timer(sb->loop, loop_deadline_ms(SANDBOX_PENDING_REASON_MS), on_pending_reason,
+			   sb, &sb->end.pending_reason_timer) < 0)
 		on_pending_reason(sb);
 }
 
@@ -74,9 +75,9 @@ void sandbox_await_exit(struct sandbox *sb)
 	uint64_t deadline_ns = loop_deadline_ms(SANDBOX_EXIT_MS);
 	int r = 0;
 
-	while (is_up(sb) && !sb->gone && r >= 0)
+	while (is_up(sb) && !sb->end.gone && r >= 0)
 		r = fiber_cond_wait(&sb->changed, deadline_ns);
-	if (!is_up(sb) || sb->gone)
+	if (!is_up(sb) || sb->end.gone)
 		return;
 	note_exit_reason(sb, "the connection to the guest's agent broke", "");
 	announce_exit(sb);
@@ -107,7 +108,7 @@ static void on_proxy_exit(void *arg, unsigned events)
 	struct sandbox *sb = arg;
 
 	(void)events;
-	sb->proxy_watch = loop_source_free(sb->proxy_watch);
+	sb->helpers.proxy_watch = loop_source_free(sb->helpers.proxy_watch);
 	helper_ended(sb, "kata-proxy", "");
 }
 
@@ -119,8 +120,8 @@ static void on_proxy_exit(void *arg, unsigned events)
  */
 int sandbox_watch_proxy(struct sandbox *sb)
 {
-	return loop_add_io(sb->loop, sb->proxy.pidfd, LOOP_READ, on_proxy_exit, sb,
-			   &sb->proxy_watch);
+	return loop_add_io(sb->loop, sb->helpers.proxy.pidfd, LOOP_READ, on_proxy_exit, sb,
+			   &sb->helpers.proxy_watch);
 }
 
 static void on_virtiofsd_exit(void *arg, unsigned events)
@@ -129,8 +130,8 @@ static void on_virtiofsd_exit(void *arg, unsigned events)
 	char line[200];
 
 	(void)events;
-	sb->virtiofsd_watch = loop_source_free(sb->virtiofsd_watch);
-	virtiofsd_last_line(&sb->virtiofsd, line, sizeof(line));
+	sb->helpers.virtiofsd_watch = loop_source_free(sb->helpers.virtiofsd_watch);
+	virtiofsd_last_line(&sb->helpers.virtiofsd, line, sizeof(line));
 	helper_ended(sb, "virtiofsd", line);
 }
 
@@ -142,6 +143,6 @@ static void on_virtiofsd_exit(void *arg, unsigned events)
  */
 int sandbox_watch_virtiofsd(struct sandbox *sb)
 {
-	return loop_add_io(sb->loop, sb->virtiofsd.proc.pidfd, LOOP_READ, on_virtiofsd_exit, sb,
-			   &sb->virtiofsd_watch);
+	return loop_add_io(sb->loop, sb->helpers.virtiofsd.proc.pidfd, LOOP_READ, on_virtiofsd_exit,
+			   sb, &sb->helpers.virtiofsd_watch);
 }

@@ -34,7 +34,7 @@ static void put_netns(struct json_writer *w, const struct sandbox *sb)
 	const struct oci_namespace *ns = oci_namespace_find(sb->spec, "network");
 	struct stat st;
 
-	if (!sb->netns_joined || !ns || !ns->path || fstat(sb->netns_fd, &st) < 0)
+	if (!sb->net.netns_joined || !ns || !ns->path || fstat(sb->net.netns_fd, &st) < 0)
 		return;
 	json_member_str(w, "netns", ns->path);
 	json_member_uint(w, "netnsInode", st.st_ino);
@@ -68,19 +68,19 @@ int sandbox_record_write(const struct sandbox *sb, struct err *err)
 	json_object(&w);
 	json_member_str(&w, "sandbox", sb->id);
 	json_member_array(&w, "scopes");
-	put_scope(&w, &sb->former_cgroup);
-	put_scope(&w, &sb->cgroup);
+	put_scope(&w, &sb->cgroup.former);
+	put_scope(&w, &sb->cgroup.now);
 	json_array_end(&w);
 	json_member_array(&w, "cgroups");
-	put_dirs(&w, &sb->former_cgroup);
-	put_dirs(&w, &sb->cgroup);
+	put_dirs(&w, &sb->cgroup.former);
+	put_dirs(&w, &sb->cgroup.now);
 	json_array_end(&w);
 	put_netns(&w, sb);
 	json_object_end(&w);
 	int r = json_writer_finish(&w);
 	if (r >= 0)
-		r = io_replace_file_at(sb->state_fd, KATA_STATE_SANDBOX, text.data, text.len, 0600);
-	return r < 0 ? err_set_errno(err, r, "write %s/" KATA_STATE_SANDBOX, sb->state_dir) : 0;
+		r = io_replace_file_at(sb->dir.fd, KATA_STATE_SANDBOX, text.data, text.len, 0600);
+	return r < 0 ? err_set_errno(err, r, "write %s/" KATA_STATE_SANDBOX, sb->dir.path) : 0;
 }
 
 static int undo_scopes(const struct json *doc, struct err *err)

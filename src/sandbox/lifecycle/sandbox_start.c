@@ -35,17 +35,17 @@ static bool is_pod(const struct sandbox *sb)
 static int take_params(struct sandbox *sb, const struct sandbox_params *params, struct err *err)
 {
 	sb->id = arena_strdup(sb->arena, params->id);
-	sb->first_id = arena_strdup(sb->arena, params->first_id);
-	sb->state_dir = arena_strdup(sb->arena, params->state_dir);
-	sb->bundle = arena_strdup(sb->arena, params->bundle);
+	sb->first.id = arena_strdup(sb->arena, params->first_id);
+	sb->dir.path = arena_strdup(sb->arena, params->state_dir);
+	sb->first.bundle = arena_strdup(sb->arena, params->bundle);
 	sb->spec = params->spec;
-	sb->host_pid = params->host_pid;
-	sb->systemd_cgroup = params->systemd_cgroup;
-	if (!sb->id || !sb->first_id || !sb->state_dir || !sb->bundle)
+	sb->first.host_pid = params->host_pid;
+	sb->cgroup.by_systemd = params->systemd_cgroup;
+	if (!sb->id || !sb->first.id || !sb->dir.path || !sb->first.bundle)
 		return err_set(err, ENOMEM, "out of memory");
-	sb->state_fd = neg_errno(open(sb->state_dir, O_PATH | O_DIRECTORY | O_CLOEXEC));
-	if (sb->state_fd < 0)
-		return err_set_errno(err, sb->state_fd, "open %s", sb->state_dir);
+	sb->dir.fd = neg_errno(open(sb->dir.path, O_PATH | O_DIRECTORY | O_CLOEXEC));
+	if (sb->dir.fd < 0)
+		return err_set_errno(err, sb->dir.fd, "open %s", sb->dir.path);
 	sb->pod = is_pod(sb);
 	int r = config_load(params->config_path, sb->arena, &sb->config, err);
 	if (r < 0)
@@ -79,14 +79,14 @@ static int explain_failure(struct sandbox *sb, int r, struct err *err)
 {
 	char console[SANDBOX_CONSOLE_QUOTE + 80];
 
-	if (*sb->exit_reason)
-		err_set(err, -r, "%s (while %s)", sb->exit_reason, sb->step);
+	if (*sb->end.exit_reason)
+		err_set(err, -r, "%s (while %s)", sb->end.exit_reason, sb->start.step);
 	else if (r == -ETIMEDOUT)
-		err_set(err, -r, "timed out while %s", sb->step);
+		err_set(err, -r, "timed out while %s", sb->start.step);
 	else
-		(void)err_wrap(err, "%s", sb->step);
+		(void)err_wrap(err, "%s", sb->start.step);
 	quote_console(sb, console, sizeof(console));
-	if (*console && (*sb->exit_reason || r == -ETIMEDOUT))
+	if (*console && (*sb->end.exit_reason || r == -ETIMEDOUT))
 		err_set(err, -r, "%s; last words of the guest: %s", err->text, console);
 	return err_wrap(err, "start sandbox %s", sb->id);
 }
@@ -101,8 +101,8 @@ static int wait_started(struct sandbox *sb, struct err *err)
 	}
 	if (sb->state != SANDBOX_STATE_RUNNING)
 		return err_set(err, ESHUTDOWN, "sandbox %s is %s%s%s", sb->id ? sb->id : "",
-			       sandbox_state_name(sb->state), *sb->exit_reason ? ": " : "",
-			       sb->exit_reason);
+			       sandbox_state_name(sb->state), *sb->end.exit_reason ? ": " : "",
+			       sb->end.exit_reason);
 	return 0;
 }
 
@@ -122,13 +122,13 @@ int sandbox_start(struct sandbox *sb, const struct sandbox_params *params, struc
 	}
 	sandbox_set_state(sb, SANDBOX_STATE_STARTING);
 	sandbox_step(sb, "reading the configuration");
-	sb->netns_fd = params->netns_fd;
-	sb->netns_joined = params->netns_joined;
-	sb->starter = fiber_self();
+	sb->net.netns_fd = params->netns_fd;
+	sb->net.netns_joined = params->netns_joined;
+	sb->start.fiber = fiber_self();
 	int r = take_params(sb, params, err);
 	if (r >= 0)
 		r = sandbox_boot(sb, loop_deadline_ms(sb->config->start_timeout_ms), err);
-	sb->starter = NULL;
+	sb->start.fiber = NULL;
 	if (r < 0) {
 		/* The clean-up may wait although the start was given up. */
 		bool masked = fiber_mask_cancel(true);
@@ -137,7 +137,7 @@ int sandbox_start(struct sandbox *sb, const struct sandbox_params *params, struc
 			sandbox_await_exit(sb);
 		r = explain_failure(sb, r, err);
 		sandbox_shut_down(sb, false);
-		if (sb->hooks_begun) {
+		if (sb->first.hooks_begun) {
 			const struct hook_owner owner = sandbox_hook_owner(sb);
 
 			hooks_run_poststop(&owner);

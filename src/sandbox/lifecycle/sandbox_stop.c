@@ -41,7 +41,7 @@ static void end_processes(struct sandbox *sb)
  */
 static bool guest_is_done(const struct sandbox *sb)
 {
-	if (sb->nr_disks || !str_empty(sb->config->hypervisor.guest_hook_path))
+	if (sb->storage.nr_disks || !str_empty(sb->config->hypervisor.guest_hook_path))
 		return false;
 	list_for_each(node, &sb->containers) {
 		const struct sb_container *ctr = list_entry(node, struct sb_container, node);
@@ -80,8 +80,8 @@ void sandbox_shut_down(struct sandbox *sb, bool politely)
 	bool mask = fiber_self() ? fiber_mask_cancel(true) : false;
 	struct err err = ERR_NULL;
 
-	sb->pending_reason_timer = loop_source_free(sb->pending_reason_timer);
-	politely = politely && !*sb->exit_reason && !guest_is_done(sb);
+	sb->end.pending_reason_timer = loop_source_free(sb->end.pending_reason_timer);
+	politely = politely && !*sb->end.exit_reason && !guest_is_done(sb);
 	if (politely)
 		agent_client_destroy_sandbox(sb, loop_deadline_ms(SANDBOX_STOP_MS));
 	else {
@@ -89,28 +89,28 @@ void sandbox_shut_down(struct sandbox *sb, bool politely)
 		 * All map the guest's memory: together they are gone sooner than one after the
 		 * other.
 		 */
-		kill_child(&sb->proxy, &sb->proxy_watch);
-		kill_child(&sb->virtiofsd.proc, &sb->virtiofsd_watch);
+		kill_child(&sb->helpers.proxy, &sb->helpers.proxy_watch);
+		kill_child(&sb->helpers.virtiofsd.proc, &sb->helpers.virtiofsd_watch);
 	}
 	if (sb->hv &&
 	    hypervisor_stop(sb->hv, politely ? loop_deadline_ms(SANDBOX_STOP_MS) : 0, &err) < 0)
 		log_debug("stop VM: %s", err.text);
 	end_processes(sb);
-	sb->dns = dns_relay_free(sb->dns);
-	sb->loopback = loopback_free(sb->loopback);
+	sb->net.dns = dns_relay_free(sb->net.dns);
+	sb->net.loopback = loopback_free(sb->net.loopback);
 	host_socket_stop(sb);
-	sb->network = network_free(sb->network);
+	sb->net.network = network_free(sb->net.network);
 	sb->agent = rpc_client_free(sb->agent);
 	sb->hv = hypervisor_destroy(sb->hv);
-	kill_child(&sb->proxy, &sb->proxy_watch);
-	kill_child(&sb->virtiofsd.proc, &sb->virtiofsd_watch);
-	reap_child(&sb->proxy);
-	reap_child(&sb->virtiofsd.proc);
-	virtiofsd_deinit(&sb->virtiofsd);
-	share_deinit(&sb->share);
-	host_cgroup_close(&sb->cgroup);
-	host_cgroup_close(&sb->former_cgroup);
-	sb->vsock_dir_fd = fd_close(sb->vsock_dir_fd);
+	kill_child(&sb->helpers.proxy, &sb->helpers.proxy_watch);
+	kill_child(&sb->helpers.virtiofsd.proc, &sb->helpers.virtiofsd_watch);
+	reap_child(&sb->helpers.proxy);
+	reap_child(&sb->helpers.virtiofsd.proc);
+	virtiofsd_deinit(&sb->helpers.virtiofsd);
+	share_deinit(&sb->storage.share);
+	host_cgroup_close(&sb->cgroup.now);
+	host_cgroup_close(&sb->cgroup.former);
+	sb->vsock.dir_fd = fd_close(sb->vsock.dir_fd);
 	if (fiber_self())
 		(void)fiber_mask_cancel(mask);
 }
@@ -128,11 +128,11 @@ void sandbox_shut_down(struct sandbox *sb, bool politely)
 int sandbox_stop(struct sandbox *sb, struct err *err)
 {
 	while (sb->state == SANDBOX_STATE_STOPPING || sb->state == SANDBOX_STATE_STARTING) {
-		if (sb->starter) {
-			if (!*sb->exit_reason)
-				(void)snprintf(sb->exit_reason, sizeof(sb->exit_reason),
+		if (sb->start.fiber) {
+			if (!*sb->end.exit_reason)
+				(void)snprintf(sb->end.exit_reason, sizeof(sb->end.exit_reason),
 					       "it was stopped");
-			fiber_cancel(TAKE_PTR(sb->starter));
+			fiber_cancel(TAKE_PTR(sb->start.fiber));
 		}
 		int r = fiber_cond_wait(&sb->changed, LOOP_FOREVER);
 

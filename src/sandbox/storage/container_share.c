@@ -27,7 +27,7 @@
 int sb_container_share(struct sb_container *ctr, int fd, const char *name, unsigned flags,
 		       char **ret_guest_path, struct err *err)
 {
-	int r = fd < 0 ? 0 : share_add(&ctr->sandbox->share, fd, name, flags, err);
+	int r = fd < 0 ? 0 : share_add(&ctr->sandbox->storage.share, fd, name, flags, err);
 
 	if (r < 0)
 		return r;
@@ -45,12 +45,12 @@ void sb_container_unshare_all(struct sb_container *ctr)
 {
 	struct sandbox *sb = ctr->sandbox;
 
-	if (sb->share.mounts_fd < 0)
+	if (sb->storage.share.mounts_fd < 0)
 		return; /* went with the sandbox */
 	for (size_t i = ctr->shares.nr; i > 0; i--) {
 		int r = volume_is_shared(ctr, ctr->shares.v[i - 1])
 				? 0
-				: share_remove(&sb->share, ctr->shares.v[i - 1]);
+				: share_remove(&sb->storage.share, ctr->shares.v[i - 1]);
 
 		if (r < 0)
 			log_warn_errno(r, "unmount %s", ctr->shares.v[i - 1]);

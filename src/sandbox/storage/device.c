@@ -192,7 +192,7 @@ int device_plug_disk(struct sb_container *ctr, int fd, bool read_only, unsigned 
 			   .queue_size = hc->queue_size },
 	};
 
-	(void)snprintf(disk.id, sizeof(disk.id), "disk%u", sb->nr_disks++);
+	(void)snprintf(disk.id, sizeof(disk.id), "disk%u", sb->storage.nr_disks++);
 	int r = hypervisor_attach(sb->hv, &disk, loop_deadline_ms(DEVICE_PLUG_MS), err);
 	if (r < 0)
 		return r;

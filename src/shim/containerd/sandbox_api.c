@@ -350,7 +350,7 @@ SANDBOX_API_HANDLER(platform)
 
 static int stop(struct shim *shim, struct err *err)
 {
-	if (shim->api && !*shim->sandbox->exit_reason)
+	if (shim->api && !*shim->sandbox->end.exit_reason)
 		shim->api->was_stopped = true;
 	return sandbox_stop(shim->sandbox, err);
 }
@@ -379,7 +379,7 @@ SANDBOX_API_HANDLER(stop)
 /* Every VM ends at last; only one that was not asked to was killed. */
 static uint32_t exit_status(const struct shim *shim)
 {
-	return *shim->sandbox->exit_reason && !shim->api->was_stopped ? 128 + SIGKILL : 0;
+	return *shim->sandbox->end.exit_reason && !shim->api->was_stopped ? 128 + SIGKILL : 0;
 }
 
 /**
@@ -453,8 +453,8 @@ SANDBOX_API_HANDLER(status)
 	resp->exited_at = shim->api->exited_at;
 	if (req->verbose)
 		r = add_info(resp, call->arena, "state", sandbox_state_name(sb->state));
-	if (r >= 0 && req->verbose && *sb->exit_reason)
-		r = add_info(resp, call->arena, "reason", sb->exit_reason);
+	if (r >= 0 && req->verbose && *sb->end.exit_reason)
+		r = add_info(resp, call->arena, "reason", sb->end.exit_reason);
 	return r < 0 ? err_set_errno(err, r, "status") : 0;
 }
 
@@ -478,7 +478,8 @@ SANDBOX_API_HANDLER(ping)
 	(void)response;
 	if (r >= 0 && shim->sandbox->state == SANDBOX_STATE_STOPPED)
 		return err_set(err, ESHUTDOWN, "sandbox %s has stopped%s%s", shim->id,
-			       *shim->sandbox->exit_reason ? ": " : "", shim->sandbox->exit_reason);
+			       *shim->sandbox->end.exit_reason ? ": " : "",
+			       shim->sandbox->end.exit_reason);
 	return r;
 }
 

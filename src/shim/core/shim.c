@@ -116,7 +116,7 @@ static void oom_exit_main(void *arg)
 
 	if (sandbox_stop(sb, &err) < 0)
 		log_warn("stop sandbox: %s", err.text);
-	if (host_cgroup_exhaust(&sb->cgroup, &err) < 0)
+	if (host_cgroup_exhaust(&sb->cgroup.now, &err) < 0)
 		log_warn("out of memory, unseen by the host: %s", err.text);
 	else
 		standin_report_oom(oom->process->user);
@@ -196,7 +196,7 @@ static void on_process_exited(void *arg, struct sb_process *process)
 
 	events_process_exited(shim->events, process);
 	event_ring_add(shim->event_ring, ADMIN_EVENT_EXIT, process->container->id, process->exec_id,
-		       (uint32_t)process->exit_status, shim->sandbox->exit_reason);
+		       (uint32_t)process->exit_status, shim->sandbox->end.exit_reason);
 	if (is_end && is_own && shim->single && process->container->oom_killed &&
 	    shim->sandbox->state == SANDBOX_STATE_RUNNING && report_oom_exit(shim, process))
 		return;
