@@ -266,7 +266,7 @@ static void tear_down(struct world *w)
 	assert_null(rpc_server_free(w->server));
 	(void)fiber_sleep_until(loop_deadline_ms(20)); /* fibers of the server end */
 	sandbox_set_state(w->sb, SANDBOX_STATE_STOPPED);
-	assert_null(sandbox_free(w->sb));
+	assert_null(sandbox_free_for_test(w->sb));
 	char path[100];
 	(void)snprintf(path, sizeof(path), "%s/vsock", dir);
 	(void)unlink(path);

@@ -42,7 +42,7 @@ void sandbox_set_state(struct sandbox *sb, enum sandbox_state state)
  * @loop: loop of the process
  * @events: table of callbacks, must stay valid
  * @events_arg: their argument
- * @ret: receives it; released with sandbox_free()
+ * @ret: receives it; released with sandbox_free_for_test()
  *
  * Return: 0 or -ENOMEM.
  */
@@ -73,12 +73,12 @@ int sandbox_new(struct loop *loop, const struct sandbox_events *events, void *ev
 }
 
 /**
- * sandbox_free() - release a sandbox
+ * sandbox_free_for_test() - release a sandbox
  * @sb: sandbox without containers, NEW or STOPPED; or NULL
  *
  * Return: NULL.
  */
-struct sandbox *sandbox_free(struct sandbox *sb)
+struct sandbox *sandbox_free_for_test(struct sandbox *sb)
 {
 	if (!sb)
 		return NULL;

@@ -155,7 +155,7 @@ struct sandbox {
 
 int sandbox_new(struct loop *loop, const struct sandbox_events *events, void *events_arg,
 		struct sandbox **ret) must_check;
-struct sandbox *sandbox_free(struct sandbox *sb);
+struct sandbox *sandbox_free_for_test(struct sandbox *sb);
 void sandbox_set_state(struct sandbox *sb, enum sandbox_state state);
 const char *sandbox_state_name(enum sandbox_state state);
 uint64_t sandbox_request_deadline(const struct sandbox *sb);

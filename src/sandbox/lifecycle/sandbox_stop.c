@@ -105,7 +105,8 @@ void sandbox_shut_down(struct sandbox *sb, bool politely)
 	kill_child(&sb->helpers.proxy, &sb->helpers.proxy_watch);
 	kill_child(&sb->helpers.virtiofsd.proc, &sb->helpers.virtiofsd_watch);
 	reap_child(&sb->helpers.proxy);
-	reap_child(&sb->helpers.virtiofsd.proc);
+	(void)virtiofsd_stop(&sb->helpers.virtiofsd,
+			     loop_deadline_ms(SANDBOX_STOP_MS)); /* was killed already */
 	virtiofsd_deinit(&sb->helpers.virtiofsd);
 	share_deinit(&sb->storage.share);
 	host_cgroup_close(&sb->cgroup.now);
