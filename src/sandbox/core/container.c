@@ -88,8 +88,8 @@ static const struct sb_container *only_other_member(const struct sb_container *c
  * upon which it has mounted the namespace, which is the host's for each number: that says only that
  * it is one of the others.
  *
- * Return: the member of the pod that is meant, or NULL: its own namespace or the pod's is meant, or
- * nobody can tell (sb_container_pid_is_pinned()).
+ * Return: the member of the pod that is meant; NULL when its own namespace or the pod's is meant, or
+ * when the path does not tell whose (sb_container_pid_is_pinned()).
  */
 const struct sb_container *sb_container_pid_target(const struct sb_container *ctr)
 {

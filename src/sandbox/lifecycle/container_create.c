@@ -34,7 +34,7 @@ static bool shares_processes(const struct sb_container *ctr)
 	return ctr->sandbox->pod && ns && !str_empty(ns->path) && !sb_container_pid_target(ctr);
 }
 
-/* A member of a pod has a number of its own, so that other members can name it. */
+/* Each container of a pod gets a process number of its own: others name it by that number. */
 static void choose_pid(struct sb_container *ctr, uint32_t standin_pid)
 {
 	struct sandbox *sb = ctr->sandbox;
@@ -89,7 +89,7 @@ static int run_early_hooks(struct sb_container *ctr, struct err *err)
 	return str_eq(ctr->bundle, ctr->sandbox->first.bundle) ? 0 : hooks_run_early(&owner, err);
 }
 
-/* An agent that is not ours may lack this; then names stay unknown, and addresses work. */
+/* Another project's agent may lack this: then names do not resolve, but the network works. */
 static void serve_names(struct sb_container *ctr)
 {
 	struct sandbox *sb = ctr->sandbox;

@@ -43,8 +43,8 @@ static void remove_from_guest(struct sb_container *ctr)
 	if (!ctr->in_guest || !sb->agent)
 		return;
 	/*
-	 * Nothing on the host depends on the guest's consent: what stays behind there goes with the
-	 * VM.
+	 * The host cleans up whether the guest agrees or not: what is left in the guest ends with
+	 * the VM.
 	 */
 	if (rpc_call(sb->agent, &agent_remove_container, &req, NULL, NULL,
 		     sandbox_request_deadline(sb), &err) < 0 &&
@@ -71,7 +71,7 @@ int sb_container_delete(struct sb_container *ctr, struct err *err)
 	remove_from_guest(ctr);
 	device_unplug_all(ctr);
 	sb_process_exited(ctr->init, 128 + SIGKILL); /* created, never started */
-	/* What is not given back now is asked for again when the next one goes. */
+	/* After a failure the VM is shrunk when the next container is deleted. */
 	if (sandbox_fit_members(ctr->sandbox, &fit_err) < 0)
 		log_debug("shrink the VM: %s", fit_err.text);
 	sandbox_cgroup_leave(ctr);

@@ -101,7 +101,7 @@ static int ask_exit_status(struct sb_process *process)
 		/* The VM is gone, and its processes were killed with it. */
 		return *sb->end.exit_reason ? 128 + SIGKILL : SB_PROCESS_STATUS_UNKNOWN;
 	}
-	/* A guest's number is not to be trusted with more than a byte. */
+	/* The guest may send any number: only an exit status is taken. */
 	return resp.status < 0 || resp.status > 255 ? SB_PROCESS_STATUS_UNKNOWN : resp.status;
 }
 
@@ -117,8 +117,8 @@ static struct sb_process *find_running_exec(const struct sb_container *ctr)
 }
 
 /*
- * The end of a container's first process is the end of the others. As on a host, where the kernel
- * sees to it, their ends are told first: managers forget the container with its first process.
+ * When a container's first process ends, the kernel kills the others. Their exits are reported
+ * before its own, as on a host: managers forget the container when its first process has exited.
  */
 static void await_execs(struct sb_process *init)
 {

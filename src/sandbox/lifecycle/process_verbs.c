@@ -18,7 +18,7 @@
 /* How long the guest may take to kill a container, less than the command line waits. */
 #define SB_PROCESS_KILL_MS 8000
 
-/* SIGKILL needs nobody's consent: a guest that does not answer is killed as a whole. */
+/* SIGKILL must always work: when the guest does not answer, the VM is killed. */
 static int kill_guest(struct sandbox *sb)
 {
 	if (!*sb->end.exit_reason)
@@ -61,8 +61,7 @@ int sb_process_signal(struct sb_process *process, int signo, bool all, struct er
 			       ctr->id);
 	}
 	if (process->state == SB_PROCESS_STATE_CREATED && *process->exec_id) {
-		sb_process_exited(process,
-				  128 + signo); /* an exec that never ran has nobody to signal */
+		sb_process_exited(process, 128 + signo); /* it has no process in the guest yet */
 		return 0;
 	}
 	struct agent_signal_process_request req = {
@@ -80,12 +79,12 @@ int sb_process_signal(struct sb_process *process, int signo, bool all, struct er
 		*err = ERR_NULL;
 		return kill_guest(sb);
 	}
-	/* The VM may end with its last process, and the answer with the VM. */
+	/* The VM may end with its last process before it has answered. */
 	if (r < 0 && r != -ETIMEDOUT && wants_end && process->state == SB_PROCESS_STATE_STOPPED) {
 		*err = ERR_NULL;
 		return 0;
 	}
-	/* Before the start nobody follows it, and SIGKILL leaves no doubt. */
+	/* No fiber follows it before its start, and it cannot survive SIGKILL. */
 	if (r >= 0 && signo == SIGKILL && process->state == SB_PROCESS_STATE_CREATED)
 		sb_process_exited(process, 128 + SIGKILL);
 	return r;

@@ -300,19 +300,19 @@ static int start_vm(struct boot *boot, struct err *err)
 static int run_hooks(struct sandbox *sb, struct err *err)
 {
 	struct hook_owner owner = sandbox_hook_owner(sb);
-	struct pid_thread *holder = NULL;
+	struct pid_thread *thread = NULL;
 	int r = 0;
 
 	/* Hooks that make the network find it by the number of a process, and there is none yet. */
 	if (!owner.pid && sb->net.netns_fd >= 0 && sb->spec->hooks)
-		r = pid_thread_new(sb->net.netns_fd, &holder);
+		r = pid_thread_new(sb->net.netns_fd, &thread);
 	if (r < 0)
 		return err_set_errno(err, r, "enter the network namespace");
-	if (holder)
-		owner.pid = (uint32_t)pid_thread_pid(holder);
+	if (thread)
+		owner.pid = (uint32_t)pid_thread_pid(thread);
 	sb->first.hooks_begun = true;
 	r = hooks_run_early(&owner, err);
-	(void)pid_thread_free(holder);
+	(void)pid_thread_free(thread);
 	return r;
 }
 

@@ -55,10 +55,12 @@ static struct sb_container *find_remaining(const struct sb_container *leaving)
 }
 
 /* Both cgroups are recorded while both are there. */
-static int move_to(struct sandbox *sb, const struct sb_container *heir, struct err *err)
+static int move_to(struct sandbox *sb, const struct sb_container *remaining, struct err *err)
 {
-	pid_t pid = (pid_t)heir->init->host_pid; /* the heir may go while systemd is waited for */
-	int r = sandbox_cgroup_plan(sb, heir->id, heir->spec, &sb->cgroup.now, err);
+	pid_t pid =
+		(pid_t)remaining->init
+			->host_pid; /* read now: the container may be deleted while systemd is waited for */
+	int r = sandbox_cgroup_plan(sb, remaining->id, remaining->spec, &sb->cgroup.now, err);
 
 	if (r >= 0)
 		r = sandbox_record_write(sb, err);
@@ -77,22 +79,22 @@ static int move_to(struct sandbox *sb, const struct sb_container *heir, struct e
  * sandbox_cgroup_leave() - move the VM out of a container's cgroup, which then goes
  * @ctr: container that is about to go
  *
- * Nothing happens when nobody else lives in the VM, when its cgroup is another's, or while it leaves
- * one already: what remains goes with the VM. The cgroups of a pod with annotations are its
- * manager's.
+ * Nothing happens when no other container runs in the VM, when the VM is in the cgroup of another
+ * one, or while it is being moved already: the cgroup is then removed at the end of the VM. The
+ * cgroups of a pod with annotations belong to its manager.
  */
 void sandbox_cgroup_leave(struct sb_container *ctr)
 {
 	struct sandbox *sb = ctr->sandbox;
-	const struct sb_container *heir = find_remaining(ctr);
+	const struct sb_container *remaining = find_remaining(ctr);
 	struct err err = ERR_NULL;
 
-	if (sb->pod || !heir || !str_eq(sb->cgroup.owner, ctr->id) || !sb->cgroup.now.nr ||
+	if (sb->pod || !remaining || !str_eq(sb->cgroup.owner, ctr->id) || !sb->cgroup.now.nr ||
 	    sb->cgroup.former.nr || sb->state != SANDBOX_STATE_RUNNING)
 		return;
 	sb->cgroup.former = sb->cgroup.now;
 	sb->cgroup.now = HOST_CGROUP_NULL;
-	int r = move_to(sb, heir, &err);
+	int r = move_to(sb, remaining, &err);
 	if (r >= 0) {
 		host_cgroup_close(&sb->cgroup.former);
 		r = host_cgroup_remove(&sb->cgroup.former, &err);

@@ -26,8 +26,9 @@ static void announce_exit(struct sandbox *sb)
 	bool surprise = sb->state == SANDBOX_STATE_RUNNING && !sb->end.gone;
 
 	sb->end.gone = true;
-	(void)proc_signal(&sb->helpers.proxy,
-			  SIGKILL); /* closes all streams and the agent's connection; may be gone */
+	(void)proc_signal(
+		&sb->helpers.proxy,
+		SIGKILL); /* its end closes all streams and the agent's connection; it may have ended */
 	fiber_cond_broadcast(&sb->changed);
 	if (surprise)
 		sb->events->gone(sb->events_arg, sb->end.exit_reason);
@@ -48,8 +49,8 @@ static void on_pending_reason(void *arg)
 }
 
 /*
- * A helper ends with its VM, and may be the first of the two to be seen. The VM's end is the better
- * reason then: it gets the time to be told.
+ * A helper ends with its VM, and its end may be seen before the VM's, which is the better reason: it
+ * is waited for.
  */
 static void helper_ended(struct sandbox *sb, const char *name, const char *reason)
 {
@@ -67,8 +68,9 @@ static void helper_ended(struct sandbox *sb, const char *name, const char *reaso
  * sandbox_await_exit() - the connection to the agent broke: find out why
  * @sb: sandbox
  *
- * The agent never ends while its VM lives, so something has died. Its descriptors close a moment
- * before the kernel tells of its end, and that is the better reason.
+ * The agent never ends while its VM lives, so the VM or a helper has ended. The kernel closes the
+ * descriptors of a process a moment before it reports its end, which is the better reason: this
+ * waits for it.
  */
 void sandbox_await_exit(struct sandbox *sb)
 {

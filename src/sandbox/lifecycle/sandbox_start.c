@@ -130,7 +130,7 @@ int sandbox_start(struct sandbox *sb, const struct sandbox_params *params, struc
 		r = sandbox_boot(sb, loop_deadline_ms(sb->config->start_timeout_ms), err);
 	sb->start.fiber = NULL;
 	if (r < 0) {
-		/* The clean-up may wait although the start was given up. */
+		/* The start may have been cancelled; its clean-up must be able to wait all the same. */
 		bool masked = fiber_mask_cancel(true);
 
 		if (sb->agent && (r == -ECONNRESET || r == -EPIPE))

@@ -34,10 +34,10 @@ static void end_processes(struct sandbox *sb)
 }
 
 /*
- * Nothing in the guest would lose data if the VM ended this moment: no process can run there any
- * more (each container's PID namespace ended with its first process), the kernel wrote what they
- * had mapped back to the shared files when they closed them, and no file system of the guest's own
- * is on a disk. The guest's hooks want to run.
+ * Would no data be lost if the VM were killed now? So it is when no process can run in the guest any
+ * more (each container's PID namespace ended with its first process; the kernel wrote what they had
+ * mapped back to the shared files when they closed them) and none of its file systems is on a disk.
+ * With guest hooks the answer is no, since they have yet to run.
  */
 static bool guest_is_done(const struct sandbox *sb)
 {

@@ -208,7 +208,7 @@ static void relay_main(void *arg)
 	while (!relay->ending &&
 	       fiber_read_full(relay->guest, &frame, sizeof(frame), LOOP_FOREVER) >= 0 &&
 	       ask(relay, &frame) >= 0) {
-		/* A guest that asks without a pause gets its turns and no more. */
+		/* A guest that asks without a pause must not keep other fibers from running. */
 		fiber_yield();
 		while (!relay->ending && relay->nr_queries == DNS_QUERIES_MAX)
 			(void)fiber_cond_wait(&relay->ended, LOOP_FOREVER);

@@ -37,7 +37,7 @@ static bool owns_vm(const struct sb_container *ctr)
 	struct err ignored = ERR_NULL;
 
 	/*
-	 * A container that joined another's network joined its VM as well: that stays the other's.
+	 * A container that joined another's network runs in the other's VM, which is not its own.
 	 */
 	return str_eq(ctr->id, ctr->sandbox->id) &&
 	       oci_grouping_find(ctr->id, ctr->spec, &grouping, &ignored) >= 0 &&
@@ -70,7 +70,7 @@ static unsigned vcpus_for(const struct sandbox *sb, const struct oci_cpu *cpu)
 	return (unsigned)MIN(vcpus, sb->size.max_vcpus);
 }
 
-/* A guest that lets plugged vCPUs lie has less than it may use, and nothing else is wrong. */
+/* A guest that does not bring plugged vCPUs online has fewer than it may use: that is no error. */
 static int bring_online(struct sandbox *sb, unsigned vcpus, bool memory, struct err *err)
 {
 	struct agent_online_cpu_mem_request online = { .wait = true,
@@ -92,8 +92,8 @@ static int bring_online(struct sandbox *sb, unsigned vcpus, bool memory, struct 
 }
 
 /*
- * The guest stops using them before they are taken away; one of another agent's notices when they
- * are. What the VMM keeps is not used, which is all that matters.
+ * The guest stops using them before they are unplugged; with another project's agent it finds out
+ * by the unplugging. It is no failure when the VMM cannot unplug one: the guest does not use it.
  */
 static int take_vcpus(struct sandbox *sb, unsigned want, struct err *err)
 {

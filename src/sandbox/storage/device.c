@@ -274,7 +274,7 @@ void device_unplug_all(struct sb_container *ctr)
 	struct sandbox *sb = ctr->sandbox;
 
 	while (ctr->nr_disks) {
-		/* It is nobody's before the wait: whoever wants it meanwhile plugs it anew. */
+		/* No container owns it from here on: who needs it during the wait plugs it again. */
 		const char *id = ctr->disks[--ctr->nr_disks].id;
 		struct err err = ERR_NULL;
 

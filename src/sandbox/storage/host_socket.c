@@ -295,7 +295,7 @@ static int open_allowed(const struct sb_container *ctr, const struct oci_mount *
 		       mount->source);
 }
 
-/* Which a stream socket says of itself: to connect with another type fails and disturbs nobody. */
+/* Connecting with the other type fails with EPROTOTYPE, which the socket's owner does not notice. */
 static bool is_datagram(int fd)
 {
 	cleanup_close int probe =

@@ -385,7 +385,7 @@ static struct sb_volume *find_shared(const struct sb_container *ctr, const char 
 	return NULL;
 }
 
-/* Others mount it read-only so far. What is so on the host stays so. */
+/* So far it is shared read-only. What the host has mounted read-only stays so. */
 static int make_writable(const struct sb_container *ctr, const char *name, int fd, struct err *err)
 {
 	struct sandbox *sb = ctr->sandbox;
