@@ -25,9 +25,10 @@
 #include "oci/spec.h"
 #include "rpc/pb/agent_msg.h"
 #include "sandbox/core/container.h"
-#include "sandbox/lifecycle/guest_spec.h"
 #include "sandbox/core/sandbox.h"
+#include "sandbox/lifecycle/guest_spec.h"
 #include "sandbox/sharefs/share.h"
+#include "sandbox/storage/container_share.h"
 
 #define SAMPLES "tests/golden/samples"
 #define EXPECTED "tests/golden/agent"

@@ -502,10 +502,10 @@ static void record_and_create(struct world *w, struct sandbox *sb, const char *p
 	static const struct oci_spec spec = { 0 };
 
 	assert_int_equal(host_cgroup_plan(path, true, w->arena, &w->cg, &w->err), 0);
-	*sb = (struct sandbox){ .id = "s", .state_dir = w->dir, .spec = &spec, .cgroup = w->cg };
-	sb->state_fd = open(w->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	*sb = (struct sandbox){ .id = "s", .dir.path = w->dir, .spec = &spec, .cgroup.now = w->cg };
+	sb->dir.fd = open(w->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	int r = sandbox_record_write(sb, &w->err);
-	(void)close(sb->state_fd);
+	(void)close(sb->dir.fd);
 	if (r < 0 || host_cgroup_create(&w->cg, limits, &w->err) < 0)
 		fail_msg("%s", w->err.text);
 }

@@ -236,19 +236,19 @@ static int life_client(struct test *test)
 {
 	struct vm_info info;
 
-	assert_int_equal(hypervisor_pause(test->hv, soon(), &test->err), -EBUSY);
+	assert_int_equal(hypervisor_pause_for_test(test->hv, soon(), &test->err), -EBUSY);
 	assert_int_equal(start(test), 0);
 	assert_int_equal(start(test), -EBUSY);
-	assert_int_equal(hypervisor_resume(test->hv, soon(), &test->err), -EBUSY);
-	assert_int_equal(hypervisor_pause(test->hv, soon(), &test->err), 0);
+	assert_int_equal(hypervisor_resume_for_test(test->hv, soon(), &test->err), -EBUSY);
+	assert_int_equal(hypervisor_pause_for_test(test->hv, soon(), &test->err), 0);
 	assert_int_equal(hypervisor_state(test->hv), HYPERVISOR_STATE_PAUSED);
-	assert_int_equal(hypervisor_resume(test->hv, soon(), &test->err), 0);
+	assert_int_equal(hypervisor_resume_for_test(test->hv, soon(), &test->err), 0);
 	assert_int_equal(hypervisor_info(test->hv, &info, soon(), &test->err), 0);
 	assert_true(info.pid > 0 && info.nr_vcpus == 1 && info.vcpu_tids[0] == info.pid);
 	assert_int_equal(hypervisor_stop(test->hv, soon(), &test->err), 0);
 	assert_int_equal(hypervisor_state(test->hv), HYPERVISOR_STATE_DEAD);
 	assert_int_equal(hypervisor_stop(test->hv, soon(), &test->err), 0);
-	assert_int_equal(hypervisor_pause(test->hv, soon(), &test->err), -ESHUTDOWN);
+	assert_int_equal(hypervisor_pause_for_test(test->hv, soon(), &test->err), -ESHUTDOWN);
 	assert_int_equal(kill(info.pid, 0), -1); /* gone and reaped */
 	return 0;
 }
@@ -560,13 +560,13 @@ static int probing(void *arg)
 
 	(void)arg;
 	config.path = "/proc/self/exe";
-	assert_int_equal(hypervisor_probe("qemu", &config, &caps, &err), 0);
+	assert_int_equal(hypervisor_probe_for_test("qemu", &config, &caps, &err), 0);
 	assert_string_equal(caps.version, "8.1.2");
 	assert_int_equal(caps.major, 8);
 	assert_int_equal(caps.minor, 1);
 	config.path = "/bin/echo";
-	assert_int_equal(hypervisor_probe("qemu", &config, &caps, &err), -EINVAL);
-	assert_int_equal(hypervisor_probe("vapourware", &config, &caps, &err), -EINVAL);
+	assert_int_equal(hypervisor_probe_for_test("qemu", &config, &caps, &err), -EINVAL);
+	assert_int_equal(hypervisor_probe_for_test("vapourware", &config, &caps, &err), -EINVAL);
 	assert_string_equal(err.text, "there is no hypervisor driver \"vapourware\"");
 	return 0;
 }

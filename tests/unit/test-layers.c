@@ -16,8 +16,8 @@
 #include "common/str.h"
 #include "rpc/pb/agent_msg.h"
 #include "sandbox/core/container.h"
+#include "sandbox/storage/container_share.h"
 #include "sandbox/storage/device.h"
-#include "sandbox/lifecycle/guest_spec.h"
 
 #define FILE_OF_HOST "/dev/null"
 
@@ -54,15 +54,8 @@ void device_unplug_all(struct sb_container *ctr)
 	(void)ctr;
 }
 
-int guest_spec_make(struct sb_container *ctr, struct oci_spec **ret, struct err *err)
-{
-	(void)ctr;
-	(void)ret;
-	return err_set_errno(err, -ENOSYS, "played");
-}
-
-int guest_spec_share(struct sb_container *ctr, int fd, const char *name, unsigned flags,
-		     char **ret_guest_path, struct err *err)
+int sb_container_share(struct sb_container *ctr, int fd, const char *name, unsigned flags,
+		       char **ret_guest_path, struct err *err)
 {
 	(void)ctr;
 	(void)fd;
@@ -72,11 +65,9 @@ int guest_spec_share(struct sb_container *ctr, int fd, const char *name, unsigne
 	return err_set_errno(err, -ENOSYS, "played");
 }
 
-void guest_spec_drop_labels(const char *id, struct oci_process *process, enum log_level level)
+void sb_container_unshare_all(struct sb_container *ctr)
 {
-	(void)id;
-	(void)process;
-	(void)level;
+	(void)ctr;
 }
 
 struct fixture {

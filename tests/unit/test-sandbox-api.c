@@ -71,7 +71,7 @@ static void tear_down(struct world *w)
 	fiber_yield();
 	assert_null(rpc_server_free(w->ctd.shim.task_server));
 	sandbox_set_state(w->ctd.shim.sandbox, SANDBOX_STATE_STOPPED);
-	assert_null(sandbox_free(w->ctd.shim.sandbox));
+	assert_null(sandbox_free_for_test(w->ctd.shim.sandbox));
 	(void)arena_free(w->arena);
 }
 
@@ -336,7 +336,7 @@ static int life_main(void *arg)
 	assert_int_equal(call(&w, &sandboxapi_ping_sandbox, &id, NULL), 0);
 	assert_false(waiter.done);
 	/* The VM dies by itself. */
-	(void)snprintf(w.ctd.shim.sandbox->exit_reason, sizeof(w.ctd.shim.sandbox->exit_reason),
+	(void)snprintf(w.ctd.shim.sandbox->end.exit_reason, sizeof(w.ctd.shim.sandbox->end.exit_reason),
 		       "QEMU ended");
 	sandbox_set_state(w.ctd.shim.sandbox, SANDBOX_STATE_STOPPED);
 	assert_int_equal(fiber_join(fiber, loop_deadline_ms(20000)), 0);

@@ -231,7 +231,7 @@ static void set_up(struct world *w)
 	assert_int_equal(config_parse("", 0, "t", w->sb->arena, &w->sb->config, &err), 0);
 	w->sb->config->agent.request_timeout_ms = 200;
 	w->sb->config->agent.create_container_timeout_ms = 200;
-	if (share_init(&w->sb->share, dir, &err) < 0)
+	if (share_init(&w->sb->storage.share, dir, &err) < 0)
 		fail_msg("%s", err.text);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair),
 			 0);
@@ -243,8 +243,9 @@ static void set_up(struct world *w)
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	assert_int_equal(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
 	assert_int_equal(listen(fd, 8), 0);
-	w->sb->vsock = (struct vsock_addr){ .kind = VSOCK_HYBRID,
-					    .path = arena_strdup(w->sb->arena, addr.sun_path) };
+	w->sb->vsock.addr =
+		(struct vsock_addr){ .kind = VSOCK_HYBRID,
+				     .path = arena_strdup(w->sb->arena, addr.sun_path) };
 	assert_int_equal(fiber_spawn(fiber_loop(), "streams", stream_main, (void *)(intptr_t)fd,
 				     &w->streams),
 			 0);
@@ -260,7 +261,7 @@ static void tear_down(struct world *w)
 	assert_null(rpc_server_free(w->server));
 	(void)fiber_sleep_until(loop_deadline_ms(20)); /* fibers of the server end */
 	sandbox_set_state(w->sb, SANDBOX_STATE_STOPPED);
-	assert_null(sandbox_free(w->sb));
+	assert_null(sandbox_free_for_test(w->sb));
 	char path[100];
 	(void)snprintf(path, sizeof(path), "%s/vsock", dir);
 	(void)unlink(path);
@@ -705,7 +706,7 @@ static int silent_main(void *arg)
 	agent.silent = true;
 	assert_int_equal(sb_process_signal(ctr->init, SIGKILL, false, &err), -ETIMEDOUT);
 	/* The VM dies: its processes were killed with it. */
-	(void)snprintf(w.sb->exit_reason, sizeof(w.sb->exit_reason), "the VM ended");
+	(void)snprintf(w.sb->end.exit_reason, sizeof(w.sb->end.exit_reason), "the VM ended");
 	assert_null(rpc_server_free(w.server));
 	assert_int_equal(
 		rpc_server_new(fiber_loop(), handlers, ARRAY_SIZE(handlers), NULL, &w.server), 0);
@@ -756,7 +757,7 @@ static int last_signal_main(void *arg)
 		assert_int_equal(
 			fiber_spawn(fiber_loop(), "kill", kill_main, &killings[i], &fibers[i]), 0);
 	assert_int_equal(sb_process_wait(ctr->init, loop_deadline_ms(5000)), 0);
-	(void)snprintf(w.sb->exit_reason, sizeof(w.sb->exit_reason), "the VM ended");
+	(void)snprintf(w.sb->end.exit_reason, sizeof(w.sb->end.exit_reason), "the VM ended");
 	assert_null(rpc_server_free(w.server));
 	assert_int_equal(
 		rpc_server_new(fiber_loop(), handlers, ARRAY_SIZE(handlers), NULL, &w.server), 0);
@@ -799,7 +800,7 @@ static int deaf_main(void *arg)
 	assert_int_equal(sb_process_signal(ctr->init, SIGKILL, false, &err), 0);
 	assert_int_equal(waitpid(vmm, &status, 0), vmm);
 	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
-	assert_string_equal(w.sb->exit_reason, "the guest did not answer SIGKILL");
+	assert_string_equal(w.sb->end.exit_reason, "the guest did not answer SIGKILL");
 	assert_null(rpc_server_free(w.server)); /* what its end does to the agent */
 	assert_int_equal(
 		rpc_server_new(fiber_loop(), handlers, ARRAY_SIZE(handlers), NULL, &w.server), 0);

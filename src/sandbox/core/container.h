@@ -12,20 +12,9 @@
 #include "sandbox/core/process.h"
 
 struct sandbox;
-struct containerd_mount;
 struct agent_storage;
+struct hook_owner;
 struct pid_thread;
-
-/* How a container comes into being; everything is borrowed for the call. */
-struct sb_container_params {
-	const char *id;
-	const char *bundle;		       /* absolute path */
-	struct sb_process_io io;	       /* taken over, also on failure */
-	uint32_t host_pid;		       /* of the stand-in; 0: the VMM's */
-	void *user;			       /* stored in the first process */
-	const struct containerd_mount *rootfs; /* to be mounted at the bundle's rootfs first */
-	size_t nr_rootfs;
-};
 
 /* What it may use; 0: no limit. */
 struct sb_limits {
@@ -83,24 +72,8 @@ const struct sb_container *sb_container_pid_target(const struct sb_container *ct
 int sb_container_add_storage(struct sb_container *ctr,
 			     const struct agent_storage *storage) must_check;
 struct sb_process *sb_container_find_process(struct sb_container *ctr, const char *exec_id);
-
-/* All in fibers. Create returns with the new container's lock held. */
-int sb_container_create(struct sandbox *sb, const struct sb_container_params *params,
-			struct sb_container **ret, struct err *err) must_check;
-int sb_container_start(struct sb_container *ctr, struct err *err) must_check;
-int sb_container_pause(struct sb_container *ctr, bool pause, struct err *err) must_check;
-int sb_container_update(struct sb_container *ctr, const struct oci_resources *resources,
-			struct err *err) must_check;
-int sb_container_delete(struct sb_container *ctr, struct err *err) must_check;
-
-/*
- * @process_json is the OCI process object. The exec is CREATED then; sb_container_start_exec() runs
- * it.
- */
-int sb_container_add_exec(struct sb_container *ctr, const char *exec_id, const char *process_json,
-			  size_t len, struct sb_process_io io, struct sb_process **ret,
-			  struct err *err) must_check;
-int sb_container_start_exec(struct sb_container *ctr, struct sb_process *exec,
-			    struct err *err) must_check;
-int sb_container_delete_exec(struct sb_container *ctr, struct sb_process *exec,
-			     struct err *err) must_check;
+int sb_container_new(struct sandbox *sb, const char *id, const char *bundle,
+		     struct sb_container **ret) must_check;
+void sb_container_free(struct sb_container *ctr);
+void sb_container_forget_process(struct sb_process *process);
+struct hook_owner sb_container_hook_owner(const struct sb_container *ctr);

@@ -39,20 +39,20 @@ static void wait_for(sem_t *sem)
 
 static void *hold(void *arg)
 {
-	struct pid_thread *holder = arg;
+	struct pid_thread *thread = arg;
 
 	(void)prctl(PR_SET_NAME, "container");
-	/* Others of this process change their mount namespace, which a shared one forbids. */
+	/* Other threads of this process change their mount namespace: that needs an fs of their own. */
 	if (unshare(CLONE_FS) < 0 ||
-	    (holder->netns_fd >= 0 && setns(holder->netns_fd, CLONE_NEWNET) < 0))
-		holder->error = -errno;
-	holder->pid = gettid();
-	(void)sem_post(&holder->ready); /* fails for counts near INT_MAX only */
-	wait_for(&holder->end);
+	    (thread->netns_fd >= 0 && setns(thread->netns_fd, CLONE_NEWNET) < 0))
+		thread->error = -errno;
+	thread->pid = gettid();
+	(void)sem_post(&thread->ready); /* fails for counts near INT_MAX only */
+	wait_for(&thread->end);
 	return NULL;
 }
 
-static int start(struct pid_thread *holder)
+static int start(struct pid_thread *thread)
 {
 	pthread_attr_t attr;
 	sigset_t all, old;
@@ -63,9 +63,9 @@ static int start(struct pid_thread *holder)
 	r = -pthread_attr_setstacksize(&attr, PTHREAD_STACK_MIN);
 	if (r >= 0) {
 		(void)sigfillset(&all);
-		/* Signals are for the thread that has handlers for them. */
+		/* Signals go to the main thread, which handles them. */
 		(void)pthread_sigmask(SIG_SETMASK, &all, &old);
-		r = -pthread_create(&holder->thread, &attr, hold, holder);
+		r = -pthread_create(&thread->thread, &attr, hold, thread);
 		(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
 	}
 	(void)pthread_attr_destroy(&attr);
@@ -83,54 +83,54 @@ static int start(struct pid_thread *holder)
  */
 int pid_thread_new(int netns_fd, struct pid_thread **ret)
 {
-	struct pid_thread *holder = calloc(1, sizeof(*holder));
+	struct pid_thread *thread = calloc(1, sizeof(*thread));
 
-	if (!holder)
+	if (!thread)
 		return -ENOMEM;
-	holder->netns_fd = netns_fd;
-	(void)sem_init(&holder->ready, 0, 0); /* fail for counts above INT_MAX only */
-	(void)sem_init(&holder->end, 0, 0);
-	int r = start(holder);
+	thread->netns_fd = netns_fd;
+	(void)sem_init(&thread->ready, 0, 0); /* fail for counts above INT_MAX only */
+	(void)sem_init(&thread->end, 0, 0);
+	int r = start(thread);
 	if (r < 0) {
-		free(holder);
+		free(thread);
 		return r;
 	}
-	wait_for(&holder->ready);
-	holder->netns_fd = -1;
-	r = holder->error;
+	wait_for(&thread->ready);
+	thread->netns_fd = -1;
+	r = thread->error;
 	if (r < 0) {
-		(void)pid_thread_free(holder);
+		(void)pid_thread_free(thread);
 		return r;
 	}
-	*ret = holder;
+	*ret = thread;
 	return 0;
 }
 
 /**
  * pid_thread_pid() - the number
- * @holder: holder
+ * @thread: thread
  *
  * Return: it.
  */
-pid_t pid_thread_pid(const struct pid_thread *holder)
+pid_t pid_thread_pid(const struct pid_thread *thread)
 {
-	return holder->pid;
+	return thread->pid;
 }
 
 /**
  * pid_thread_free() - give the number back
- * @holder: holder or NULL
+ * @thread: thread or NULL
  *
  * Return: NULL.
  */
-struct pid_thread *pid_thread_free(struct pid_thread *holder)
+struct pid_thread *pid_thread_free(struct pid_thread *thread)
 {
-	if (!holder)
+	if (!thread)
 		return NULL;
-	(void)sem_post(&holder->end);
-	(void)pthread_join(holder->thread, NULL); /* a thread of ours that nobody else joins */
-	(void)sem_destroy(&holder->ready);
-	(void)sem_destroy(&holder->end);
-	free(holder);
+	(void)sem_post(&thread->end);
+	(void)pthread_join(thread->thread, NULL); /* a thread of ours that nobody else joins */
+	(void)sem_destroy(&thread->ready);
+	(void)sem_destroy(&thread->end);
+	free(thread);
 	return NULL;
 }

@@ -12,5 +12,5 @@ struct pid_thread;
 
 /* @netns_fd is borrowed; -1: none. */
 int pid_thread_new(int netns_fd, struct pid_thread **ret) must_check;
-pid_t pid_thread_pid(const struct pid_thread *holder);
-struct pid_thread *pid_thread_free(struct pid_thread *holder);
+pid_t pid_thread_pid(const struct pid_thread *thread);
+struct pid_thread *pid_thread_free(struct pid_thread *thread);

@@ -69,22 +69,8 @@ DEFINE_CLEANUP(struct sb_process, sb_process_unref)
 void sb_process_set_state(struct sb_process *process, enum sb_process_state state);
 const char *sb_process_state_name(enum sb_process_state state);
 
-/*
- * All in fibers. Connects the streams to the guest; the ports go into CreateContainer or
- * ExecProcess.
- */
-struct sb_process_ports {
-	uint32_t port[3]; /* KATA_STREAM_NONE: no such stream */
-};
-int sb_process_connect_streams(struct sb_process *process, uint64_t deadline_ns,
-			       struct sb_process_ports *ret, struct err *err) must_check;
-/* The process runs now: follow it to its end. */
-int sb_process_follow(struct sb_process *process, struct err *err) must_check;
+/* In a fiber; the caller holds a reference. */
 int sb_process_wait(struct sb_process *process, uint64_t deadline_ns) must_check;
-int sb_process_signal(struct sb_process *process, int signo, bool all, struct err *err) must_check;
-int sb_process_resize(struct sb_process *process, unsigned rows, unsigned columns,
-		      struct err *err) must_check;
-int sb_process_close_stdin(struct sb_process *process, struct err *err) must_check;
 void sb_process_drop_streams(struct sb_process *process);
-/* The process is over without the guest's word: the VM died, or start failed. */
+/* The process is over: the guest says so, the VM died, or its start failed. */
 void sb_process_exited(struct sb_process *process, int exit_status);

@@ -19,12 +19,12 @@
 #include "common/list.h"
 #include "common/proc.h"
 #include "config/config.h"
-#include "sandbox/hypervisor/hypervisor.h"
 #include "oci/oci_spec.h"
 #include "sandbox/cgroup/host_cgroup.h"
+#include "sandbox/core/timeline.h"
+#include "sandbox/hypervisor/hypervisor.h"
 #include "sandbox/sharefs/share.h"
 #include "sandbox/sharefs/virtiofsd.h"
-#include "sandbox/core/timeline.h"
 #include "sandbox/vsock/vsock.h"
 
 struct sb_container;
@@ -33,6 +33,7 @@ struct rpc_client;
 struct sandbox;
 struct network;
 struct loopback;
+struct hook_owner;
 struct host_sockets;
 
 enum sandbox_state {
@@ -52,110 +53,111 @@ struct sandbox_events {
 	void (*gone)(void *arg, const char *reason); /* the VM ended although nobody stopped it */
 };
 
-/* How the sandbox is to be; strings are copied. */
-struct sandbox_params {
-	const char *id;
-	const char *state_dir;	     /* absolute */
-	int netns_fd;		     /* taken over; -1: no network */
-	bool netns_joined;	     /* the spec named it: it is somebody else's */
-	const struct oci_spec *spec; /* of the first container: annotations, resources, hostname */
-	const char *config_path;     /* NULL: search */
-	bool systemd_cgroup;
-	uint32_t host_pid;    /* what hooks are told; 0: the VMM's */
-	const char *first_id; /* of the first container, which a pod need not share; for hooks */
-	const char *bundle;   /* for hooks */
+/* Its state directory, which may be renamed while it is used. */
+struct sandbox_dir {
+	const char *path; /* as it was at the start */
+	int fd;
+};
+
+/* The container that the sandbox is started for; hooks are told of it. */
+struct sandbox_first {
+	const char *id; /* which a pod need not share */
+	const char *bundle;
+	uint32_t host_pid; /* what hooks are told; 0: the VMM's */
+	bool hooks_begun;  /* so its poststop hooks must run, also when the start fails */
+};
+
+/* Where on the host its processes live; see lifecycle/sandbox_cgroup.c. */
+struct sandbox_cgroup {
+	struct host_cgroup now, former; /* the latter only while it is being left */
+	const char *owner;		/* id of the container whose cgroup it is */
+	bool by_systemd;		/* linux.cgroupsPath is slice:prefix:name */
+};
+
+/* Files, disks and sockets of the host that the guest has; used by storage/. */
+struct sandbox_storage {
+	struct share share;
+	bool shared_by_9p;	      /* not by virtio-fs */
+	unsigned nr_disks;	      /* names hot-plugged disks */
+	struct host_sockets *sockets; /* NULL: no container has one of the host's */
+	struct fiber_mutex opening_sockets;
+};
+
+/* Programs beside the VMM that end with it. */
+struct sandbox_helpers {
+	struct virtiofsd virtiofsd;
+	struct proc proxy;
+	struct loop_source *virtiofsd_watch, *proxy_watch;
+};
+
+/* What the VM has of CPUs and memory; used by size/. */
+struct sandbox_size {
+	enum vm_accel accel;
+	unsigned max_vcpus; /* of the VM as it was started */
+	struct vm_size at_boot, now;
+	struct fiber_mutex changing;
+};
+
+struct sandbox_vsock {
+	struct vsock_addr addr;
+	int dir_fd; /* what addr.path goes through; -1: kernel vsock */
+};
+
+struct sandbox_net {
+	int netns_fd;
+	bool netns_joined; /* the spec named it: it is somebody else's */
+	struct network *network;
+	struct dns_relay *dns;	   /* NULL: no container needs it */
+	struct loopback *loopback; /* NULL: no pod, or this host cannot */
+};
+
+/* How far a start is. */
+struct sandbox_start {
+	struct timeline timeline;
+	const char *step;    /* what it is doing, for its deadline's error */
+	struct fiber *fiber; /* that does it; NULL once it does not wait for the VM */
+};
+
+/* Why the VM ended; see lifecycle/sandbox_exit.c. */
+struct sandbox_end {
+	char exit_reason[256];	  /* "" while it has not */
+	char pending_reason[250]; /* a helper ended: the reason unless the VM has a better one */
+	struct loop_source *pending_reason_timer;
+	bool gone; /* it ended by itself, and whoever waits for the guest was told */
 };
 
 struct sandbox {
 	struct loop *loop;
 	struct arena *arena;
-	const char *id, *first_id, *state_dir, *bundle;
-	int state_fd; /* the state directory, which may be renamed */
+	const char *id;
 	struct config *config;
-	const struct oci_spec *spec;
+	const struct oci_spec *spec; /* of the first container */
+	bool pod; /* its containers share IPC objects, /dev/shm and perhaps processes */
 	enum sandbox_state state;
 	struct fiber_cond changed; /* broadcast by every change of state */
 	const struct sandbox_events *events;
 	void *events_arg;
-
-	int netns_fd;
-	bool netns_joined; /* the spec named it: it is somebody else's */
-	uint32_t host_pid;
-	bool systemd_cgroup;
-	bool pod; /* its containers share IPC objects, /dev/shm and perhaps processes */
-	struct host_cgroup cgroup, former_cgroup; /* the latter only while it is being left */
-	const char *cgroup_owner;		  /* id of the container whose cgroup it is */
-	struct share share;
-	bool shared_by_9p; /* not by virtio-fs */
-	struct virtiofsd virtiofsd;
-	struct proc proxy;
-	struct loop_source *virtiofsd_watch, *proxy_watch;
+	struct sandbox_dir dir;
+	struct sandbox_first first;
+	struct sandbox_cgroup cgroup;
+	struct sandbox_storage storage;
+	struct sandbox_helpers helpers;
 	struct hypervisor *hv;
-	enum vm_accel accel;
-	unsigned max_vcpus;		/* of the VM as it was started */
-	struct vm_size boot_size, size; /* as it was started, and what the guest uses now */
-	struct fiber_mutex resizing;
 	pid_t vmm_pid;
-	struct vsock_addr vsock;
-	int vsock_dir_fd; /* what vsock.path goes through */
+	struct sandbox_size size;
+	struct sandbox_vsock vsock;
 	struct rpc_client *agent;
-	struct network *network;
-	struct dns_relay *dns;	   /* NULL: none is needed */
-	struct loopback *loopback; /* NULL: none is needed, or this host cannot */
-	struct fiber_mutex opening_sockets;
-	struct host_sockets *sockets; /* NULL: no container has one of the host's */
+	struct sandbox_net net;
 	struct list containers;
-	unsigned nr_disks; /* names hot-plugged disks */
-	bool hooks_begun;  /* of the first container, whose poststop's must run then, too */
-	struct timeline timeline;
-	const char *step;      /* what sandbox_start() is doing, for its deadline's error */
-	struct fiber *starter; /* which fiber that is; NULL once it does not wait for the VM */
-	char exit_reason[256]; /* why the VM ended; "" while it has not */
-	char pending_reason
-		[250]; /* a helper that ended, the reason unless the VM has a better one */
-	struct loop_source *pending_reason_timer;
-	bool gone; /* it did so by itself, and whoever waits for the guest was told */
+	struct sandbox_start start;
+	struct sandbox_end end;
 };
 
 int sandbox_new(struct loop *loop, const struct sandbox_events *events, void *events_arg,
 		struct sandbox **ret) must_check;
-struct sandbox *sandbox_free(struct sandbox *sb);
-/* Idempotent: the first caller starts it, later ones wait for the outcome. */
-int sandbox_start(struct sandbox *sb, const struct sandbox_params *params,
-		  struct err *err) must_check;
-int sandbox_stop(struct sandbox *sb, struct err *err) must_check;
+struct sandbox *sandbox_free_for_test(struct sandbox *sb);
 void sandbox_set_state(struct sandbox *sb, enum sandbox_state state);
 const char *sandbox_state_name(enum sandbox_state state);
 uint64_t sandbox_request_deadline(const struct sandbox *sb);
-
-/* sandbox_boot.c */
-int sandbox_boot(struct sandbox *sb, uint64_t deadline_ns, struct err *err) must_check;
 void sandbox_step(struct sandbox *sb, const char *step);
-
-/* sandbox_end.c */
-int sandbox_watch_virtiofsd(struct sandbox *sb) must_check;
-int sandbox_watch_proxy(struct sandbox *sb) must_check;
-void sandbox_on_vm_event(void *arg, enum vm_event_type type, const char *reason);
-void sandbox_await_death(struct sandbox *sb);
-void sandbox_shut_down(struct sandbox *sb, bool politely);
-
-/*
- * sandbox_size.c. What the cgroup of a busy sandbox is charged beyond the guest's RAM and the
- * emulator's cache.
- */
-#define SANDBOX_OVERHEAD_MIB 48
-#define SANDBOX_TCG_CACHE_MIN_MIB 32ULL
-#define SANDBOX_TCG_CACHE_MAX_MIB 256ULL
-#define SANDBOX_POD_TCG_CACHE_MIB 64U
-#define SANDBOX_TCG_SLOTS 2U
-/* RAM for each vCPU that may be plugged: the guest's kernel keeps 0.27 MiB for it from the start. */
-#define SANDBOX_MIB_PER_PLACE 16
-/* The smallest guest in which the kernel, the agent and a shell work. */
-#define SANDBOX_GUEST_MIN_MIB 48
-struct vm_config;
-int sandbox_ram_for_limit(enum vm_accel accel, int64_t limit_bytes, uint64_t *ret_mib,
-			  struct err *err) must_check;
-uint64_t sandbox_ram_for_members(uint64_t bytes);
-int sandbox_size_vm(struct sandbox *sb, enum vm_accel accel, struct vm_config *ret,
-		    struct err *err) must_check;
-void sandbox_vm_config(struct sandbox *sb, struct vm_config *ret);
+struct hook_owner sandbox_hook_owner(const struct sandbox *sb);

@@ -56,7 +56,7 @@ const struct hypervisor_ops *hypervisor_find(const char *name)
 }
 
 /**
- * hypervisor_probe() - see what the VMM binary can do
+ * hypervisor_probe_for_test() - see what the VMM binary can do
  * @name: driver
  * @config: VM; only the path matters
  * @ret: receives the findings
@@ -64,8 +64,8 @@ const struct hypervisor_ops *hypervisor_find(const char *name)
  *
  * Return: 0 or -errno.
  */
-int hypervisor_probe(const char *name, const struct vm_config *config, struct hypervisor_caps *ret,
-		     struct err *err)
+int hypervisor_probe_for_test(const char *name, const struct vm_config *config,
+			      struct hypervisor_caps *ret, struct err *err)
 {
 	const struct hypervisor_ops *ops;
 	int r = find(name, &ops, err);
@@ -178,14 +178,14 @@ int hypervisor_set_link(struct hypervisor *hv, const char *id, bool up, uint64_t
 }
 
 /**
- * hypervisor_pause() - let the vCPUs stand still
+ * hypervisor_pause_for_test() - let the vCPUs stand still
  * @hv: VM
  * @deadline_ns: absolute time
  * @err: filled on failure
  *
  * Return: 0 or -errno.
  */
-int hypervisor_pause(struct hypervisor *hv, uint64_t deadline_ns, struct err *err)
+int hypervisor_pause_for_test(struct hypervisor *hv, uint64_t deadline_ns, struct err *err)
 {
 	int r = check_state(hv, "pause", IN(RUNNING), err);
 
@@ -193,14 +193,14 @@ int hypervisor_pause(struct hypervisor *hv, uint64_t deadline_ns, struct err *er
 }
 
 /**
- * hypervisor_resume() - let the vCPUs run again
+ * hypervisor_resume_for_test() - let the vCPUs run again
  * @hv: VM
  * @deadline_ns: absolute time
  * @err: filled on failure
  *
  * Return: 0 or -errno.
  */
-int hypervisor_resume(struct hypervisor *hv, uint64_t deadline_ns, struct err *err)
+int hypervisor_resume_for_test(struct hypervisor *hv, uint64_t deadline_ns, struct err *err)
 {
 	int r = check_state(hv, "resume", IN(PAUSED), err);
 
@@ -300,17 +300,6 @@ struct hypervisor *hypervisor_destroy(struct hypervisor *hv)
 enum hypervisor_state hypervisor_state(const struct hypervisor *hv)
 {
 	return hv->state;
-}
-
-/**
- * hypervisor_state_name() - a word for a state
- * @state: state
- *
- * Return: a static string.
- */
-const char *hypervisor_state_name(enum hypervisor_state state)
-{
-	return (size_t)state < ARRAY_SIZE(state_names) ? state_names[state] : "unknown";
 }
 
 /**

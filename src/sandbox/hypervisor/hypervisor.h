@@ -55,7 +55,7 @@ enum vm_event_type {
 /* @reason is one line for people, valid during the call. */
 typedef void (*vm_event_fn)(void *arg, enum vm_event_type type, const char *reason);
 
-/* What one VMM binary can do, found by hypervisor_probe(). */
+/* What one VMM binary can do, found by hypervisor_probe_for_test(). */
 struct hypervisor_caps {
 	char version[64]; /* as in "7.2.22" */
 	unsigned major, minor;
@@ -78,8 +78,8 @@ struct vm_info {
 struct hypervisor;
 
 enum hypervisor_state hypervisor_state(const struct hypervisor *hv);
-int hypervisor_probe(const char *name, const struct vm_config *config, struct hypervisor_caps *ret,
-		     struct err *err) must_check;
+int hypervisor_probe_for_test(const char *name, const struct vm_config *config,
+			      struct hypervisor_caps *ret, struct err *err) must_check;
 int hypervisor_create(const char *name, struct loop *loop, const struct vm_config *config,
 		      vm_event_fn fn, void *event_arg, struct hypervisor **ret,
 		      struct err *err) must_check;
@@ -90,8 +90,10 @@ int hypervisor_detach(struct hypervisor *hv, const char *id, uint64_t deadline_n
 		      struct err *err) must_check;
 int hypervisor_set_link(struct hypervisor *hv, const char *id, bool up, uint64_t deadline_ns,
 			struct err *err) must_check;
-int hypervisor_pause(struct hypervisor *hv, uint64_t deadline_ns, struct err *err) must_check;
-int hypervisor_resume(struct hypervisor *hv, uint64_t deadline_ns, struct err *err) must_check;
+int hypervisor_pause_for_test(struct hypervisor *hv, uint64_t deadline_ns,
+			      struct err *err) must_check;
+int hypervisor_resume_for_test(struct hypervisor *hv, uint64_t deadline_ns,
+			       struct err *err) must_check;
 int hypervisor_resize(struct hypervisor *hv, const struct vm_size *want, struct vm_size *ret,
 		      uint64_t deadline_ns, struct err *err) must_check;
 int hypervisor_info(struct hypervisor *hv, struct vm_info *ret, uint64_t deadline_ns,
@@ -99,4 +101,3 @@ int hypervisor_info(struct hypervisor *hv, struct vm_info *ret, uint64_t deadlin
 size_t hypervisor_console(struct hypervisor *hv, char *buf, size_t len);
 int hypervisor_stop(struct hypervisor *hv, uint64_t deadline_ns, struct err *err) must_check;
 struct hypervisor *hypervisor_destroy(struct hypervisor *hv);
-const char *hypervisor_state_name(enum hypervisor_state state);

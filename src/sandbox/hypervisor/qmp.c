@@ -457,17 +457,6 @@ enum qmp_state qmp_state(const struct qmp *qmp)
 	return qmp->state;
 }
 
-/**
- * qmp_state_name() - a word for a state
- * @state: state
- *
- * Return: a static string.
- */
-const char *qmp_state_name(enum qmp_state state)
-{
-	return (size_t)state < ARRAY_SIZE(state_names) ? state_names[state] : "unknown";
-}
-
 /* Waits until @call is done; on a wait that fails the call is withdrawn. */
 static int call_wait(struct qmp *qmp, struct call *call, const char *what, uint64_t deadline_ns)
 {

@@ -46,7 +46,6 @@ int qmp_new(struct loop *loop, int fd_consume, qmp_event_fn fn, void *arg,
 	    struct qmp **ret) must_check;
 struct qmp *qmp_free(struct qmp *qmp);
 enum qmp_state qmp_state(const struct qmp *qmp);
-const char *qmp_state_name(enum qmp_state state);
 int qmp_handshake(struct qmp *qmp, uint64_t deadline_ns, struct err *err) must_check;
 /*
  * @arena and @ret_value: where the answer goes; both NULL when only success matters.

@@ -34,13 +34,13 @@ int agent_client_connect(struct sandbox *sb, uint64_t deadline_ns, struct err *e
 {
 	deadline_ns = MIN(deadline_ns, loop_deadline_ms(sb->config->agent.dial_timeout_ms));
 	for (;;) {
-		int fd = vsock_dial_wait(&sb->vsock, KATA_PORT_AGENT, deadline_ns, NULL, err);
+		int fd = vsock_dial_wait(&sb->vsock.addr, KATA_PORT_AGENT, deadline_ns, NULL, err);
 
 		if (fd >= 0) {
 			int r = rpc_client_new(sb->loop, fd, &sb->agent);
 			return r < 0 ? err_set_errno(err, r, "agent connection") : 0;
 		}
-		if (*sb->exit_reason || fd == -ETIMEDOUT || fd == -ECANCELED ||
+		if (*sb->end.exit_reason || fd == -ETIMEDOUT || fd == -ECANCELED ||
 		    loop_now_ns() >= deadline_ns)
 			return fd;
 		int r = fiber_sleep_until(MIN(deadline_ns, loop_deadline_ms(AGENT_REDIAL_MS)));
@@ -107,14 +107,14 @@ int agent_client_create_sandbox(struct sandbox *sb, uint64_t deadline_ns, struct
 				(char *)"mode=1777", shm_size };
 	struct agent_storage storages[2] = { 0 };
 	struct agent_storage shared = {
-		.driver = sb->shared_by_9p ? "9p" : "virtio-fs",
+		.driver = sb->storage.shared_by_9p ? "9p" : "virtio-fs",
 		.source = KATA_SHARED_TAG,
-		.fstype = sb->shared_by_9p ? "9p" : "virtiofs",
+		.fstype = sb->storage.shared_by_9p ? "9p" : "virtiofs",
 		.mount_point = KATA_GUEST_SHARED_DIR,
 	};
 
 	(void)snprintf(msize, sizeof(msize), "msize=%u", sb->config->hypervisor.msize_9p);
-	if (sb->shared_by_9p)
+	if (sb->storage.shared_by_9p)
 		shared.options = (struct strv){ options_9p, ARRAY_SIZE(options_9p) - 1 };
 	storages[0] = shared;
 	storages[1] = (struct agent_storage){

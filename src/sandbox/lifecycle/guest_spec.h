@@ -16,6 +16,4 @@ struct sb_container;
  * with ctr->spec.
  */
 int guest_spec_make(struct sb_container *ctr, struct oci_spec **ret, struct err *err) must_check;
-int guest_spec_share(struct sb_container *ctr, int fd, const char *name, unsigned flags,
-		     char **ret_guest_path, struct err *err) must_check;
 void guest_spec_drop_labels(const char *id, struct oci_process *process, enum log_level level);

@@ -3,6 +3,8 @@
  * The start of a sandbox, top to bottom: helpers, network, VM, agent. Everything is connected
  * through inherited descriptors; no step polls for a path to appear.
  */
+#include "sandbox/lifecycle/sandbox_boot.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -13,20 +15,22 @@
 #include <unistd.h>
 
 #include "common/fd.h"
-#include "host/kvm_probe.h"
 #include "common/log.h"
 #include "common/str.h"
+#include "host/kvm_probe.h"
 #include "kata/guest.h"
 #include "oci/hooks.h"
 #include "paths.h"
-#include "sandbox/lifecycle/agent_client.h"
 #include "sandbox/core/pid_thread.h"
-#include "sandbox/network/loopback.h"
-#include "sandbox/network/network.h"
-#include "sandbox/lifecycle/sandbox_cgroup.h"
-#include "sandbox/lifecycle/sandbox_record.h"
 #include "sandbox/core/sandbox.h"
 #include "sandbox/hypervisor/vm_config.h"
+#include "sandbox/lifecycle/agent_client.h"
+#include "sandbox/lifecycle/sandbox_cgroup.h"
+#include "sandbox/lifecycle/sandbox_exit.h"
+#include "sandbox/lifecycle/sandbox_record.h"
+#include "sandbox/network/loopback.h"
+#include "sandbox/network/network.h"
+#include "sandbox/size/sandbox_size.h"
 
 #define SANDBOX_VSOCK_NAME "vsock.sock"
 #define SANDBOX_DEVICES_MAX 16
@@ -39,17 +43,6 @@ struct boot {
 	struct vm_device devices[SANDBOX_DEVICES_MAX];
 	size_t nr_devices;
 };
-
-/**
- * sandbox_step() - note what a start is doing now
- * @sb: sandbox
- * @step: static string that completes "while ..."
- */
-void sandbox_step(struct sandbox *sb, const char *step)
-{
-	sb->step = step;
-	timeline_mark(&sb->timeline, step);
-}
 
 static const char *const fs_cache_names[] = {
 	[CONFIG_FS_CACHE_AUTO] = "auto",
@@ -64,14 +57,14 @@ static int start_virtiofsd(struct boot *boot, struct err *err)
 	const struct config_hypervisor *hc = &sb->config->hypervisor;
 	struct virtiofsd_config config = {
 		.path = hc->virtio_fs_daemon,
-		.source = sb->share.path,
+		.source = sb->storage.share.path,
 		.cache = fs_cache_names[hc->virtio_fs_cache],
 		.extra_args = (const char *const *)hc->virtio_fs_extra_args.v,
 		.nr_extra_args = hc->virtio_fs_extra_args.nr,
-		.cgroup_fds = sb->cgroup.procs_fds,
-		.nr_cgroup_fds = sb->cgroup.nr,
+		.cgroup_fds = sb->cgroup.now.procs_fds,
+		.nr_cgroup_fds = sb->cgroup.now.nr,
 	};
-	int r = virtiofsd_start(sb->loop, &config, &sb->virtiofsd, &boot->virtiofs_fd, err);
+	int r = virtiofsd_start(sb->loop, &config, &sb->helpers.virtiofsd, &boot->virtiofs_fd, err);
 
 	if (r < 0)
 		return r;
@@ -97,7 +90,7 @@ static void share_by_9p(struct boot *boot)
 	*dev = (struct vm_device){
 		.type = VM_DEVICE_9P,
 		.id = "fs-shared",
-		.p9 = { .tag = KATA_SHARED_TAG, .path = boot->sb->share.path },
+		.p9 = { .tag = KATA_SHARED_TAG, .path = boot->sb->storage.share.path },
 	};
 }
 
@@ -105,15 +98,16 @@ static int share_files(struct boot *boot, struct err *err)
 {
 	struct sandbox *sb = boot->sb;
 	const struct config_hypervisor *hc = &sb->config->hypervisor;
-	int r = share_init(&sb->share, sb->state_dir, err);
+	int r = share_init(&sb->storage.share, sb->dir.path, err);
 
 	if (r < 0)
 		return r;
 	if (hc->shared_fs == CONFIG_SHARED_FS_NONE)
 		return err_set(err, ENOTSUP,
 			       "shared_fs = \"none\": not supported: root file systems are shared");
-	sb->shared_by_9p = hc->shared_fs == CONFIG_SHARED_FS_VIRTIO_9P || !*hc->virtio_fs_daemon;
-	if (!sb->shared_by_9p)
+	sb->storage.shared_by_9p = hc->shared_fs == CONFIG_SHARED_FS_VIRTIO_9P ||
+				   !*hc->virtio_fs_daemon;
+	if (!sb->storage.shared_by_9p)
 		return start_virtiofsd(boot, err);
 	if (hc->shared_fs == CONFIG_SHARED_FS_VIRTIO_FS)
 		log_warn("no virtiofsd was found: sharing files by 9p, which is slow");
@@ -124,11 +118,11 @@ static int share_files(struct boot *boot, struct err *err)
 static int listen_in_state_dir(struct sandbox *sb, struct err *err)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	char *path = arena_printf(sb->arena, "%s/" SANDBOX_VSOCK_NAME, sb->state_dir);
-	cleanup_close int dir = neg_errno(open(sb->state_dir, O_PATH | O_DIRECTORY | O_CLOEXEC));
+	char *path = arena_printf(sb->arena, "%s/" SANDBOX_VSOCK_NAME, sb->dir.path);
+	cleanup_close int dir = neg_errno(open(sb->dir.path, O_PATH | O_DIRECTORY | O_CLOEXEC));
 
 	if (dir < 0 || !path)
-		return err_set_errno(err, dir < 0 ? dir : -ENOMEM, "open %s", sb->state_dir);
+		return err_set_errno(err, dir < 0 ? dir : -ENOMEM, "open %s", sb->dir.path);
 	cleanup_close int fd =
 		neg_errno(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
 	if (fd < 0)
@@ -139,11 +133,11 @@ static int listen_in_state_dir(struct sandbox *sb, struct err *err)
 	(void)unlink(path); /* a socket of a shim that was killed */
 	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 || listen(fd, 128) < 0)
 		return err_set_errno(err, -errno, "listen on %s", path);
-	sb->vsock_dir_fd = TAKE_FD(dir);
-	sb->vsock.kind = VSOCK_HYBRID;
-	sb->vsock.path =
-		arena_printf(sb->arena, "/proc/self/fd/%d/" SANDBOX_VSOCK_NAME, sb->vsock_dir_fd);
-	return sb->vsock.path ? TAKE_FD(fd) : err_set(err, ENOMEM, "out of memory");
+	sb->vsock.dir_fd = TAKE_FD(dir);
+	sb->vsock.addr.kind = VSOCK_HYBRID;
+	sb->vsock.addr.path =
+		arena_printf(sb->arena, "/proc/self/fd/%d/" SANDBOX_VSOCK_NAME, sb->vsock.dir_fd);
+	return sb->vsock.addr.path ? TAKE_FD(fd) : err_set(err, ENOMEM, "out of memory");
 }
 
 /* Beside this program in a build folder, in libexec when installed. */
@@ -190,10 +184,10 @@ static int start_proxy(struct boot *boot, struct err *err)
 		.netns_fd = -1,
 		.die_with_parent = true,
 		.cwd = "/",
-		.cgroup_fds = sb->cgroup.procs_fds,
-		.nr_cgroup_fds = sb->cgroup.nr,
+		.cgroup_fds = sb->cgroup.now.procs_fds,
+		.nr_cgroup_fds = sb->cgroup.now.nr,
 	};
-	int r = proc_spawn(&spec, &sb->proxy, err);
+	int r = proc_spawn(&spec, &sb->helpers.proxy, err);
 	if (r < 0)
 		return r;
 	r = sandbox_watch_proxy(sb);
@@ -210,7 +204,7 @@ static int add_vsock(struct boot *boot, struct err *err)
 	*dev = (struct vm_device){ .type = VM_DEVICE_VSOCK, .id = "vsock" };
 	boot->vsock_fd = vsock_claim_cid(&cid, &ignored);
 	if (boot->vsock_fd >= 0) {
-		sb->vsock = (struct vsock_addr){ .kind = VSOCK_KERNEL, .cid = cid };
+		sb->vsock.addr = (struct vsock_addr){ .kind = VSOCK_KERNEL, .cid = cid };
 		dev->vsock = (struct vm_vsock){ .fd = boot->vsock_fd, .cid = cid };
 		return 0;
 	}
@@ -248,8 +242,8 @@ static int prepare_network(struct boot *boot, unsigned vcpus, struct err *err)
 	struct sandbox *sb = boot->sb;
 	const struct config *config = sb->config;
 	struct network_params params = {
-		.netns_fd = sb->netns_fd,
-		.joined = sb->netns_joined,
+		.netns_fd = sb->net.netns_fd,
+		.joined = sb->net.netns_joined,
 		.model = config->runtime.internetworking_model,
 		.nr_queues = config->hypervisor.network_queues ? config->hypervisor.network_queues
 							       : vcpus,
@@ -258,12 +252,12 @@ static int prepare_network(struct boot *boot, unsigned vcpus, struct err *err)
 		.vhost = !config->hypervisor.disable_vhost_net,
 	};
 
-	if (sb->netns_fd < 0)
+	if (sb->net.netns_fd < 0)
 		return 0;
-	int r = network_new(sb->loop, &params, &sb->network, err);
+	int r = network_new(sb->loop, &params, &sb->net.network, err);
 	if (r < 0)
 		return r;
-	boot->nr_devices += network_devices(sb->network, boot->devices + boot->nr_devices,
+	boot->nr_devices += network_devices(sb->net.network, boot->devices + boot->nr_devices,
 					    SANDBOX_DEVICES_MAX - boot->nr_devices);
 	return 0;
 }
@@ -276,12 +270,12 @@ static int start_vm(struct boot *boot, struct err *err)
 
 	if (r < 0)
 		return r;
-	sb->accel = vm.accel;
+	sb->size.accel = vm.accel;
 	sandbox_vm_config(sb, &vm);
 	r = sandbox_size_vm(sb, vm.accel, &vm, err);
 	if (r < 0)
 		return r;
-	sb->max_vcpus = vm.max_vcpus;
+	sb->size.max_vcpus = vm.max_vcpus;
 	sandbox_step(sb, "preparing the network");
 	r = prepare_network(boot, vm.vcpus, err);
 	if (r < 0)
@@ -294,7 +288,7 @@ static int start_vm(struct boot *boot, struct err *err)
 		r = hypervisor_start(sb->hv, boot->deadline_ns, err);
 	if (r < 0)
 		return r;
-	network_find_devices(sb->network, boot->devices, boot->nr_devices);
+	network_find_devices(sb->net.network, boot->devices, boot->nr_devices);
 	struct vm_info *info = arena_alloc(sb->arena, sizeof(*info));
 	if (!info)
 		return err_set(err, ENOMEM, "out of memory");
@@ -305,48 +299,53 @@ static int start_vm(struct boot *boot, struct err *err)
 
 static int run_hooks(struct sandbox *sb, struct err *err)
 {
-	struct hook_owner owner = { sb->spec, sb->first_id, sb->bundle, sb->host_pid,
-				    sb->state_fd };
-	struct pid_thread *holder = NULL;
+	struct hook_owner owner = sandbox_hook_owner(sb);
+	struct pid_thread *thread = NULL;
 	int r = 0;
 
 	/* Hooks that make the network find it by the number of a process, and there is none yet. */
-	if (!owner.pid && sb->netns_fd >= 0 && sb->spec->hooks)
-		r = pid_thread_new(sb->netns_fd, &holder);
+	if (!owner.pid && sb->net.netns_fd >= 0 && sb->spec->hooks)
+		r = pid_thread_new(sb->net.netns_fd, &thread);
 	if (r < 0)
 		return err_set_errno(err, r, "enter the network namespace");
-	if (holder)
-		owner.pid = (uint32_t)pid_thread_pid(holder);
-	sb->hooks_begun = true;
+	if (thread)
+		owner.pid = (uint32_t)pid_thread_pid(thread);
+	sb->first.hooks_begun = true;
 	r = hooks_run_early(&owner, err);
-	(void)pid_thread_free(holder);
+	(void)pid_thread_free(thread);
 	return r;
 }
 
 static int prepare_cgroup(struct sandbox *sb, struct err *err)
 {
 	const struct oci_linux *linux_ = sb->spec->linux_;
-	int r = sandbox_cgroup_plan(sb, sb->id, sb->spec, &sb->cgroup, err);
+	int r = sandbox_cgroup_plan(sb, sb->id, sb->spec, &sb->cgroup.now, err);
 
 	if (r >= 0)
 		r = sandbox_record_write(sb, err);
 	if (r >= 0)
-		r = host_cgroup_create(&sb->cgroup, linux_ ? linux_->resources : NULL, err);
-	if (r >= 0 && sb->host_pid) {
-		r = host_cgroup_add(&sb->cgroup, (pid_t)sb->host_pid);
+		r = host_cgroup_create(&sb->cgroup.now, linux_ ? linux_->resources : NULL, err);
+	if (r >= 0 && sb->first.host_pid) {
+		r = host_cgroup_add(&sb->cgroup.now, (pid_t)sb->first.host_pid);
 		if (r < 0)
 			return err_set_errno(err, r, "move process %u into its cgroup",
-					     sb->host_pid);
+					     sb->first.host_pid);
 	}
 	return r;
 }
 
-/* Only PortForward misses it, and says so. */
+/*
+ * A sandbox that lacks it works; only PortForward fails, and says so. Single containers are left
+ * alone: their managers have no port-forward, and docker has listeners of its own in their
+ * namespaces.
+ */
 static void serve_loopback(struct sandbox *sb)
 {
 	struct err err = ERR_NULL;
 
-	if (loopback_serve(sb, &err) < 0)
+	if (sb->net.netns_fd < 0 || !sb->pod)
+		return;
+	if (loopback_new(sb->loop, &sb->vsock.addr, sb->net.netns_fd, &sb->net.loopback, &err) < 0)
 		log_info("ports of the guest's loopback cannot be forwarded: %s", err.text);
 }
 
@@ -374,7 +373,7 @@ static int boot_steps(struct boot *boot, struct err *err)
 	r = start_vm(boot, err);
 	if (r < 0)
 		return r;
-	host_cgroup_settle(&sb->cgroup);
+	host_cgroup_settle(&sb->cgroup.now);
 	sandbox_step(sb, "waiting for the guest's agent");
 	r = agent_client_connect(sb, boot->deadline_ns, err);
 	if (r < 0)
@@ -384,9 +383,9 @@ static int boot_steps(struct boot *boot, struct err *err)
 	if (r < 0)
 		return r;
 	sandbox_step(sb, "configuring the guest's network");
-	r = network_configure_guest(sb->network, sb->agent, boot->deadline_ns, err);
+	r = network_configure_guest(sb->net.network, sb->agent, boot->deadline_ns, err);
 	if (r >= 0)
-		r = network_watch(sb->network, sb->hv, sb->agent, err);
+		r = network_watch(sb->net.network, sb->hv, sb->agent, err);
 	if (r < 0)
 		return r;
 	serve_loopback(sb);
@@ -398,7 +397,7 @@ static int boot_steps(struct boot *boot, struct err *err)
  * sandbox_boot() - start everything a sandbox needs
  * @sb: sandbox with its parameters and configuration
  * @deadline_ns: absolute time for the whole start
- * @err: filled on failure; sb->step says during what
+ * @err: filled on failure; sb->start.step says during what
  *
  * What was started before a failure is left to sandbox_shut_down().
  *

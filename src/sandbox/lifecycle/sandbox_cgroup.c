@@ -12,8 +12,8 @@
 
 #include "common/log.h"
 #include "common/str.h"
-#include "sandbox/core/container.h"
 #include "sandbox/cgroup/host_cgroup.h"
+#include "sandbox/core/container.h"
 #include "sandbox/core/sandbox.h"
 #include "sandbox/lifecycle/sandbox_record.h"
 
@@ -33,14 +33,14 @@ int sandbox_cgroup_plan(struct sandbox *sb, const char *id, const struct oci_spe
 	const char *path = spec->linux_ ? spec->linux_->cgroups_path : NULL;
 
 	if (str_empty(path))
-		path = arena_printf(sb->arena,
-				    sb->systemd_cgroup ? "system.slice:kata:%s" : "/kata/%s", id);
-	int r = path ? host_cgroup_plan(path, sb->systemd_cgroup, sb->arena, ret, err)
+		path = arena_printf(
+			sb->arena, sb->cgroup.by_systemd ? "system.slice:kata:%s" : "/kata/%s", id);
+	int r = path ? host_cgroup_plan(path, sb->cgroup.by_systemd, sb->arena, ret, err)
 		     : err_set(err, ENOMEM, "out of memory");
 	if (r < 0)
 		return r;
-	sb->cgroup_owner = arena_strdup(sb->arena, id);
-	return sb->cgroup_owner ? 0 : err_set(err, ENOMEM, "out of memory");
+	sb->cgroup.owner = arena_strdup(sb->arena, id);
+	return sb->cgroup.owner ? 0 : err_set(err, ENOMEM, "out of memory");
 }
 
 static struct sb_container *find_remaining(const struct sb_container *leaving)
@@ -55,21 +55,23 @@ static struct sb_container *find_remaining(const struct sb_container *leaving)
 }
 
 /* Both cgroups are recorded while both are there. */
-static int move_to(struct sandbox *sb, const struct sb_container *heir, struct err *err)
+static int move_to(struct sandbox *sb, const struct sb_container *remaining, struct err *err)
 {
-	pid_t pid = (pid_t)heir->init->host_pid; /* the heir may go while systemd is waited for */
-	int r = sandbox_cgroup_plan(sb, heir->id, heir->spec, &sb->cgroup, err);
+	pid_t pid =
+		(pid_t)remaining->init
+			->host_pid; /* read now: the container may be deleted while systemd is waited for */
+	int r = sandbox_cgroup_plan(sb, remaining->id, remaining->spec, &sb->cgroup.now, err);
 
 	if (r >= 0)
 		r = sandbox_record_write(sb, err);
 	if (r >= 0)
-		r = host_cgroup_create(&sb->cgroup, NULL, err);
+		r = host_cgroup_create(&sb->cgroup.now, NULL, err);
 	if (r >= 0)
-		r = host_cgroup_move(&sb->former_cgroup, &sb->cgroup, err);
+		r = host_cgroup_move(&sb->cgroup.former, &sb->cgroup.now, err);
 	if (r >= 0)
-		r = host_cgroup_add(&sb->cgroup, pid);
+		r = host_cgroup_add(&sb->cgroup.now, pid);
 	if (r >= 0)
-		host_cgroup_settle(&sb->cgroup);
+		host_cgroup_settle(&sb->cgroup.now);
 	return r;
 }
 
@@ -77,31 +79,31 @@ static int move_to(struct sandbox *sb, const struct sb_container *heir, struct e
  * sandbox_cgroup_leave() - move the VM out of a container's cgroup, which then goes
  * @ctr: container that is about to go
  *
- * Nothing happens when nobody else lives in the VM, when its cgroup is another's, or while it leaves
- * one already: what remains goes with the VM. The cgroups of a pod with annotations are its
- * manager's.
+ * Nothing happens when no other container runs in the VM, when the VM is in the cgroup of another
+ * one, or while it is being moved already: the cgroup is then removed at the end of the VM. The
+ * cgroups of a pod with annotations belong to its manager.
  */
 void sandbox_cgroup_leave(struct sb_container *ctr)
 {
 	struct sandbox *sb = ctr->sandbox;
-	const struct sb_container *heir = find_remaining(ctr);
+	const struct sb_container *remaining = find_remaining(ctr);
 	struct err err = ERR_NULL;
 
-	if (sb->pod || !heir || !str_eq(sb->cgroup_owner, ctr->id) || !sb->cgroup.nr ||
-	    sb->former_cgroup.nr || sb->state != SANDBOX_STATE_RUNNING)
+	if (sb->pod || !remaining || !str_eq(sb->cgroup.owner, ctr->id) || !sb->cgroup.now.nr ||
+	    sb->cgroup.former.nr || sb->state != SANDBOX_STATE_RUNNING)
 		return;
-	sb->former_cgroup = sb->cgroup;
-	sb->cgroup = HOST_CGROUP_NULL;
-	int r = move_to(sb, heir, &err);
+	sb->cgroup.former = sb->cgroup.now;
+	sb->cgroup.now = HOST_CGROUP_NULL;
+	int r = move_to(sb, remaining, &err);
 	if (r >= 0) {
-		host_cgroup_close(&sb->former_cgroup);
-		r = host_cgroup_remove(&sb->former_cgroup, &err);
+		host_cgroup_close(&sb->cgroup.former);
+		r = host_cgroup_remove(&sb->cgroup.former, &err);
 	}
 	if (r >= 0) {
-		sb->former_cgroup = HOST_CGROUP_NULL;
+		sb->cgroup.former = HOST_CGROUP_NULL;
 		r = sandbox_record_write(sb, &err);
 	}
 	if (r < 0)
 		log_warn("move the VM from the cgroup of container %s to that of %s: %s", ctr->id,
-			 sb->cgroup_owner, err.code ? err.text : strerror(-r));
+			 sb->cgroup.owner, err.code ? err.text : strerror(-r));
 }

@@ -3,9 +3,10 @@
  * DOC: What has to be remembered
  *
  * Processes end with the shim (PR_SET_PDEATHSIG), mounts with its namespace, taps with their
- * descriptors. Cgroup directories and systemd's scope stay, and so do traffic rules on the interfaces of a network
- * namespace that others keep. They are listed here before they are made, and `delete` in another
- * process can remove them after the shim was killed.
+ * descriptors. Cgroup directories and systemd's scope stay, and so do traffic rules on the
+ * interfaces of a network namespace that others keep. They are listed here before they are made,
+ * and `delete` in another process can remove them after the shim was killed. That process may be of
+ * another release: the file has a version.
  */
 #include "sandbox/lifecycle/sandbox_record.h"
 
@@ -22,11 +23,16 @@
 #include "kata/state.h"
 #include "oci/validate.h"
 #include "sandbox/cgroup/host_cgroup.h"
-#include "sandbox/network/network.h"
-#include "sandbox/core/sandbox.h"
 #include "sandbox/cgroup/systemd_scope.h"
+#include "sandbox/core/sandbox.h"
+#include "sandbox/network/network.h"
 
 #define RECORD_MAX 65536
+/*
+ * Another number when a program that knows only this one would undo too little or the wrong thing.
+ * Records from before there was a number are of version 1.
+ */
+#define RECORD_VERSION 1
 
 /* The inode tells another namespace that the path may lead to later. */
 static void put_netns(struct json_writer *w, const struct sandbox *sb)
@@ -34,7 +40,7 @@ static void put_netns(struct json_writer *w, const struct sandbox *sb)
 	const struct oci_namespace *ns = oci_namespace_find(sb->spec, "network");
 	struct stat st;
 
-	if (!sb->netns_joined || !ns || !ns->path || fstat(sb->netns_fd, &st) < 0)
+	if (!sb->net.netns_joined || !ns || !ns->path || fstat(sb->net.netns_fd, &st) < 0)
 		return;
 	json_member_str(w, "netns", ns->path);
 	json_member_uint(w, "netnsInode", st.st_ino);
@@ -66,21 +72,35 @@ int sandbox_record_write(const struct sandbox *sb, struct err *err)
 
 	json_writer_init(&w, &text, 1);
 	json_object(&w);
+	json_member_uint(&w, "version", RECORD_VERSION);
 	json_member_str(&w, "sandbox", sb->id);
 	json_member_array(&w, "scopes");
-	put_scope(&w, &sb->former_cgroup);
-	put_scope(&w, &sb->cgroup);
+	put_scope(&w, &sb->cgroup.former);
+	put_scope(&w, &sb->cgroup.now);
 	json_array_end(&w);
 	json_member_array(&w, "cgroups");
-	put_dirs(&w, &sb->former_cgroup);
-	put_dirs(&w, &sb->cgroup);
+	put_dirs(&w, &sb->cgroup.former);
+	put_dirs(&w, &sb->cgroup.now);
 	json_array_end(&w);
 	put_netns(&w, sb);
 	json_object_end(&w);
 	int r = json_writer_finish(&w);
 	if (r >= 0)
-		r = io_replace_file_at(sb->state_fd, KATA_STATE_SANDBOX, text.data, text.len, 0600);
-	return r < 0 ? err_set_errno(err, r, "write %s/" KATA_STATE_SANDBOX, sb->state_dir) : 0;
+		r = io_replace_file_at(sb->dir.fd, KATA_STATE_SANDBOX, text.data, text.len, 0600);
+	return r < 0 ? err_set_errno(err, r, "write %s/" KATA_STATE_SANDBOX, sb->dir.path) : 0;
+}
+
+static int check_version(const struct json *doc, struct err *err)
+{
+	uint64_t version = RECORD_VERSION;
+	int r = json_get_u64(doc, "version", &version, err);
+
+	if (r >= 0 && version > RECORD_VERSION)
+		return err_set(err, ENOTSUP,
+			       KATA_STATE_SANDBOX " has version %llu, of a newer program: this one "
+						  "knows version %d",
+			       (unsigned long long)version, RECORD_VERSION);
+	return r;
 }
 
 static int undo_scopes(const struct json *doc, struct err *err)
@@ -145,7 +165,8 @@ static int undo_network(const struct json *doc, struct err *err)
  * @state_dir_fd: its state directory
  * @err: filled on failure
  *
- * Return: 0 or -errno; the file stays after a failure, so that it can be tried again.
+ * Return: 0 or -errno; the file stays after a failure, so that it can be tried again. -ENOTSUP for a
+ * file of a newer program, of which nothing is undone.
  */
 int sandbox_record_undo(int state_dir_fd, struct err *err)
 {
@@ -159,6 +180,8 @@ int sandbox_record_undo(int state_dir_fd, struct err *err)
 	if (n < 0 || arena_new(&arena) < 0)
 		return err_set_errno(err, n < 0 ? (int)n : -ENOMEM, "read " KATA_STATE_SANDBOX);
 	int r = json_parse(arena, text, (size_t)n, KATA_STATE_SANDBOX, NULL, &doc, err);
+	if (r >= 0)
+		r = check_version(doc, err);
 	if (r >= 0)
 		r = undo_scopes(doc, err);
 	if (r >= 0)

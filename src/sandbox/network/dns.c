@@ -32,7 +32,7 @@
 #include "kata/guest.h"
 #include "oci/oci_spec.h"
 #include "sandbox/network/netns.h"
-#include "sandbox/core/sandbox.h"
+#include "sandbox/vsock/vsock.h"
 
 #define DNS_ANSWER_MS 10000
 #define DNS_QUERIES_MAX 64 /* under way */
@@ -208,7 +208,7 @@ static void relay_main(void *arg)
 	while (!relay->ending &&
 	       fiber_read_full(relay->guest, &frame, sizeof(frame), LOOP_FOREVER) >= 0 &&
 	       ask(relay, &frame) >= 0) {
-		/* A guest that asks without a pause gets its turns and no more. */
+		/* A guest that asks without a pause must not keep other fibers from running. */
 		fiber_yield();
 		while (!relay->ending && relay->nr_queries == DNS_QUERIES_MAX)
 			(void)fiber_cond_wait(&relay->ended, LOOP_FOREVER);
@@ -217,7 +217,13 @@ static void relay_main(void *arg)
 	relay_unref(relay);
 }
 
-static bool wants_relay(const struct oci_spec *spec)
+/**
+ * dns_relay_is_wanted() - does a container ask the server that the relay brings?
+ * @spec: the container's
+ *
+ * Return: true if the file that is mounted at /etc/resolv.conf names it.
+ */
+bool dns_relay_is_wanted(const struct oci_spec *spec)
 {
 	for (size_t i = 0; i < spec->nr_mounts; i++) {
 		cleanup_free char *text = NULL;
@@ -279,34 +285,27 @@ struct dns_relay *dns_relay_free(struct dns_relay *relay)
 }
 
 /**
- * dns_relay_serve() - let a container's guest ask its manager's name server
- * @sb: sandbox with its agent running
- * @spec: the container's
+ * dns_relay_dial() - let a guest ask the name server of its network namespace
+ * @loop: loop
+ * @vsock: how to reach the guest; not kept
+ * @netns_fd: the namespace, of which a duplicate is kept
+ * @deadline_ns: absolute time by which the guest must have taken the connection
+ * @ret: receives the relay, to be freed with dns_relay_free()
  * @err: filled on failure
  *
  * Return: 0 or -errno.
  */
-int dns_relay_serve(struct sandbox *sb, const struct oci_spec *spec, struct err *err)
+int dns_relay_dial(struct loop *loop, const struct vsock_addr *vsock, int netns_fd,
+		   uint64_t deadline_ns, struct dns_relay **ret, struct err *err)
 {
 	uint32_t port;
+	cleanup_close int own_fd = neg_errno(fcntl(netns_fd, F_DUPFD_CLOEXEC, 3));
 
-	if (sb->dns || sb->netns_fd < 0 || !wants_relay(spec))
-		return 0;
-	cleanup_close int netns_fd = neg_errno(fcntl(sb->netns_fd, F_DUPFD_CLOEXEC, 3));
-	if (netns_fd < 0)
-		return err_set_errno(err, netns_fd, "serve names");
-	int guest = vsock_dial(&sb->vsock, KATA_PORT_DNS, sandbox_request_deadline(sb), &port, err);
+	if (own_fd < 0)
+		return err_set_errno(err, own_fd, "serve names");
+	int guest = vsock_dial(vsock, KATA_PORT_DNS, deadline_ns, &port, err);
 	if (guest < 0)
 		return guest;
-	int r = dns_relay_new(sb->loop, guest, TAKE_FD(netns_fd), &sb->dns);
+	int r = dns_relay_new(loop, guest, TAKE_FD(own_fd), ret);
 	return r < 0 ? err_set_errno(err, r, "serve names") : 0;
-}
-
-/**
- * dns_relay_stop() - end the relay
- * @sb: sandbox, with or without one
- */
-void dns_relay_stop(struct sandbox *sb)
-{
-	sb->dns = dns_relay_free(sb->dns);
 }

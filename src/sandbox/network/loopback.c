@@ -30,13 +30,14 @@
 #include "sandbox/network/netns.h"
 #include "sandbox/network/sk_lookup.h"
 #include "sandbox/vsock/relay.h"
-#include "sandbox/core/sandbox.h"
+#include "sandbox/vsock/vsock.h"
 
 #define LOOPBACK_CONNS_MAX 128
 #define LOOPBACK_DIAL_MS 10000
 
 struct loopback {
-	struct sandbox *sb;
+	struct loop *loop;
+	const struct vsock_addr *vsock;
 	int fds[2]; /* IPv4; IPv6 or -1 */
 	int link_fd;
 	struct loop_source *sources[2];
@@ -86,8 +87,7 @@ static int dial_guest(struct loopback_conn *conn, struct err *err)
 
 	if (r < 0)
 		return err_set_errno(err, r, "local address");
-	conn->guest =
-		vsock_dial(&conn->loopback->sb->vsock, KATA_PORT_FORWARD, deadline_ns, &port, err);
+	conn->guest = vsock_dial(conn->loopback->vsock, KATA_PORT_FORWARD, deadline_ns, &port, err);
 	if (conn->guest < 0)
 		return conn->guest;
 	r = fiber_write_full(conn->guest, &target, sizeof(target), deadline_ns);
@@ -140,7 +140,7 @@ static void take_client(struct loopback *lb, int fd_consume)
 	conn->guest = -1;
 	list_add_tail(&lb->conns, &conn->node);
 	lb->nr_conns++;
-	if (fiber_spawn(lb->sb->loop, "port", conn_main, conn, NULL) < 0) {
+	if (fiber_spawn(lb->loop, "port", conn_main, conn, NULL) < 0) {
 		list_del(&conn->node);
 		lb->nr_conns--;
 		(void)fd_close(conn->client);
@@ -202,7 +202,13 @@ static int open_listeners(void *arg, struct err *err)
 	return 0;
 }
 
-static struct loopback *loopback_free(struct loopback *lb)
+/**
+ * loopback_free() - leave the namespace as it was; what is under way ends
+ * @lb: loopback or NULL
+ *
+ * Return: NULL.
+ */
+struct loopback *loopback_free(struct loopback *lb)
 {
 	if (!lb)
 		return NULL;
@@ -224,51 +230,45 @@ static struct loopback *loopback_free(struct loopback *lb)
 	return NULL;
 }
 
+static int watch(struct loopback *lb, struct err *err)
+{
+	int r = loop_add_io(lb->loop, lb->fds[0], LOOP_READ, on_v4, lb, &lb->sources[0]);
+
+	if (r >= 0 && lb->fds[1] >= 0)
+		r = loop_add_io(lb->loop, lb->fds[1], LOOP_READ, on_v6, lb, &lb->sources[1]);
+	return r < 0 ? err_set_errno(err, r, "watch the loopback") : 0;
+}
+
 /**
- * loopback_serve() - lead the loopback of a pod's network namespace to the guest
- * @sb: sandbox with its agent running
+ * loopback_new() - lead the loopback of a network namespace to the guest
+ * @loop: loop
+ * @vsock: how to reach the guest; must outlive it
+ * @netns_fd: the namespace; borrowed for the call
+ * @ret: receives it; released with loopback_free()
  * @err: filled on failure
- *
- * Single containers are left alone: their managers have no port-forward, and docker has listeners
- * of its own in their namespaces.
  *
  * Return: 0 or -errno.
  */
-int loopback_serve(struct sandbox *sb, struct err *err)
+int loopback_new(struct loop *loop, const struct vsock_addr *vsock, int netns_fd,
+		 struct loopback **ret, struct err *err)
 {
-	if (sb->loopback || sb->netns_fd < 0 || !sb->pod)
-		return 0;
 	struct loopback *lb = calloc(1, sizeof(*lb));
+
 	if (!lb)
 		return err_set(err, ENOMEM, "out of memory");
-	lb->sb = sb;
+	lb->loop = loop;
+	lb->vsock = vsock;
 	lb->fds[0] = lb->fds[1] = lb->link_fd = -1;
 	list_init(&lb->conns);
-	int r = netns_run(sb->netns_fd, open_listeners, lb, err);
-	if (r >= 0) {
-		r = lb->link_fd = sk_lookup_attach(sb->netns_fd, lb->fds[0], lb->fds[1], err);
-	}
-	if (r >= 0) {
-		r = loop_add_io(sb->loop, lb->fds[0], LOOP_READ, on_v4, lb, &lb->sources[0]);
-		if (r >= 0 && lb->fds[1] >= 0)
-			r = loop_add_io(sb->loop, lb->fds[1], LOOP_READ, on_v6, lb,
-					&lb->sources[1]);
-		if (r < 0)
-			(void)err_set_errno(err, r, "watch the loopback");
-	}
+	int r = netns_run(netns_fd, open_listeners, lb, err);
+	if (r >= 0)
+		r = lb->link_fd = sk_lookup_attach(netns_fd, lb->fds[0], lb->fds[1], err);
+	if (r >= 0)
+		r = watch(lb, err);
 	if (r < 0) {
 		(void)loopback_free(lb);
 		return r;
 	}
-	sb->loopback = lb;
+	*ret = lb;
 	return 0;
-}
-
-/**
- * loopback_stop() - leave the namespace as it was; what is under way ends
- * @sb: sandbox, with or without it
- */
-void loopback_stop(struct sandbox *sb)
-{
-	sb->loopback = loopback_free(sb->loopback);
 }

@@ -6,9 +6,11 @@
 
 #include "common/err.h"
 
+struct loop;
 struct loopback;
-struct sandbox;
+struct vsock_addr;
 
 /* In a fiber. @err says why a host cannot do it; the sandbox works without. */
-int loopback_serve(struct sandbox *sb, struct err *err) must_check;
-void loopback_stop(struct sandbox *sb);
+int loopback_new(struct loop *loop, const struct vsock_addr *vsock, int netns_fd,
+		 struct loopback **ret, struct err *err) must_check;
+struct loopback *loopback_free(struct loopback *lb);

@@ -87,7 +87,7 @@ bool netns_is_hosts(int netns_fd)
 	return stat("/proc/1/ns/net", &host) == 0 && same_file(&st, &host);
 }
 
-/* A stand-in has one socket and nothing else in common with other programs but its executable. */
+/* A stand-in is told by its executable: nothing else about it is known here. */
 static bool is_ours(int proc, const char *pid)
 {
 	char path[300], exe[4096];

@@ -181,7 +181,7 @@ int network_open_socket(struct nl_sock **ret, struct err *err)
 	return 0;
 }
 
-/* What a sandbox left that was killed: macvtaps stay, and so do rules on interfaces of others. */
+/* Removes what outlives a sandbox that was killed: macvtaps, and rules on others' interfaces. */
 static void clean_links(struct nl_sock *sock, const struct net_snapshot *snap)
 {
 	for (size_t i = 0; i < snap->nr_links; i++) {

@@ -35,7 +35,7 @@ int network_new(struct loop *loop, const struct network_params *params, struct n
 		struct err *err) must_check;
 struct network *network_free(struct network *net);
 /*
- * Takes rules off that a sandbox left which was killed; the namespace is joined by nobody of ours.
+ * Removes what a sandbox that was killed left; no sandbox of ours may be in the namespace.
  */
 int network_undo(int netns_fd, struct err *err) must_check;
 

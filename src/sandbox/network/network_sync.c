@@ -90,7 +90,7 @@ static void drop_what_is_others(struct network *net)
 	snap->nr_neighbors = nr;
 }
 
-/* The guest's kernel hears them itself once it has the interface. */
+/* Router advertisements reach the guest's own kernel once it has the interface. */
 static void drop_what_routers_said(struct network *net, struct net_snapshot *snap)
 {
 	list_for_each(node, &net->endpoints) {

@@ -20,12 +20,13 @@
 
 #include "common/log.h"
 #include "common/str.h"
-#include "sandbox/hypervisor/hypervisor.h"
 #include "oci/grouping.h"
 #include "rpc/pb/admin_msg.h"
 #include "rpc/pb/agent_msg.h"
 #include "sandbox/core/container.h"
 #include "sandbox/core/sandbox.h"
+#include "sandbox/hypervisor/hypervisor.h"
+#include "sandbox/size/sandbox_size.h"
 
 /* What DIMMs and virtio-mem grow by; less than that stays unused. */
 #define GROWTH_STEP_MIB 128
@@ -36,7 +37,7 @@ static bool owns_vm(const struct sb_container *ctr)
 	struct err ignored = ERR_NULL;
 
 	/*
-	 * A container that joined another's network joined its VM as well: that stays the other's.
+	 * A container that joined another's network runs in the other's VM, which is not its own.
 	 */
 	return str_eq(ctr->id, ctr->sandbox->id) &&
 	       oci_grouping_find(ctr->id, ctr->spec, &grouping, &ignored) >= 0 &&
@@ -66,10 +67,10 @@ static unsigned vcpus_for(const struct sandbox *sb, const struct oci_cpu *cpu)
 	 * The quota holds on the host in any case; a VM that has no room for more CPUs runs on
 	 * those it has.
 	 */
-	return (unsigned)MIN(vcpus, sb->max_vcpus);
+	return (unsigned)MIN(vcpus, sb->size.max_vcpus);
 }
 
-/* A guest that lets plugged vCPUs lie has less than it may use, and nothing else is wrong. */
+/* A guest that does not bring plugged vCPUs online has fewer than it may use: that is no error. */
 static int bring_online(struct sandbox *sb, unsigned vcpus, bool memory, struct err *err)
 {
 	struct agent_online_cpu_mem_request online = { .wait = true,
@@ -81,8 +82,8 @@ static int bring_online(struct sandbox *sb, unsigned vcpus, bool memory, struct 
 	int r = rpc_call(sb->agent, &agent_online_cpu_mem, &online, NULL, NULL,
 			 sandbox_request_deadline(sb), err);
 	if (r >= 0) {
-		sb->size.vcpus += vcpus;
-	} else if (r == -ETIMEDOUT && !sb->gone) {
+		sb->size.now.vcpus += vcpus;
+	} else if (r == -ETIMEDOUT && !sb->end.gone) {
 		log_warn("the guest does not use what was plugged: %s", err->text);
 		*err = ERR_NULL;
 		r = 0;
@@ -91,14 +92,14 @@ static int bring_online(struct sandbox *sb, unsigned vcpus, bool memory, struct 
 }
 
 /*
- * The guest stops using them before they are taken away; one of another agent's notices when they
- * are. What the VMM keeps is not used, which is all that matters.
+ * The guest stops using them before they are unplugged; with another project's agent it finds out
+ * by the unplugging. It is no failure when the VMM cannot unplug one: the guest does not use it.
  */
 static int take_vcpus(struct sandbox *sb, unsigned want, struct err *err)
 {
-	struct extra_offline_cpus_request offline = { .nb_cpus = sb->size.vcpus - want };
+	struct extra_offline_cpus_request offline = { .nb_cpus = sb->size.now.vcpus - want };
 	const struct vm_size size = { .vcpus = want };
-	struct vm_size got = sb->size;
+	struct vm_size got = sb->size.now;
 	struct err kept = ERR_NULL;
 	uint64_t deadline_ns = sandbox_request_deadline(sb);
 	int r = rpc_call(sb->agent, &extra_offline_cpus, &offline, NULL, NULL, deadline_ns, err);
@@ -109,22 +110,22 @@ static int take_vcpus(struct sandbox *sb, unsigned want, struct err *err)
 	int taken = hypervisor_resize(sb->hv, &size, &got, deadline_ns, &kept);
 	if (taken < 0)
 		log_debug("vCPUs stay plugged: %s", kept.text);
-	sb->size.vcpus = r < 0 ? got.vcpus : want;
+	sb->size.now.vcpus = r < 0 ? got.vcpus : want;
 	return 0;
 }
 
-/* Return: 0 or -errno; what was reached is in sb->size. */
+/* Return: 0 or -errno; what was reached is in sb->size.now. */
 static int resize(struct sandbox *sb, const struct vm_size *want, struct err *err)
 {
-	bool fewer = want->vcpus && want->vcpus < sb->size.vcpus;
+	bool fewer = want->vcpus && want->vcpus < sb->size.now.vcpus;
 	struct vm_size more = { .memory_mib = want->memory_mib, .vcpus = fewer ? 0 : want->vcpus };
-	struct vm_size got = sb->size;
+	struct vm_size got = sb->size.now;
 	int r = hypervisor_resize(sb->hv, &more, &got, sandbox_request_deadline(sb), err);
 
-	bool memory = got.memory_mib > sb->size.memory_mib;
-	sb->size.memory_mib = got.memory_mib;
+	bool memory = got.memory_mib > sb->size.now.memory_mib;
+	sb->size.now.memory_mib = got.memory_mib;
 	if (r >= 0)
-		r = bring_online(sb, more.vcpus ? more.vcpus - sb->size.vcpus : 0, memory, err);
+		r = bring_online(sb, more.vcpus ? more.vcpus - sb->size.now.vcpus : 0, memory, err);
 	return r >= 0 && fewer ? take_vcpus(sb, want->vcpus, err) : r;
 }
 
@@ -137,7 +138,7 @@ static int grow_vm(struct sandbox *sb, uint64_t now_mib, uint64_t want_mib, unsi
 	if (want_mib >= now_mib + GROWTH_STEP_MIB)
 		want.memory_mib =
 			now_mib + (want_mib - now_mib) / GROWTH_STEP_MIB * GROWTH_STEP_MIB;
-	if (vcpus > sb->size.vcpus)
+	if (vcpus > sb->size.now.vcpus)
 		want.vcpus = vcpus;
 	return want.memory_mib || want.vcpus ? resize(sb, &want, err) : 0;
 }
@@ -145,17 +146,17 @@ static int grow_vm(struct sandbox *sb, uint64_t now_mib, uint64_t want_mib, unsi
 /* What was wanted is there; only more than that is what the guest does not give back. */
 static bool is_enough(const struct sandbox *sb, const struct vm_size *want)
 {
-	return sb->size.vcpus >= want->vcpus && sb->size.memory_mib >= want->memory_mib;
+	return sb->size.now.vcpus >= want->vcpus && sb->size.now.memory_mib >= want->memory_mib;
 }
 
 static int shrink_vcpus(struct sandbox *sb, unsigned vcpus, struct err *err)
 {
-	struct vm_size want = { .vcpus = MAX(vcpus, sb->boot_size.vcpus) };
+	struct vm_size want = { .vcpus = MAX(vcpus, sb->size.at_boot.vcpus) };
 
-	if (!vcpus || want.vcpus >= sb->size.vcpus)
+	if (!vcpus || want.vcpus >= sb->size.now.vcpus)
 		return 0;
 	int r = resize(sb, &want, err);
-	if (r >= 0 || sb->gone)
+	if (r >= 0 || sb->end.gone)
 		return r;
 	log_warn("the VM keeps more vCPUs than its container needs: %s", err->text);
 	*err = ERR_NULL;
@@ -180,9 +181,9 @@ static struct vm_size needed(const struct sandbox *sb)
 	struct vm_size size = { .memory_mib = sandbox_ram_for_members(memory) };
 	if (unlimited)
 		size.memory_mib += sb->config->hypervisor.default_memory;
-	size.memory_mib = MAX(size.memory_mib, sb->boot_size.memory_mib);
+	size.memory_mib = MAX(size.memory_mib, sb->size.at_boot.memory_mib);
 	cpu = (cpu + 999) / 1000;
-	size.vcpus = (unsigned)MAX(MIN(cpu, sb->max_vcpus), sb->boot_size.vcpus);
+	size.vcpus = (unsigned)MAX(MIN(cpu, sb->size.max_vcpus), sb->size.at_boot.vcpus);
 	return size;
 }
 
@@ -200,17 +201,17 @@ static bool may_resize(const struct sandbox *sb)
 static int fit_members(struct sandbox *sb, struct err *err)
 {
 	struct vm_size want = needed(sb);
-	bool grows = want.memory_mib > sb->size.memory_mib || want.vcpus > sb->size.vcpus;
+	bool grows = want.memory_mib > sb->size.now.memory_mib || want.vcpus > sb->size.now.vcpus;
 	/* The driver knows what can be taken back. */
-	if (want.memory_mib == sb->size.memory_mib)
+	if (want.memory_mib == sb->size.now.memory_mib)
 		want.memory_mib = 0;
-	if (want.vcpus == sb->size.vcpus)
+	if (want.vcpus == sb->size.now.vcpus)
 		want.vcpus = 0;
 	if (!grows && !want.vcpus &&
 	    (!want.memory_mib || !sb->config->hypervisor.enable_virtio_mem))
 		return 0;
 	int r = resize(sb, &want, err);
-	bool larger = r < 0 && !sb->gone && is_enough(sb, &want);
+	bool larger = r < 0 && !sb->end.gone && is_enough(sb, &want);
 	if (r != -ENOSPC && !larger)
 		return r;
 	log_warn("the VM stays %s than its containers' limits: %s", larger ? "larger" : "smaller",
@@ -235,11 +236,11 @@ int sandbox_fit_members(struct sandbox *sb, struct err *err)
 	if (!may_resize(sb))
 		return 0;
 	/* What the next one needs depends on what this one reaches. */
-	int r = fiber_lock(&sb->resizing, sandbox_request_deadline(sb));
+	int r = fiber_lock(&sb->size.changing, sandbox_request_deadline(sb));
 	if (r < 0)
 		return err_set_errno(err, r, "resize the VM");
 	r = fit_members(sb, err);
-	fiber_unlock(&sb->resizing);
+	fiber_unlock(&sb->size.changing);
 	return r;
 }
 
@@ -289,7 +290,7 @@ static int lower(struct sb_container *ctr, const struct oci_resources *resources
 	memory.swap = NULL;
 	guest.memory = &memory;
 	int r = tell_agent(ctr, &guest, err);
-	return r < 0 ? r : host_cgroup_limit(&ctr->sandbox->cgroup, resources, err);
+	return r < 0 ? r : host_cgroup_limit(&ctr->sandbox->cgroup.now, resources, err);
 }
 
 /**
@@ -316,12 +317,12 @@ int sandbox_update_limits(struct sb_container *ctr, const struct oci_resources *
 		return err_set(err, ENOMEM, "out of memory");
 	int r = hypervisor_info(sb->hv, info, sandbox_request_deadline(sb), err);
 	if (r >= 0 && memory && memory->limit && *memory->limit > 0)
-		r = sandbox_ram_for_limit(sb->accel, *memory->limit, &want_mib, err);
+		r = sandbox_ram_for_limit(sb->size.accel, *memory->limit, &want_mib, err);
 	if (r < 0)
 		return r;
 	bool lowers = want_mib && want_mib < info->size.memory_mib;
 	r = lowers ? lower(ctr, resources, want_mib, err)
-		   : host_cgroup_limit(&sb->cgroup, resources, err);
+		   : host_cgroup_limit(&sb->cgroup.now, resources, err);
 	if (r >= 0)
 		r = grow_vm(sb, info->size.memory_mib, lowers ? 0 : want_mib, vcpus, err);
 	if (r >= 0 && !lowers)

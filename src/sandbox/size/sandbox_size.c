@@ -2,6 +2,8 @@
 /*
  * How large a VM is and what of the configuration goes into it.
  */
+#include "sandbox/size/sandbox_size.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -101,7 +103,7 @@ static int size_memory(struct sandbox *sb, int64_t limit, bool of_members, struc
 {
 	vm->tcg_cache_mib = tcg_cache_mib(limit);
 	if (!of_members)
-		return sandbox_ram_for_limit(sb->accel, limit, &vm->memory.mib, err);
+		return sandbox_ram_for_limit(sb->size.accel, limit, &vm->memory.mib, err);
 	vm->tcg_cache_mib = MIN(vm->tcg_cache_mib, SANDBOX_POD_TCG_CACHE_MIB);
 	vm->memory.mib = sandbox_ram_for_members((uint64_t)limit);
 	return 0;
@@ -164,8 +166,8 @@ int sandbox_size_vm(struct sandbox *sb, enum vm_accel accel, struct vm_config *r
 		return r;
 	size_places(sb, ret);
 	ret->memory.max_mib = MAX(ret->memory.max_mib, ret->memory.mib);
-	sb->size = (struct vm_size){ ret->vcpus, ret->memory.mib };
-	sb->boot_size = sb->size;
+	sb->size.now = (struct vm_size){ ret->vcpus, ret->memory.mib };
+	sb->size.at_boot = sb->size.now;
 	return 0;
 }
 
@@ -209,7 +211,7 @@ void sandbox_vm_config(struct sandbox *sb, struct vm_config *ret)
 	ret->entropy_source = none_if_empty(hc->entropy_source);
 	ret->legacy_serial = hc->use_legacy_serial;
 	ret->debug = hc->enable_debug;
-	ret->netns_fd = sb->netns_fd;
-	ret->cgroup_fds = sb->cgroup.procs_fds;
-	ret->nr_cgroup_fds = sb->cgroup.nr;
+	ret->netns_fd = sb->net.netns_fd;
+	ret->cgroup_fds = sb->cgroup.now.procs_fds;
+	ret->nr_cgroup_fds = sb->cgroup.now.nr;
 }

@@ -192,7 +192,7 @@ int device_plug_disk(struct sb_container *ctr, int fd, bool read_only, unsigned 
 			   .queue_size = hc->queue_size },
 	};
 
-	(void)snprintf(disk.id, sizeof(disk.id), "disk%u", sb->nr_disks++);
+	(void)snprintf(disk.id, sizeof(disk.id), "disk%u", sb->storage.nr_disks++);
 	int r = hypervisor_attach(sb->hv, &disk, loop_deadline_ms(DEVICE_PLUG_MS), err);
 	if (r < 0)
 		return r;
@@ -274,7 +274,7 @@ void device_unplug_all(struct sb_container *ctr)
 	struct sandbox *sb = ctr->sandbox;
 
 	while (ctr->nr_disks) {
-		/* It is nobody's before the wait: whoever wants it meanwhile plugs it anew. */
+		/* No container owns it from here on: who needs it during the wait plugs it again. */
 		const char *id = ctr->disks[--ctr->nr_disks].id;
 		struct err err = ERR_NULL;
 

@@ -28,9 +28,9 @@
 #include "kata/guest.h"
 #include "rpc/pb/agent_msg.h"
 #include "sandbox/core/container.h"
-#include "sandbox/storage/device.h"
-#include "sandbox/lifecycle/guest_spec.h"
 #include "sandbox/sharefs/share.h"
+#include "sandbox/storage/container_share.h"
+#include "sandbox/storage/device.h"
 
 /* What layers leave to network interfaces and volumes, which need it. */
 #define LAYERS_LEAVE_FREE 4
@@ -158,7 +158,7 @@ static int share_file(struct sb_container *ctr, const char *path, const char **r
 	if (fd < 0)
 		return err_set_errno(err, fd, "open %s", path);
 	(void)snprintf(name, sizeof(name), "%s/layer%zu", ctr->id, ctr->shares.nr);
-	int r = guest_spec_share(ctr, fd, name, SHARE_READ_ONLY, &source, err);
+	int r = sb_container_share(ctr, fd, name, SHARE_READ_ONLY, &source, err);
 	if (r >= 0)
 		*ret_source = source;
 	return r;

@@ -36,8 +36,8 @@
 #include "kata/guest.h"
 #include "rpc/pb/agent_msg.h"
 #include "sandbox/core/container.h"
-#include "sandbox/vsock/relay.h"
 #include "sandbox/core/sandbox.h"
+#include "sandbox/vsock/relay.h"
 
 /* More than the agent's own limit: it may know earlier that a client has gone. */
 #define HOST_SOCKETS_CONNS_MAX 256
@@ -295,7 +295,7 @@ static int open_allowed(const struct sb_container *ctr, const struct oci_mount *
 		       mount->source);
 }
 
-/* Which a stream socket says of itself: to connect with another type fails and disturbs nobody. */
+/* Connecting with the other type fails with EPROTOTYPE, which the socket's owner does not notice. */
 static bool is_datagram(int fd)
 {
 	cleanup_close int probe =
@@ -327,13 +327,13 @@ static int add_storage(struct sb_container *ctr, struct oci_mount *mount, int nu
 /* Containers of a pod may be made at the same time; the guest takes one caller. */
 static int open_sockets(struct sandbox *sb, struct err *err)
 {
-	int r = fiber_lock(&sb->opening_sockets, sandbox_request_deadline(sb));
+	int r = fiber_lock(&sb->storage.opening_sockets, sandbox_request_deadline(sb));
 
 	if (r < 0)
 		return err_set_errno(err, r, "sockets of the host");
-	if (!sb->sockets)
-		r = host_sockets_new(sb->loop, &sb->vsock, &sb->sockets, err);
-	fiber_unlock(&sb->opening_sockets);
+	if (!sb->storage.sockets)
+		r = host_sockets_new(sb->loop, &sb->vsock.addr, &sb->storage.sockets, err);
+	fiber_unlock(&sb->storage.opening_sockets);
 	return r;
 }
 
@@ -364,7 +364,7 @@ int host_socket_offer(struct sb_container *ctr, struct oci_mount *mount, struct 
 	int r = open_sockets(sb, err);
 	if (r < 0)
 		return r;
-	r = host_sockets_add(sb->sockets, fd, &st);
+	r = host_sockets_add(sb->storage.sockets, fd, &st);
 	if (r == -E2BIG)
 		return err_set(err, E2BIG, "more than %d sockets of the host in one sandbox",
 			       HOST_SOCKETS_MAX);
@@ -379,5 +379,5 @@ int host_socket_offer(struct sb_container *ctr, struct oci_mount *mount, struct 
  */
 void host_socket_stop(struct sandbox *sb)
 {
-	sb->sockets = host_sockets_free(sb->sockets);
+	sb->storage.sockets = host_sockets_free(sb->storage.sockets);
 }

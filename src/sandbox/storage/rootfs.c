@@ -3,7 +3,7 @@
  * What containerd's snapshotter prepared. Usually it is mounted at <bundle>/rootfs, in the shim's
  * own mount namespace, and shared. A file system on a block device (devmapper) or in an image file
  * (blockfile) can instead be plugged into the VM, where the guest mounts it: with
- * disable_block_device_use = false that is done. Layers of erofs always are (layers.c).
+ * disable_block_device_use = false that is done. Layers of erofs always are (erofs_layers.c).
  */
 #include "sandbox/storage/rootfs.h"
 
@@ -17,8 +17,8 @@
 #include "common/str.h"
 #include "rpc/pb/common_msg.h"
 #include "sandbox/core/container.h"
-#include "sandbox/storage/erofs_layers.h"
 #include "sandbox/core/sandbox.h"
+#include "sandbox/storage/erofs_layers.h"
 
 /* Options that are flags of mount(2); all others are handed to the file system. */
 static const struct {

@@ -385,7 +385,7 @@ static struct sb_volume *find_shared(const struct sb_container *ctr, const char 
 	return NULL;
 }
 
-/* Others mount it read-only so far. What is so on the host stays so. */
+/* So far it is shared read-only. What the host has mounted read-only stays so. */
 static int make_writable(const struct sb_container *ctr, const char *name, int fd, struct err *err)
 {
 	struct sandbox *sb = ctr->sandbox;
@@ -393,7 +393,7 @@ static int make_writable(const struct sb_container *ctr, const char *name, int f
 	int r = neg_errno(fstatvfs(fd, &fs));
 
 	if (r >= 0 && !(fs.f_flag & ST_RDONLY))
-		r = share_make_writable(&sb->share, name, sb->virtiofsd.proc.pid);
+		r = share_make_writable(&sb->storage.share, name, sb->helpers.virtiofsd.proc.pid);
 	if (r < 0)
 		return err_set_errno(err, r, "let the VM write to %s", name);
 	list_for_each(node, &sb->containers) {

@@ -313,12 +313,12 @@ int relay_carry(const char *name, int a, int b)
 }
 
 /**
- * relay_bytes() - how much has been copied
+ * relay_bytes_for_test() - how much has been copied
  * @relay: relay
  *
  * Return: bytes.
  */
-uint64_t relay_bytes(const struct relay *relay)
+uint64_t relay_bytes_for_test(const struct relay *relay)
 {
 	return relay->bytes;
 }

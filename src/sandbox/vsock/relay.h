@@ -38,4 +38,4 @@ void relay_end_source(struct relay *relay);
  * ended.
  */
 int relay_carry(const char *name, int a, int b) must_check;
-uint64_t relay_bytes(const struct relay *relay);
+uint64_t relay_bytes_for_test(const struct relay *relay);

@@ -117,7 +117,7 @@ static void oom_exit_main(void *arg)
 
 	if (sandbox_stop(sb, &err) < 0)
 		log_warn("stop sandbox: %s", err.text);
-	if (host_cgroup_exhaust(&sb->cgroup, &err) < 0)
+	if (host_cgroup_exhaust(&sb->cgroup.now, &err) < 0)
 		log_warn("out of memory, unseen by the host: %s", err.text);
 	else
 		standin_report_oom(oom->process->user);

@@ -20,6 +20,7 @@
 #include "common/log.h"
 #include "kata/standin.h"
 #include "sandbox/core/container.h"
+#include "sandbox/lifecycle/process_verbs.h"
 
 /* Connections that are served at a time. */
 #define STANDIN_MAX 4096

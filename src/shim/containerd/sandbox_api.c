@@ -227,7 +227,7 @@ static int stop(struct shim *shim, struct err *err)
 {
 	struct sandbox_api *api = api_of(shim);
 
-	if (api && !*shim->sandbox->exit_reason)
+	if (api && !*shim->sandbox->end.exit_reason)
 		api->was_stopped = true;
 	return sandbox_stop(shim->sandbox, err);
 }
@@ -257,7 +257,7 @@ SANDBOX_API_HANDLER(stop)
 /* A VM that ended without being asked to was killed. */
 static uint32_t exit_status(const struct shim *shim, const struct sandbox_api *api)
 {
-	return *shim->sandbox->exit_reason && !api->was_stopped ? 128 + SIGKILL : 0;
+	return *shim->sandbox->end.exit_reason && !api->was_stopped ? 128 + SIGKILL : 0;
 }
 
 /**
@@ -333,8 +333,8 @@ SANDBOX_API_HANDLER(status)
 	resp->exited_at = api->exited_at;
 	if (req->verbose)
 		r = add_info(resp, call->arena, "state", sandbox_state_name(sb->state));
-	if (r >= 0 && req->verbose && *sb->exit_reason)
-		r = add_info(resp, call->arena, "reason", sb->exit_reason);
+	if (r >= 0 && req->verbose && *sb->end.exit_reason)
+		r = add_info(resp, call->arena, "reason", sb->end.exit_reason);
 	return r < 0 ? err_set_errno(err, r, "status") : 0;
 }
 
@@ -359,7 +359,8 @@ SANDBOX_API_HANDLER(ping)
 	(void)response;
 	if (r >= 0 && shim->sandbox->state == SANDBOX_STATE_STOPPED)
 		return err_set(err, ESHUTDOWN, "sandbox %s has stopped%s%s", shim->id,
-			       *shim->sandbox->exit_reason ? ": " : "", shim->sandbox->exit_reason);
+			       *shim->sandbox->end.exit_reason ? ": " : "",
+			       shim->sandbox->end.exit_reason);
 	return r;
 }
 

@@ -99,7 +99,7 @@ static void on_process_exited(void *arg, struct sb_process *process)
 	struct shim *shim = arg;
 
 	event_ring_add(shim->event_ring, ADMIN_EVENT_EXIT, process->container->id, process->exec_id,
-		       (uint32_t)process->exit_status, shim->sandbox->exit_reason);
+		       (uint32_t)process->exit_status, shim->sandbox->end.exit_reason);
 	/* The shim stays: exit statuses can still be asked for. */
 	if (shim->ops->exited(shim, process) && shim->sandbox->state == SANDBOX_STATE_RUNNING)
 		stop_sandbox(shim);

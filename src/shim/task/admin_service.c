@@ -58,7 +58,7 @@ static int handle_timeline(void *ctx, struct rpc_request *call, const void *requ
 {
 	struct admin_timeline_response *resp = response;
 	cleanup_strbuf struct strbuf text = STRBUF_NULL;
-	int r = timeline_to_json(&((struct shim *)ctx)->sandbox->timeline, &text);
+	int r = timeline_to_json(&((struct shim *)ctx)->sandbox->start.timeline, &text);
 
 	(void)request;
 	if (r < 0)
@@ -111,7 +111,7 @@ static int handle_container_info(void *ctx, struct rpc_request *call, const void
 		.exit_status = (uint32_t)process->exit_status,
 		.terminal = process->io.terminal,
 		.oom_killed = ctr->oom_killed,
-		.exit_reason = shim->sandbox->exit_reason,
+		.exit_reason = shim->sandbox->end.exit_reason,
 		.created_at = { ctr->created_at.tv_sec, (int32_t)ctr->created_at.tv_nsec },
 		.started_at = { process->started_at.tv_sec, (int32_t)process->started_at.tv_nsec },
 		.exited_at = { process->exited_at.tv_sec, (int32_t)process->exited_at.tv_nsec },
@@ -192,7 +192,7 @@ static int handle_update_interface(void *ctx, struct rpc_request *call, const vo
 	struct shim *shim = ctx;
 	struct err unknown = ERR_NULL;
 	int r = req->interface && shim->sandbox
-			? network_exclude(shim->sandbox->network, req->interface->name, false,
+			? network_exclude(shim->sandbox->net.network, req->interface->name, false,
 					  &unknown)
 			: 0;
 
@@ -209,7 +209,8 @@ static int handle_remove_interface(void *ctx, struct rpc_request *call, const vo
 
 	(void)call;
 	(void)response;
-	return network_exclude(shim->sandbox ? shim->sandbox->network : NULL, req->name, true, err);
+	return network_exclude(shim->sandbox ? shim->sandbox->net.network : NULL, req->name, true,
+			       err);
 }
 
 const struct rpc_handler admin_handlers[] = {

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What of the host a container's guest sees: names below the sandbox's shared tree.
+ */
+#include "sandbox/storage/container_share.h"
+
+#include <errno.h>
+
+#include "common/log.h"
+#include "kata/guest.h"
+#include "sandbox/core/container.h"
+#include "sandbox/core/sandbox.h"
+#include "sandbox/sharefs/share.h"
+#include "sandbox/storage/volume.h"
+
+/**
+ * sb_container_share() - share a file or directory with the guest
+ * @ctr: container; it notes the name
+ * @fd: from share_open(), -1 for what another container shares already
+ * @name: below the shared tree
+ * @flags: enum share_flag
+ * @ret_guest_path: receives where the guest sees it
+ * @err: filled on failure
+ *
+ * Return: 0 or -errno.
+ */
+int sb_container_share(struct sb_container *ctr, int fd, const char *name, unsigned flags,
+		       char **ret_guest_path, struct err *err)
+{
+	int r = fd < 0 ? 0 : share_add(&ctr->sandbox->storage.share, fd, name, flags, err);
+
+	if (r < 0)
+		return r;
+	*ret_guest_path = arena_printf(ctr->arena, "%s/%s", KATA_GUEST_SHARED_DIR, name);
+	if (!*ret_guest_path || arena_strv_add(ctr->arena, &ctr->shares, name) < 0)
+		return err_set(err, ENOMEM, "out of memory");
+	return 0;
+}
+
+/**
+ * sb_container_unshare_all() - take back what a container shares with the guest
+ * @ctr: container; what other containers share too stays
+ */
+void sb_container_unshare_all(struct sb_container *ctr)
+{
+	struct sandbox *sb = ctr->sandbox;
+
+	if (sb->storage.share.mounts_fd < 0)
+		return; /* went with the sandbox */
+	for (size_t i = ctr->shares.nr; i > 0; i--) {
+		int r = volume_is_shared(ctr, ctr->shares.v[i - 1])
+				? 0
+				: share_remove(&sb->storage.share, ctr->shares.v[i - 1]);
+
+		if (r < 0)
+			log_warn_errno(r, "unmount %s", ctr->shares.v[i - 1]);
+	}
+	ctr->shares.nr = 0;
+	ctr->nr_volumes = 0;
+}
