@@ -15,7 +15,7 @@
 #include "common/str.h"
 #include "kata/state.h"
 #include "oci/spec.h"
-#include "runtime/cli/cli.h"
+#include "runtime/cmd/verbs.h"
 #include "runtime/standin/proctitle.h"
 
 static const struct verb {

@@ -32,7 +32,7 @@
 #include "common/str.h"
 #include "kata/state.h"
 #include "mock-shim.h"
-#include "runtime/cli/cli.h"
+#include "runtime/cmd/verbs.h"
 
 #define ARGS_MAX 24
 #define WAIT_MS 10000

@@ -23,8 +23,8 @@
 #include <unistd.h>
 
 #include "common/fd.h"
-#include "runtime/standin/standin_ps.h"
 #include "runtime/standin/proctitle.h"
+#include "runtime/standin/standin_ps.h"
 
 /* One per process, so static: nothing of it is ever freed. */
 static struct {

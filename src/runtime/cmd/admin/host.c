@@ -22,7 +22,7 @@
 #include "common/proc.h"
 #include "common/str.h"
 #include "paths.h"
-#include "runtime/shim/launch.h"
+#include "runtime/shim/shim_launch.h"
 
 #define VERSION_MS 3000
 #define PROC_FILE_MAX (4U << 20)
@@ -207,7 +207,7 @@ static void probe_programs(const struct config *config, struct host *host, struc
 
 	self[n > 0 ? n : 0] = '\0';
 	host->self = probe_file(arena_strdup(arena, self), X_OK);
-	if (launch_find_shim(shim, sizeof(shim), &ignored) < 0)
+	if (shim_launch_find(shim, sizeof(shim), &ignored) < 0)
 		shim[0] = '\0';
 	host->shim = probe_program(arena_strdup(arena, shim), false, arena);
 	host->proxy = probe_program(find_proxy(shim, arena), false, arena);

@@ -2,6 +2,8 @@
 /*
  * kata-runtime network: the interfaces and routes of a running sandbox's guest.
  */
+#include "runtime/cmd/verbs.h"
+
 #include <fcntl.h>
 
 #include "common/fd.h"
@@ -320,7 +322,7 @@ static int run(struct network *net, const char *action, struct admin_query *q, s
 }
 
 /**
- * verb_network() - see cli.h and kata-runtime(8)
+ * verb_network() - see kata-runtime(8)
  * @cli: global options
  * @argc: number of arguments
  * @argv: arguments

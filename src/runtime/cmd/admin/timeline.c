@@ -3,7 +3,7 @@
  * kata-runtime timeline: how long each step of a sandbox's start took, as JSON or as a picture that
  * any browser shows.
  */
-#include "runtime/shim/admin.h"
+#include "runtime/cmd/verbs.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -12,6 +12,7 @@
 #include "common/json.h"
 #include "common/str.h"
 #include "kata/state.h"
+#include "runtime/shim/admin.h"
 
 /* The picture, in SVG's user units. */
 #define CHART_LEFT 290
@@ -161,7 +162,7 @@ static int set(void *arg, int key, const char *value, struct err *err)
 }
 
 /**
- * verb_timeline() - see cli.h and kata-runtime(8)
+ * verb_timeline() - see kata-runtime(8)
  * @cli: global options
  * @argc: number of arguments
  * @argv: arguments

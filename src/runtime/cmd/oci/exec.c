@@ -2,6 +2,8 @@
 /*
  * kata-runtime exec: one more process in a running container. Each has a stand-in of its own.
  */
+#include "runtime/cmd/verbs.h"
+
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -11,11 +13,11 @@
 
 #include "common/fd.h"
 #include "common/str.h"
-#include "kata/state.h"
 #include "kata/standin.h"
+#include "kata/state.h"
 #include "oci/spec.h"
-#include "runtime/container/container_create.h"
 #include "runtime/cmd/oci/exec_options.h"
+#include "runtime/container/container_create.h"
 #include "runtime/container/foreground.h"
 
 #define STANDIN_READY_MS 30000
@@ -255,7 +257,7 @@ static int run(struct exec *e, struct err *err)
 }
 
 /**
- * verb_exec() - see cli.h and kata-runtime(8)
+ * verb_exec() - see kata-runtime(8)
  * @cli: global options
  * @argc: number of arguments
  * @argv: arguments

@@ -2,6 +2,8 @@
 /*
  * kata-runtime update: change the limits of a container.
  */
+#include "runtime/cmd/verbs.h"
+
 #include <fcntl.h>
 
 #include "common/fd.h"
@@ -9,8 +11,8 @@
 #include "common/str.h"
 #include "oci/spec.h"
 #include "oci/validate.h"
-#include "runtime/shim/dial.h"
 #include "runtime/cmd/oci/update_options.h"
+#include "runtime/shim/session.h"
 
 #define RESOURCES_TYPE_URL "types.containerd.io/opencontainers/runtime-spec/1/LinuxResources"
 #define RESOURCES_MAX (1U << 20)
@@ -65,7 +67,7 @@ static int update_container(void *arg, struct err *err)
 }
 
 /**
- * verb_update() - see cli.h and kata-runtime(8)
+ * verb_update() - see kata-runtime(8)
  * @cli: global options
  * @argc: number of arguments
  * @argv: arguments

@@ -4,8 +4,8 @@
  */
 #pragma once
 
-#include "runtime/cli/cli.h"
 #include "oci/oci_spec.h"
+#include "runtime/cli/cli.h"
 
 struct arena;
 

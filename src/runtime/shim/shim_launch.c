@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Starting a shim with its listening sockets as inherited descriptors. Descriptor numbers are those
- * of enum kata_shim_fd. This is not where a shim is spoken to: see runtime/shim/dial.h.
+ * of enum kata_shim_fd. This is not where a shim is spoken to: see runtime/shim/session.h.
  */
-#include "runtime/shim/launch.h"
+#include "runtime/shim/shim_launch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -69,7 +69,7 @@ static bool find_in_path(char *path, size_t len)
 }
 
 /**
- * launch_find_shim() - where is the shim's program?
+ * shim_launch_find() - where is the shim's program?
  * @path: receives its absolute path
  * @len: size of @path
  * @err: filled on failure
@@ -78,7 +78,7 @@ static bool find_in_path(char *path, size_t len)
  *
  * Return: 0 or -ENOENT.
  */
-int launch_find_shim(char *path, size_t len, struct err *err)
+int shim_launch_find(char *path, size_t len, struct err *err)
 {
 	const char *env = getenv("KATA_SHIM");
 
@@ -133,7 +133,7 @@ static int spawn(const struct cli *cli, const struct record *record, const char 
 {
 	char path[PATH_MAX];
 	const char *argv[SHIM_ARGS_MAX];
-	int r = launch_find_shim(path, sizeof(path), err);
+	int r = shim_launch_find(path, sizeof(path), err);
 
 	if (r < 0)
 		return r;
@@ -164,7 +164,7 @@ static int save_pid(int dir_fd, const struct proc *proc)
 }
 
 /**
- * launch_shim() - start the shim of a new sandbox
+ * shim_launch_start() - start the shim of a new sandbox
  * @cli: global options
  * @record: the container that the sandbox is made for; its directory is the sandbox's
  * @ret: receives the shim
@@ -174,8 +174,8 @@ static int save_pid(int dir_fd, const struct proc *proc)
  *
  * Return: 0 or -errno.
  */
-int launch_shim(const struct cli *cli, const struct record *record, struct launch *ret,
-		struct err *err)
+int shim_launch_start(const struct cli *cli, const struct record *record, struct shim_launch *ret,
+		      struct err *err)
 {
 	cleanup_close int task = listen_at(record->dir_fd, KATA_SOCKET_TASK, SOCK_STREAM, err);
 	if (task < 0)
@@ -196,7 +196,7 @@ int launch_shim(const struct cli *cli, const struct record *record, struct launc
 		{ task, KATA_SHIM_FD_TASK },	   { admin, KATA_SHIM_FD_ADMIN },
 		{ standin, KATA_SHIM_FD_STANDIN }, { cli->log_fd, KATA_SHIM_FD_LOG },
 	};
-	struct launch launch = LAUNCH_NULL;
+	struct shim_launch launch = SHIM_LAUNCH_NULL;
 	int r = fd_set_nonblock(stderr_read, true);
 
 	if (r < 0)
@@ -212,7 +212,7 @@ int launch_shim(const struct cli *cli, const struct record *record, struct launc
 }
 
 /**
- * launch_run_delete() - let the shim's program clean up after a dead shim
+ * shim_launch_delete() - let the shim's program clean up after a dead shim
  * @cli: global options
  * @record: a container of the sandbox
  * @sandbox_fd: the sandbox's state directory
@@ -222,8 +222,8 @@ int launch_shim(const struct cli *cli, const struct record *record, struct launc
  *
  * Return: 0 or -errno.
  */
-int launch_run_delete(const struct cli *cli, const struct record *record, int sandbox_fd,
-		      struct err *err)
+int shim_launch_delete(const struct cli *cli, const struct record *record, int sandbox_fd,
+		       struct err *err)
 {
 	const struct proc_fd fds[] = { { sandbox_fd, KATA_SHIM_FD_STATE },
 				       { cli->log_fd, KATA_SHIM_FD_LOG } };
@@ -268,7 +268,7 @@ static const char *last_error(char *text)
 }
 
 /* Its sockets close a moment before it can be waited for. */
-static bool describe_end(const struct launch *launch, char *text, size_t size)
+static bool describe_end(const struct shim_launch *launch, char *text, size_t size)
 {
 	int status = 0;
 
@@ -283,11 +283,11 @@ static bool describe_end(const struct launch *launch, char *text, size_t size)
 }
 
 /**
- * launch_explain() - add what a dead shim said last to an error
+ * shim_launch_explain() - add what a dead shim said last to an error
  * @launch: the shim
  * @err: error of the call that met a closed connection
  */
-void launch_explain(const struct launch *launch, struct err *err)
+void shim_launch_explain(const struct shim_launch *launch, struct err *err)
 {
 	char text[ERR_TEXT_MAX / 2];
 
@@ -304,7 +304,7 @@ void launch_explain(const struct launch *launch, struct err *err)
 
 static void pass_on(void *arg, unsigned events)
 {
-	struct launch *launch = arg;
+	struct shim_launch *launch = arg;
 	char text[1024];
 
 	(void)events;
@@ -319,8 +319,8 @@ static void pass_on(void *arg, unsigned events)
 }
 
 /**
- * launch_relay() - show what a shim has to say on our stderr from now on
- * @launch: the shim; must stay where it is until launch_relay_end(). LAUNCH_NULL has nothing to
+ * shim_launch_relay() - show what a shim has to say on our stderr from now on
+ * @launch: the shim; must stay where it is until shim_launch_relay_end(). SHIM_LAUNCH_NULL has nothing to
  *	say.
  * @raw_terminal: stderr is a terminal in raw mode
  * @err: filled on failure
@@ -330,7 +330,7 @@ static void pass_on(void *arg, unsigned events)
  *
  * Return: 0 or -errno.
  */
-int launch_relay(struct launch *launch, bool raw_terminal, struct err *err)
+int shim_launch_relay(struct shim_launch *launch, bool raw_terminal, struct err *err)
 {
 	char text[1024];
 
@@ -346,11 +346,11 @@ int launch_relay(struct launch *launch, bool raw_terminal, struct err *err)
 }
 
 /**
- * launch_relay_end() - show the rest
+ * shim_launch_relay_end() - show the rest
  * @launch: shim; the terminal is an ordinary one again
  * @lost: the container ended without a status; if that is since the shim died, say so
  */
-void launch_relay_end(struct launch *launch, bool lost)
+void shim_launch_relay_end(struct shim_launch *launch, bool lost)
 {
 	char end[64];
 
@@ -363,12 +363,12 @@ void launch_relay_end(struct launch *launch, bool lost)
 }
 
 /**
- * launch_deinit() - forget a shim; it goes on running
- * @launch: shim or LAUNCH_NULL
+ * shim_launch_deinit() - forget a shim; it goes on running
+ * @launch: shim or SHIM_LAUNCH_NULL
  */
-void launch_deinit(struct launch *launch)
+void shim_launch_deinit(struct shim_launch *launch)
 {
 	proc_deinit(&launch->proc);
 	(void)fd_close(launch->stderr_fd); /* a pipe's read end */
-	*launch = LAUNCH_NULL;
+	*launch = SHIM_LAUNCH_NULL;
 }

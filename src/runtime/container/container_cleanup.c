@@ -4,7 +4,7 @@
  * the sandbox's own state. A living shim cleans up after itself and is only waited for; after a
  * dead one the shim's program is run to undo what was recorded. Nothing is removed below a mount.
  */
-#include "runtime/container/cleanup.h"
+#include "runtime/container/container_cleanup.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -23,7 +23,7 @@
 #include "common/str.h"
 #include "kata/state.h"
 #include "oci/hooks.h"
-#include "runtime/shim/launch.h"
+#include "runtime/shim/shim_launch.h"
 
 #define SHIM_END_MS 20000 /* a shim may take that long to end its VM and undo its mounts */
 #define KILLED_MS 5000
@@ -163,7 +163,7 @@ static int remove_sandbox(const struct cli *cli, const struct record *record, in
 	await_shim(sandbox_fd, record->sandbox_id);
 	/* A shim removes this file as the last thing it undoes. */
 	if (faccessat(sandbox_fd, KATA_STATE_SANDBOX, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
-		int r = launch_run_delete(cli, record, sandbox_fd, err);
+		int r = shim_launch_delete(cli, record, sandbox_fd, err);
 		if (r < 0) {
 			log_warn("%s", err->text);
 			*err = ERR_NULL;
