@@ -32,7 +32,8 @@
 #include "common/str.h"
 #include "kata/state.h"
 #include "mock-shim.h"
-#include "runtime/cmd/verbs.h"
+#include "runtime/cmd/admin/verbs.h"
+#include "runtime/cmd/oci/verbs.h"
 
 #define ARGS_MAX 24
 #define WAIT_MS 10000

@@ -40,6 +40,12 @@ struct cli {
 
 #define CLI_NULL ((struct cli){ .root = NULL, .log_fd = -1, .log_format = LOG_FORMAT_TEXT })
 
+/*
+ * A verb: argv[0] is its name. Returns the exit code, or -errno with @err filled, which ends in
+ * exit code 1.
+ */
+typedef int (*verb_fn)(struct cli *cli, int argc, char **argv, struct err *err);
+
 /* Options of one verb. The option parser fills the verb's own struct through @set. */
 struct cli_verb {
 	const struct argp_option *options;

@@ -3,7 +3,7 @@
  * kata-runtime check: what this host offers and what will be used, in plain words. The exit code is
  * 1 when something is missing without which no container can run.
  */
-#include "runtime/cmd/verbs.h"
+#include "runtime/cmd/admin/verbs.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 /*
  * kata-runtime console: the last output of the guest's console, where its kernel and agent log.
  */
-#include "runtime/cmd/verbs.h"
+#include "runtime/cmd/admin/verbs.h"
 
 #include "common/str.h"
 #include "runtime/shim/admin.h"

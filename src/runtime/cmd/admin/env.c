@@ -3,7 +3,7 @@
  * kata-runtime env: versions, paths and the effective configuration, as TOML for people and JSON
  * for programs. The sections that Kata Containers has keep their names.
  */
-#include "runtime/cmd/verbs.h"
+#include "runtime/cmd/admin/verbs.h"
 
 #include <errno.h>
 #include <stdio.h>

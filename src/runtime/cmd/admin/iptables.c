@@ -3,7 +3,7 @@
  * kata-runtime iptables: read or replace the netfilter tables of a guest, in the text form of
  * iptables-save.
  */
-#include "runtime/cmd/verbs.h"
+#include "runtime/cmd/admin/verbs.h"
 
 #include <unistd.h>
 

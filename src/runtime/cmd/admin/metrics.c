@@ -2,7 +2,7 @@
 /*
  * kata-runtime metrics: figures of a sandbox, as Prometheus reads them.
  */
-#include "runtime/cmd/verbs.h"
+#include "runtime/cmd/admin/verbs.h"
 
 #include "common/str.h"
 #include "runtime/shim/admin.h"

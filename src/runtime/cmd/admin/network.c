@@ -2,7 +2,7 @@
 /*
  * kata-runtime network: the interfaces and routes of a running sandbox's guest.
  */
-#include "runtime/cmd/verbs.h"
+#include "runtime/cmd/admin/verbs.h"
 
 #include <fcntl.h>
 

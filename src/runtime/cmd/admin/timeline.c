@@ -3,7 +3,7 @@
  * kata-runtime timeline: how long each step of a sandbox's start took, as JSON or as a picture that
  * any browser shows.
  */
-#include "runtime/cmd/verbs.h"
+#include "runtime/cmd/admin/verbs.h"
 
 #include <errno.h>
 #include <stdio.h>

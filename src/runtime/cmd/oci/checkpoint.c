@@ -3,7 +3,7 @@
  * kata-runtime checkpoint and restore: not supported, and said so in every form, since callers ask
  * with --help.
  */
-#include "runtime/cmd/verbs.h"
+#include "runtime/cmd/oci/verbs.h"
 
 /**
  * verb_checkpoint() - see kata-runtime(8)

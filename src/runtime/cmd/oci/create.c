@@ -2,7 +2,7 @@
 /*
  * kata-runtime create: a container, ready to be started.
  */
-#include "runtime/cmd/verbs.h"
+#include "runtime/cmd/oci/verbs.h"
 
 #include "common/str.h"
 #include "runtime/cmd/oci/create_options.h"

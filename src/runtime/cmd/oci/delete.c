@@ -3,7 +3,7 @@
  * kata-runtime delete: forget a container that has stopped; with --force stop it first and clean up
  * whatever there is.
  */
-#include "runtime/cmd/verbs.h"
+#include "runtime/cmd/oci/verbs.h"
 
 #include <signal.h>
 

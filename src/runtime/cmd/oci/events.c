@@ -2,7 +2,7 @@
 /*
  * kata-runtime events: statistics and OOM events of a container, one JSON object per line.
  */
-#include "runtime/cmd/verbs.h"
+#include "runtime/cmd/oci/verbs.h"
 
 #include "common/str.h"
 #include "runtime/cmd/oci/stats_json.h"

@@ -2,7 +2,7 @@
 /*
  * kata-runtime exec: one more process in a running container. Each has a stand-in of its own.
  */
-#include "runtime/cmd/verbs.h"
+#include "runtime/cmd/oci/verbs.h"
 
 #include <fcntl.h>
 #include <limits.h>

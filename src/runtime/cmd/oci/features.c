@@ -2,7 +2,7 @@
 /*
  * kata-runtime features.
  */
-#include "runtime/cmd/verbs.h"
+#include "runtime/cmd/oci/verbs.h"
 
 #include "common/str.h"
 #include "oci/spec.h"

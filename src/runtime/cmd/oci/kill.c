@@ -2,7 +2,7 @@
 /*
  * kata-runtime kill: send a signal to a container's first process, or to all of them.
  */
-#include "runtime/cmd/verbs.h"
+#include "runtime/cmd/oci/verbs.h"
 
 #include "common/str.h"
 #include "runtime/cli/signal_name.h"

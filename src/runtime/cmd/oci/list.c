@@ -2,7 +2,7 @@
 /*
  * kata-runtime list: the containers of a root, as a table, as JSON or as ids.
  */
-#include "runtime/cmd/verbs.h"
+#include "runtime/cmd/oci/verbs.h"
 
 #include "common/fd.h"
 #include "common/str.h"

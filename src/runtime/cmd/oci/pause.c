@@ -2,7 +2,7 @@
 /*
  * kata-runtime pause and resume: freeze a container's processes, and let them go on.
  */
-#include "runtime/cmd/verbs.h"
+#include "runtime/cmd/oci/verbs.h"
 
 #include "runtime/shim/session.h"
 

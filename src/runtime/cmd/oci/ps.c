@@ -3,7 +3,7 @@
  * kata-runtime ps: the processes of a container. As JSON it is the host's pids, which docker looks
  * for in the host's ps: of stand-ins and their shadows. As a table it is what runs in the guest.
  */
-#include "runtime/cmd/verbs.h"
+#include "runtime/cmd/oci/verbs.h"
 
 #include <stdio.h>
 

@@ -2,7 +2,7 @@
 /*
  * kata-runtime run: create and start; in the foreground also wait, forward signals and clean up.
  */
-#include "runtime/cmd/verbs.h"
+#include "runtime/cmd/oci/verbs.h"
 
 #include "runtime/cmd/oci/create_options.h"
 #include "runtime/container/container_cleanup.h"

@@ -2,7 +2,7 @@
 /*
  * kata-runtime spec: a config.json to start from.
  */
-#include "runtime/cmd/verbs.h"
+#include "runtime/cmd/oci/verbs.h"
 
 #include <fcntl.h>
 #include <unistd.h>

@@ -2,7 +2,7 @@
 /*
  * kata-runtime start: run the process of a created container.
  */
-#include "runtime/cmd/verbs.h"
+#include "runtime/cmd/oci/verbs.h"
 
 #include "common/str.h"
 #include "runtime/shim/session.h"

@@ -2,7 +2,7 @@
 /*
  * kata-runtime state: the OCI state of one container as JSON.
  */
-#include "runtime/cmd/verbs.h"
+#include "runtime/cmd/oci/verbs.h"
 
 #include "common/str.h"
 #include "runtime/cli/username.h"

@@ -2,7 +2,7 @@
 /*
  * kata-runtime update: change the limits of a container.
  */
-#include "runtime/cmd/verbs.h"
+#include "runtime/cmd/oci/verbs.h"
 
 #include <fcntl.h>
 
