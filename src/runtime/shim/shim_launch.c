@@ -19,79 +19,15 @@
 #include "common/fd.h"
 #include "common/fiber.h"
 #include "common/io.h"
-#include "common/str.h"
+#include "host/program.h"
 #include "kata/state.h"
 
-#define SHIM_NAME "containerd-shim-kata-v2"
 #define SHIM_ARGS_MAX 16 /* all that fill_argv() may set, and the NULL */
 #define SHIM_DELETE_MS 15000
 #define SHIM_LOST_MS 200
 
 /* State directory, three sockets, log file, stderr. */
 enum { LAUNCH_FDS_MAX = 6 };
-
-static bool is_program(const char *path)
-{
-	struct stat st;
-
-	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
-}
-
-static bool find_beside_self(char *path, size_t len)
-{
-	ssize_t n = readlink("/proc/self/exe", path, len - 1);
-
-	if (n < 0)
-		return false;
-	path[n] = '\0';
-	char *slash = strrchr(path, '/');
-	if (!slash || (size_t)(slash + 1 - path) + sizeof(SHIM_NAME) > len)
-		return false;
-	strcpy(slash + 1, SHIM_NAME);
-	return is_program(path);
-}
-
-static bool find_in_path(char *path, size_t len)
-{
-	const char *dirs = getenv("PATH");
-
-	while (dirs && *dirs) {
-		size_t n = strcspn(dirs, ":");
-
-		if (n > 0 && dirs[0] == '/' && n + 1 + sizeof(SHIM_NAME) <= len) {
-			snprintf(path, len, "%.*s/%s", (int)n, dirs, SHIM_NAME);
-			if (is_program(path))
-				return true;
-		}
-		dirs += n + (dirs[n] == ':');
-	}
-	return false;
-}
-
-/**
- * shim_launch_find() - where is the shim's program?
- * @path: receives its absolute path
- * @len: size of @path
- * @err: filled on failure
- *
- * $KATA_SHIM wins, then the directory of this program, then $PATH.
- *
- * Return: 0 or -ENOENT.
- */
-int shim_launch_find(char *path, size_t len, struct err *err)
-{
-	const char *env = getenv("KATA_SHIM");
-
-	if (!str_empty(env) && env[0] == '/') {
-		snprintf(path, len, "%s", env);
-		if (is_program(path))
-			return 0;
-		return err_set(err, ENOENT, "KATA_SHIM names %s, which is not a program", env);
-	}
-	if (find_beside_self(path, len) || find_in_path(path, len))
-		return 0;
-	return err_set(err, ENOENT, "%s is neither beside kata-runtime nor in $PATH", SHIM_NAME);
-}
 
 static int listen_at(int dir_fd, const char *name, int type, struct err *err)
 {
@@ -133,7 +69,7 @@ static int spawn(const struct cli *cli, const struct record *record, const char 
 {
 	char path[PATH_MAX];
 	const char *argv[SHIM_ARGS_MAX];
-	int r = shim_launch_find(path, sizeof(path), err);
+	int r = program_find_shim(path, sizeof(path), err);
 
 	if (r < 0)
 		return r;

@@ -20,7 +20,6 @@ struct shim_launch {
 
 #define SHIM_LAUNCH_NULL ((struct shim_launch){ .proc = PROC_NULL, .stderr_fd = -1 })
 
-int shim_launch_find(char *path, size_t len, struct err *err) must_check;
 int shim_launch_start(const struct cli *cli, const struct record *record, struct shim_launch *ret,
 		      struct err *err) must_check;
 int shim_launch_delete(const struct cli *cli, const struct record *record, int sandbox_fd,
