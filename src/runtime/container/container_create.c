@@ -27,6 +27,7 @@
 #include "oci/validate.h"
 #include "runtime/container/container_cleanup.h"
 #include "runtime/shim/dial.h"
+#include "runtime/state/sandbox_rename.h"
 
 #define STANDIN_READY_MS 30000
 #define UNDO_MS 15000
@@ -165,10 +166,31 @@ static int record_standin(struct container_create *c, struct err *err)
 	return record_save(record, err);
 }
 
-static int claim(struct container_create *c, struct err *err)
+/* A directory of that name is in the way also while others live in the sandbox it was made for. */
+static int claim_id(struct container_create *c, struct err *err)
 {
 	struct record *record = &c->session.record;
 	int r = record_claim(record, c->cli->root, c->id, err);
+
+	if (r != -EEXIST)
+		return r;
+	struct err taken = *err;
+	*err = ERR_NULL;
+	r = sandbox_rename(record->root_fd, record->root, c->id, err);
+	if (r < 0)
+		return r;
+	if (r == 0) {
+		*err = taken;
+		return -EEXIST;
+	}
+	record_deinit(record);
+	return record_claim(record, c->cli->root, c->id, err);
+}
+
+static int claim(struct container_create *c, struct err *err)
+{
+	struct record *record = &c->session.record;
+	int r = claim_id(c, err);
 
 	if (r < 0)
 		return r;

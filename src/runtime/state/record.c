@@ -23,7 +23,6 @@
 #include "kata/state.h"
 #include "oci/spec.h"
 #include "oci/state.h"
-#include "runtime/state/sandbox_rename.h"
 
 #define RECORD_FILE_MAX (4U << 20)
 
@@ -100,7 +99,8 @@ static int check_id(const char *id, struct err *err)
  * Making the directory is what decides between two callers with one id. Nothing is in it yet:
  * record_save().
  *
- * Return: 0 or -errno, -EEXIST when the id is taken.
+ * Return: 0 or -errno; -EEXIST when the directory is there, be it that of a container or of a sandbox
+ * whose first container was deleted: see sandbox_rename().
  */
 int record_claim(struct record *record, const char *root, const char *id, struct err *err)
 {
@@ -115,12 +115,6 @@ int record_claim(struct record *record, const char *root, const char *id, struct
 	if (r < 0)
 		return err_set_errno(err, r, "container \"%s\"", id);
 	r = neg_errno(mkdirat(root_fd, id, 0700));
-	if (r == -EEXIST) {
-		r = sandbox_rename(root_fd, root, id, err);
-		if (r < 0)
-			return r;
-		r = r ? neg_errno(mkdirat(root_fd, id, 0700)) : -EEXIST;
-	}
 	if (r == -EEXIST)
 		return err_set(err, EEXIST, "container with given ID already exists: \"%s\"", id);
 	if (r < 0)
@@ -288,7 +282,7 @@ int record_save(const struct record *record, struct err *err)
 		     : 0;
 }
 
-/* The sandbox may have been moved since the record was loaded: see runtime/state/sandbox_rename.c. */
+/* sandbox_rename() may have moved the sandbox since the record was loaded. */
 static int reload_sandbox_id(struct record *record)
 {
 	struct err ignored = ERR_NULL;

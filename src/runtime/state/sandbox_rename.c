@@ -27,7 +27,8 @@
 #include "kata/state.h"
 #include "runtime/state/record.h"
 
-struct aside {
+/* One sandbox on its way to another name. */
+struct rename {
 	int root_fd;
 	const char *root, *id;
 	char name[NAME_MAX + 1];
@@ -36,36 +37,36 @@ struct aside {
 
 static int follow(void *arg, const char *id)
 {
-	const struct aside *aside = arg;
+	const struct rename *rn = arg;
 	struct err ignored = ERR_NULL;
 	cleanup_record struct record record = RECORD_NULL;
 
 	/* One that is being removed, or damaged, has no use for it. */
-	if (record_load_at(&record, aside->root_fd, aside->root, id, &ignored) < 0 ||
-	    !str_eq(record.sandbox_id, aside->id))
+	if (record_load_at(&record, rn->root_fd, rn->root, id, &ignored) < 0 ||
+	    !str_eq(record.sandbox_id, rn->id))
 		return 0;
-	record.sandbox_id = aside->name;
-	return record_save(&record, aside->err);
+	record.sandbox_id = rn->name;
+	return record_save(&record, rn->err);
 }
 
 /* The shim's process number makes the name: as long as it lives no other sandbox has it. */
-static int move(struct aside *aside, int dir_fd, struct err *err)
+static int move(struct rename *rn, int dir_fd, struct err *err)
 {
 	cleanup_free char *text = NULL;
 	int pid, r = (int)io_read_file_at(dir_fd, KATA_STATE_SHIM_PID, 128, &text);
 
 	if (r < 0 || sscanf(text, "%d", &pid) != 1)
-		return err_set_errno(err, r < 0 ? r : -EINVAL, "cannot read %s/%s/%s", aside->root,
-				     aside->id, KATA_STATE_SHIM_PID);
-	(void)snprintf(aside->name, sizeof(aside->name), "%s+%d", aside->id, pid);
-	if (!str_is_valid_id(aside->name))
+		return err_set_errno(err, r < 0 ? r : -EINVAL, "cannot read %s/%s/%s", rn->root,
+				     rn->id, KATA_STATE_SHIM_PID);
+	(void)snprintf(rn->name, sizeof(rn->name), "%s+%d", rn->id, pid);
+	if (!str_is_valid_id(rn->name))
 		return err_set(err, ENAMETOOLONG,
-			       "container \"%s\": others run in the VM of that name", aside->id);
-	if (renameat2(aside->root_fd, aside->id, aside->root_fd, aside->name, RENAME_NOREPLACE) < 0)
-		return err_set_errno(err, -errno, "cannot rename %s/%s to %s", aside->root,
-				     aside->id, aside->name);
-	r = record_for_each(aside->root_fd, follow, aside);
-	return r < 0 && !err->code ? err_set_errno(err, r, "cannot search %s", aside->root) : r;
+			       "container \"%s\": others run in the VM of that name", rn->id);
+	if (renameat2(rn->root_fd, rn->id, rn->root_fd, rn->name, RENAME_NOREPLACE) < 0)
+		return err_set_errno(err, -errno, "cannot rename %s/%s to %s", rn->root, rn->id,
+				     rn->name);
+	r = record_for_each(rn->root_fd, follow, rn);
+	return r < 0 && !err->code ? err_set_errno(err, r, "cannot search %s", rn->root) : r;
 }
 
 static bool has_file(int dir_fd, const char *name)
@@ -86,7 +87,7 @@ static bool has_file(int dir_fd, const char *name)
  */
 int sandbox_rename(int root_fd, const char *root, const char *id, struct err *err)
 {
-	struct aside aside = { .root_fd = root_fd, .root = root, .id = id, .err = err };
+	struct rename rn = { .root_fd = root_fd, .root = root, .id = id, .err = err };
 
 	for (;;) {
 		cleanup_close int lock = record_lock(root_fd, LOCK_EX, err);
@@ -103,7 +104,7 @@ int sandbox_rename(int root_fd, const char *root, const char *id, struct err *er
 		    !has_file(dir_fd, KATA_STATE_SHIM_PID))
 			return 0;
 		if (flock(dir_fd, LOCK_EX | LOCK_NB) == 0) {
-			int r = move(&aside, dir_fd, err);
+			int r = move(&rn, dir_fd, err);
 			return r < 0 ? r : 1;
 		}
 		if (errno != EWOULDBLOCK)
