@@ -92,7 +92,8 @@ static int is_other_member(void *arg, const char *id)
 
 	if (str_eq(id, search->record->id))
 		return 0;
-	if (record_load_at(&other, search->root_fd, search->root, id, &ignored) < 0)
+	int r = record_load_at(&other, search->root_fd, search->root, id, &ignored);
+	if (r < 0 && r != -EOPNOTSUPP) /* a newer version's container is one of its sandbox, too */
 		return 0; /* being removed, or damaged: then it has no living sandbox either */
 	return str_eq(other.sandbox_id, search->record->sandbox_id);
 }

@@ -26,6 +26,12 @@
 
 #define RECORD_FILE_MAX (4U << 20)
 
+/*
+ * The version of the record's form: raised by a change that an older kata-runtime would get wrong, not
+ * by a further member. Records of before there was a number are of version 1.
+ */
+#define RECORD_VERSION 1
+
 /**
  * record_open_root() - open the state root
  * @root: absolute path
@@ -145,7 +151,7 @@ static int parse_annotations(struct record *record, const struct json *object, s
 	return 0;
 }
 
-static int parse_record(struct record *record, const struct json *root, struct err *err)
+static int parse_members(struct record *record, const struct json *root, struct err *err)
 {
 	const struct json *annotations = NULL;
 	int64_t pid = 0;
@@ -179,6 +185,24 @@ static int parse_record(struct record *record, const struct json *root, struct e
 	return 0;
 }
 
+/* Of a newer version's record, what is understood is filled in: see record_load_at(). */
+static int parse_record(struct record *record, const struct json *root, struct err *err)
+{
+	uint64_t version = 1;
+	struct err ignored = ERR_NULL;
+	int r = json_get_u64(root, "version", &version, err);
+
+	if (r < 0)
+		return r;
+	if (version <= RECORD_VERSION)
+		return parse_members(record, root, err);
+	if (parse_members(record, root, &ignored) < 0 && !str_is_valid_id(record->sandbox_id))
+		record->sandbox_id = NULL;
+	return err_set(err, EOPNOTSUPP,
+		       "%s is of version %llu, of a newer kata-runtime; this one knows version %d",
+		       KATA_STATE_CONTAINER, (unsigned long long)version, RECORD_VERSION);
+}
+
 static int missing(const char *id, struct err *err)
 {
 	return err_set(err, ENOENT, "container \"%s\" does not exist", id);
@@ -192,7 +216,9 @@ static int missing(const char *id, struct err *err)
  * @id: container id
  * @err: filled on failure
  *
- * Return: 0 or -errno, -ENOENT when there is no such container.
+ * Return: 0 or -errno, -ENOENT when there is no such container, -EOPNOTSUPP when a newer version wrote
+ * it. Of such a record the sandbox's id and the stand-in may be looked at, where they are there; it
+ * must not be saved.
  */
 int record_load_at(struct record *record, int root_fd, const char *root, const char *id,
 		   struct err *err)
@@ -261,6 +287,7 @@ int record_save(const struct record *record, struct err *err)
 
 	json_writer_init(&w, &out, 0);
 	json_object(&w);
+	json_member_int(&w, "version", RECORD_VERSION);
 	json_member_str(&w, "ociVersion", record->oci_version);
 	json_member_str(&w, "id", record->id);
 	json_member_str(&w, "sandboxId", record->sandbox_id);

@@ -49,6 +49,20 @@ static int follow(void *arg, const char *id)
 	return record_save(&record, rn->err);
 }
 
+/* A record that a newer version wrote could not follow. */
+static int can_follow(void *arg, const char *id)
+{
+	const struct rename *rn = arg;
+	struct err err = ERR_NULL;
+	cleanup_record struct record record = RECORD_NULL;
+
+	if (record_load_at(&record, rn->root_fd, rn->root, id, &err) != -EOPNOTSUPP ||
+	    !str_eq(record.sandbox_id, rn->id))
+		return 0;
+	*rn->err = err;
+	return -EOPNOTSUPP;
+}
+
 /* The shim's process number makes the name: as long as it lives no other sandbox has it. */
 static int move(struct rename *rn, int dir_fd, struct err *err)
 {
@@ -62,6 +76,9 @@ static int move(struct rename *rn, int dir_fd, struct err *err)
 	if (!str_is_valid_id(rn->name))
 		return err_set(err, ENAMETOOLONG,
 			       "container \"%s\": others run in the VM of that name", rn->id);
+	r = record_for_each(rn->root_fd, can_follow, rn);
+	if (r < 0)
+		return err->code ? r : err_set_errno(err, r, "cannot search %s", rn->root);
 	if (renameat2(rn->root_fd, rn->id, rn->root_fd, rn->name, RENAME_NOREPLACE) < 0)
 		return err_set_errno(err, -errno, "cannot rename %s/%s to %s", rn->root, rn->id,
 				     rn->name);
