@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where the programs of this project lie on this host. They find each other in a build folder as well
- * as where they are installed.
+ * Where the programs of this project lie on this host. They find each other in a build folder as
+ * well as where they are installed.
  */
 #pragma once
 

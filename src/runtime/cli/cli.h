@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What every verb of kata-runtime shares: the global options and the helpers that parse options, run
- * RPC code and print.
+ * What every verb of kata-runtime shares: the global options and the helpers that parse options,
+ * run RPC code and print.
  */
 #pragma once
 

@@ -174,14 +174,14 @@ static int remove_sandbox(const struct cli *cli, const struct record *record, in
 	return remove_dir(record, record->sandbox_id, err);
 }
 
-/* Opens the directory of the sandbox, which keeps its name as long as it is open. */
+/* Opens the directory of the sandbox and locks it: it is not renamed while it is open. */
 static int hold_sandbox(struct record *record)
 {
 	struct err ignored = ERR_NULL;
 	cleanup_close int lock = record_lock(record->root_fd, LOCK_SH, &ignored);
 	cleanup_close int fd = lock < 0 ? lock : record_open_sandbox(record, &ignored);
 
-	/* Against sandbox_rename(), which holds the first lock while it takes this one. */
+	/* sandbox_rename() takes both locks, exclusively and in this order. */
 	return fd < 0 || flock(fd, LOCK_SH) < 0 ? -1 : TAKE_FD(fd);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Creating a container: see container_create.h. The VM, hooks and mounts are the shim's; here is what
- * a manager sees of it on the host.
+ * Creating a container: see container_create.h. The VM, hooks and mounts are the shim's; here is
+ * what a manager sees of it on the host.
  */
 #include "runtime/container/container_create.h"
 

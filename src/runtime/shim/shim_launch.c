@@ -183,7 +183,7 @@ int shim_launch_delete(const struct cli *cli, const struct record *record, int s
 	return 0;
 }
 
-/* What the shim says by the way while all is well. */
+/* A line of the shim's log that does not tell of an error. */
 static bool is_no_error(const char *line)
 {
 	return strstr(line, " level=warning ") || strstr(line, " level=info ") ||
@@ -203,7 +203,7 @@ static const char *last_error(char *text)
 	return NULL;
 }
 
-/* Its sockets close a moment before it can be waited for. */
+/* Waits a little: a dying process closes its sockets before it can be waited for. */
 static bool describe_end(const struct shim_launch *launch, char *text, size_t size)
 {
 	int status = 0;
@@ -256,8 +256,8 @@ static void pass_on(void *arg, unsigned events)
 
 /**
  * shim_launch_relay() - show what a shim has to say on our stderr from now on
- * @launch: the shim; must stay where it is until shim_launch_relay_end(). SHIM_LAUNCH_NULL has nothing to
- *	say.
+ * @launch: the shim; must stay where it is until shim_launch_relay_end().
+ *	SHIM_LAUNCH_NULL has nothing to say.
  * @raw_terminal: stderr is a terminal in raw mode
  * @err: filled on failure
  *
@@ -273,7 +273,7 @@ int shim_launch_relay(struct shim_launch *launch, bool raw_terminal, struct err 
 	if (launch->stderr_fd < 0)
 		return 0;
 	while (read(launch->stderr_fd, text, sizeof(text)) > 0)
-		; /* said about a start that went well */
+		; /* what it said during a start that went well */
 	launch->raw_terminal = raw_terminal;
 	int r = loop_add_io(fiber_loop(), launch->stderr_fd, LOOP_READ, pass_on, launch,
 			    &launch->relay);

@@ -27,8 +27,8 @@
 #define RECORD_FILE_MAX (4U << 20)
 
 /*
- * The version of the record's form: raised by a change that an older kata-runtime would get wrong, not
- * by a further member. Records of before there was a number are of version 1.
+ * The version of the record's form: raised by a change that an older kata-runtime would get wrong,
+ * not by a further member. Records of before there was a number are of version 1.
  */
 #define RECORD_VERSION 1
 
@@ -53,7 +53,7 @@ int record_open_root(const char *root, bool create, struct err *err)
 }
 
 /**
- * record_lock() - lock the state root for who moves sandboxes in it, or against them
+ * record_lock() - lock the state root: exclusively to rename a sandbox, shared to keep the names
  * @root_fd: state root, borrowed
  * @operation: LOCK_EX or LOCK_SH
  * @err: filled on failure
@@ -105,8 +105,8 @@ static int check_id(const char *id, struct err *err)
  * Making the directory is what decides between two callers with one id. Nothing is in it yet:
  * record_save().
  *
- * Return: 0 or -errno; -EEXIST when the directory is there, be it that of a container or of a sandbox
- * whose first container was deleted: see sandbox_rename().
+ * Return: 0 or -errno; -EEXIST when the directory is there, be it that of a container or of a
+ * sandbox whose first container was deleted: see sandbox_rename().
  */
 int record_claim(struct record *record, const char *root, const char *id, struct err *err)
 {
@@ -216,9 +216,9 @@ static int missing(const char *id, struct err *err)
  * @id: container id
  * @err: filled on failure
  *
- * Return: 0 or -errno, -ENOENT when there is no such container, -EOPNOTSUPP when a newer version wrote
- * it. Of such a record the sandbox's id and the stand-in may be looked at, where they are there; it
- * must not be saved.
+ * Return: 0 or -errno, -ENOENT when there is no such container, -EOPNOTSUPP when a newer version
+ * wrote it. Of such a record the sandbox's id and the stand-in may be looked at, where they are
+ * there; it must not be saved.
  */
 int record_load_at(struct record *record, int root_fd, const char *root, const char *id,
 		   struct err *err)

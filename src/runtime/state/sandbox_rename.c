@@ -7,9 +7,9 @@
  * of that id is made again, it gets a VM of its own, and the directory a name of its own; the
  * records of those who live there follow.
  *
- * Who reads such a record and opens the sandbox it names does so under a shared lock on the state
- * root, the move under an exclusive one. Who removes a sandbox holds a shared lock on its directory
- * until it is gone, so that it cannot be moved meanwhile.
+ * Two locks keep others from seeing it half done. Reading a record and opening the sandbox that it
+ * names happens under a shared lock on the state root, the renaming under an exclusive one. A
+ * sandbox is removed under a shared lock on its directory, which the renaming needs exclusively.
  */
 #include "runtime/state/sandbox_rename.h"
 
@@ -126,6 +126,7 @@ int sandbox_rename(int root_fd, const char *root, const char *id, struct err *er
 		}
 		if (errno != EWOULDBLOCK)
 			return err_set_errno(err, -errno, "cannot lock %s/%s", root, id);
+		/* It is being removed. Wait for that without the root's lock, then look again. */
 		lock = fd_close(lock);
 		if (flock(dir_fd, LOCK_EX) < 0 && errno != EINTR)
 			return err_set_errno(err, -errno, "cannot lock %s/%s", root, id);

@@ -20,7 +20,7 @@
 #define CHART_RIGHT 90 /* room for the last number */
 #define CHART_TOP 40
 #define CHART_ROW 24
-/* A shim keeps fewer marks. */
+/* More than the marks that a shim keeps. */
 #define STEPS_MAX 64
 
 struct timeline_options {
@@ -88,7 +88,7 @@ static int put_chart(struct strbuf *out, const char *id, const struct step *step
 	return r < 0 ? r : strbuf_puts(out, "</svg>\n");
 }
 
-/* Only the first container is drawn: later ones may come after days. */
+/* Reads the marks up to the end of the first container: a later one may have come after days. */
 static int read_steps(const struct json *marks, struct step steps[STEPS_MAX], size_t *ret_nr,
 		      struct err *err)
 {

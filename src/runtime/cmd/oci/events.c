@@ -9,7 +9,7 @@
 #include "runtime/shim/admin.h"
 
 #define INTERVAL_DEFAULT_NS (5ULL * 1000000000ULL)
-/* More is a typing error. */
+/* A day: a longer interval is taken for a mistake. */
 #define INTERVAL_MAX_NS (24ULL * 3600ULL * 1000000000ULL)
 
 struct events {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * kata-runtime ps: the processes of a container. As JSON it is the host's pids, which docker looks
- * for in the host's ps: of stand-ins and their shadows. As a table it is what runs in the guest.
+ * kata-runtime ps: the processes of a container. As a table it is what runs in the guest. As JSON
+ * it is pids for docker to look up in the host's ps: those of the stand-in and of the children by
+ * which it shows the guest's processes (standin_ps.c).
  */
 #include "runtime/cmd/oci/verbs.h"
 

@@ -33,9 +33,9 @@ static int start(struct run *run, struct foreground *fg, struct err *err)
 }
 
 /*
- * The stand-in has ended, and so has the container as far as this program is asked: what it printed
- * and its status matter more than trouble with the rest. A stand-in that was killed is only
- * followed by its container.
+ * The process has printed what it had to print and its status is known: trouble from here on is
+ * only logged. Where the stand-in was killed the container is still being ended, so wait for it
+ * first.
  */
 static void remove_container(struct container_create *c)
 {
@@ -55,7 +55,10 @@ static void remove_container(struct container_create *c)
 		log_warn("%s", err.text);
 }
 
-/* A process that was killed has the same code; then there is a shim that answers. */
+/*
+ * A stand-in that has lost its shim ends with the same code as one whose process was killed by
+ * SIGKILL; but then the shim is there and answers.
+ */
 static bool is_shim_lost(struct run *run, int code)
 {
 	const struct task_state_request req = { .id = run->c.id };
