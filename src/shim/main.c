@@ -12,9 +12,10 @@
 
 #include "common/log.h"
 #include "common/str.h"
-#include "shim/containerd/containerd.h"
+#include "shim/cli/standalone.h"
+#include "shim/containerd/containerd_serve.h"
+#include "shim/containerd/containerd_start.h"
 #include "shim/core/options.h"
-#include "shim/standalone/standalone.h"
 
 static int run(const struct shim_options *options)
 {

@@ -6,8 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "shim/containerd/start_input.h"
 #include "shim/core/options.h"
-#include "shim/core/runtime_options.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -20,13 +20,13 @@ static void check(bool good)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const struct shim_options options = { .namespace = "n", .id = "i" };
-	struct runtime_start_input input;
+	struct start_input input;
 	struct err err = ERR_NULL;
 	struct arena *arena;
 
 	if (arena_new(&arena) < 0)
 		return 0;
-	int r = runtime_options_read_input(&options, (const char *)data, size, arena, &input, &err);
+	int r = start_input_read(&options, (const char *)data, size, arena, &input, &err);
 	check(r >= 0 || (r == -err.code && *err.text));
 	if (r >= 0) {
 		check(!input.config || *input.config == '/');

@@ -27,15 +27,15 @@
 #include "oci/oci_spec.h"
 #include "rpc/pb/metrics_msg.h"
 #include "rpc/pb/pb_bridge.h"
+#include "shim/containerd/containerd_frontend.h"
 #include "shim/containerd/sandbox_api.h"
-#include "shim/core/shim.h"
 
 #define NO_CONFIG "/nonexistent/configuration.toml"
 
 static const struct rpc_handler handlers[] = { SANDBOX_API_HANDLERS };
 
 struct world {
-	struct shim shim;
+	struct containerd_shim ctd;
 	struct rpc_client *client;
 	struct arena *arena;
 	struct err err;
@@ -45,20 +45,23 @@ static void set_up(struct world *w)
 {
 	int pair[2];
 
-	*w = (struct world){ .shim = { .loop = fiber_loop(),
-				       .id = "pod1",
-				       .namespace = "k8s.io",
-				       .state_dir = "/proc/self", /* nothing can be made there */
-				       .config_path = NO_CONFIG } };
+	*w = (struct world){ .ctd.shim = { .ops = &containerd_frontend_ops,
+					   .loop = fiber_loop(),
+					   .id = "pod1",
+					   .namespace = "k8s.io",
+					   .state_dir =
+						   "/proc/self", /* nothing can be made there */
+					   .config_path = NO_CONFIG } };
 	assert_int_equal(arena_new(&w->arena), 0);
 	assert_int_equal(
-		sandbox_new(fiber_loop(), &shim_sandbox_events, &w->shim, &w->shim.sandbox), 0);
+		sandbox_new(fiber_loop(), &shim_sandbox_events, &w->ctd.shim, &w->ctd.shim.sandbox),
+		0);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair),
 			 0);
-	assert_int_equal(rpc_server_new(fiber_loop(), handlers, ARRAY_SIZE(handlers), &w->shim,
-					&w->shim.task_server),
+	assert_int_equal(rpc_server_new(fiber_loop(), handlers, ARRAY_SIZE(handlers), &w->ctd.shim,
+					&w->ctd.shim.task_server),
 			 0);
-	assert_int_equal(rpc_server_add_connection(w->shim.task_server, pair[1]), 0);
+	assert_int_equal(rpc_server_add_connection(w->ctd.shim.task_server, pair[1]), 0);
 	assert_int_equal(rpc_client_new(fiber_loop(), pair[0], &w->client), 0);
 }
 
@@ -66,9 +69,9 @@ static void tear_down(struct world *w)
 {
 	w->client = rpc_client_free(w->client);
 	fiber_yield();
-	assert_null(rpc_server_free(w->shim.task_server));
-	sandbox_set_state(w->shim.sandbox, SANDBOX_STATE_STOPPED);
-	assert_null(sandbox_free(w->shim.sandbox));
+	assert_null(rpc_server_free(w->ctd.shim.task_server));
+	sandbox_set_state(w->ctd.shim.sandbox, SANDBOX_STATE_STOPPED);
+	assert_null(sandbox_free(w->ctd.shim.sandbox));
 	(void)arena_free(w->arena);
 }
 
@@ -240,7 +243,7 @@ static int pod_main(void *arg)
 	/* What a container would be refused meanwhile is told by Task.Create's own test. */
 	assert_int_equal(call(&w, &sandboxapi_start_sandbox, &id, &started), -ENOENT);
 	assert_non_null(strstr(w.err.text, NO_CONFIG));
-	const struct oci_spec *spec = w.shim.sandbox->spec;
+	const struct oci_spec *spec = w.ctd.shim.sandbox->spec;
 	assert_string_equal(spec->hostname, "podhost");
 	assert_string_equal(spec->linux_->cgroups_path, "kubepods-pod7.slice:kata:pod1");
 	assert_string_equal(annotation(spec, "io.kubernetes.cri.container-type"), "sandbox");
@@ -313,8 +316,8 @@ static int life_main(void *arg)
 	assert_int_equal(uname(&names), 0);
 	if (str_eq(names.machine, "x86_64"))
 		assert_string_equal(platform.platform->architecture, "amd64");
-	sandbox_set_state(w.shim.sandbox, SANDBOX_STATE_RUNNING);
-	w.shim.sandbox->vmm_pid = 4321;
+	sandbox_set_state(w.ctd.shim.sandbox, SANDBOX_STATE_RUNNING);
+	w.ctd.shim.sandbox->vmm_pid = 4321;
 	assert_string_equal(state_of(&w, &status), "SANDBOX_READY");
 	assert_string_equal(status.sandbox_id, "pod1");
 	assert_int_equal(status.pid, 4321);
@@ -333,9 +336,9 @@ static int life_main(void *arg)
 	assert_int_equal(call(&w, &sandboxapi_ping_sandbox, &id, NULL), 0);
 	assert_false(waiter.done);
 	/* The VM dies by itself. */
-	(void)snprintf(w.shim.sandbox->exit_reason, sizeof(w.shim.sandbox->exit_reason),
+	(void)snprintf(w.ctd.shim.sandbox->exit_reason, sizeof(w.ctd.shim.sandbox->exit_reason),
 		       "QEMU ended");
-	sandbox_set_state(w.shim.sandbox, SANDBOX_STATE_STOPPED);
+	sandbox_set_state(w.ctd.shim.sandbox, SANDBOX_STATE_STOPPED);
 	assert_int_equal(fiber_join(fiber, loop_deadline_ms(20000)), 0);
 	assert_int_equal(waiter.result, 0);
 	assert_int_equal(waiter.response.exit_status, 128 + SIGKILL);
@@ -350,7 +353,7 @@ static int life_main(void *arg)
 	assert_int_equal(call(&w, &sandboxapi_sandbox_metrics, &id, &metrics), -EBUSY);
 	assert_int_equal(call(&w, &sandboxapi_stop_sandbox, &id, response), 0);
 	assert_int_equal(call(&w, &sandboxapi_shutdown_sandbox, &id, response), 0);
-	assert_true(w.shim.ending);
+	assert_true(w.ctd.shim.ending);
 	tear_down(&w);
 	return 0;
 }

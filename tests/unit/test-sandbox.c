@@ -30,9 +30,10 @@
 #include "rpc/pb/task_msg.h"
 #include "sandbox/core/container.h"
 #include "sandbox/core/sandbox.h"
-#include "shim/core/shim.h"
-#include "shim/standalone/standin.h"
+#include "shim/cli/cli_frontend.h"
+#include "shim/cli/standin_server.h"
 #include "shim/task/task_create.h"
+#include "shim/task/task_service.h"
 
 #define BUNDLE_JSON                                                                                     \
 	"{\"ociVersion\":\"1.0.2\",\"process\":{\"cwd\":\"/\",\"args\":[\"true\"]},\"root\":{\"path\":" \
@@ -498,7 +499,7 @@ static void poststop_hooks_run_after_a_refused_create(void **state)
 /* A shim around the sandbox, and the connection of a stand-in "c" to it. */
 struct standin_world {
 	struct world w;
-	struct shim shim;
+	struct cli_shim cli;
 	int standin_fd;
 };
 
@@ -514,7 +515,7 @@ static void connect_standin(struct standin_world *s)
 	(void)snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/standin", dir);
 	assert_int_equal(bind(listen_fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
 	assert_int_equal(listen(listen_fd, 1), 0);
-	assert_int_equal(standin_server_new(fiber_loop(), listen_fd, &s->shim.standins), 0);
+	assert_int_equal(standin_server_new(fiber_loop(), listen_fd, &s->cli.standins), 0);
 	s->standin_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	assert_int_equal(connect(s->standin_fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
 	assert_int_equal(fd_send_msg(s->standin_fd, &hello, sizeof(hello), fds, ARRAY_SIZE(fds)),
@@ -529,11 +530,11 @@ static void connect_standin(struct standin_world *s)
 
 static void begin_shim(struct standin_world *s)
 {
-	s->shim = (struct shim){
+	s->cli.shim = (struct shim){
+		.ops = &cli_frontend_ops,
 		.loop = fiber_loop(),
 		.sandbox = s->w.sb,
 		.id = "sb",
-		.standalone = true,
 		.shutting_down = true, /* the sandbox is the test's to end */
 	};
 	connect_standin(s);
@@ -553,7 +554,7 @@ static int create_with_standin(struct standin_world *s, struct err *err)
 
 	(void)snprintf(bundle, sizeof(bundle), "%s/bundle", dir);
 	assert_int_equal(arena_new(&call.arena), 0);
-	int r = task_handle_create(&s->shim, &call, &req, &resp, err);
+	int r = task_handle_create(&s->cli.shim, &call, &req, &resp, err);
 	if (r == 0)
 		assert_int_equal(resp.pid, getpid());
 	call.arena = arena_free(call.arena);
@@ -565,7 +566,7 @@ static void end_standin(void *arg)
 	struct standin_world *s = arg;
 
 	(void)close(s->standin_fd);
-	while (standin_find(s->shim.standins, "c"))
+	while (standin_server_find(s->cli.standins, "c"))
 		(void)fiber_sleep_until(loop_deadline_ms(1));
 }
 
@@ -591,7 +592,7 @@ static int lost_standin_main(void *arg)
 	assert_null(sb_container_find(s.w.sb, "c"));
 	expect_poststop(state);
 	restore_bundle();
-	s.shim.standins = standin_server_free(s.shim.standins);
+	s.cli.standins = standin_server_free(s.cli.standins);
 	tear_down(&s.w);
 	return 0;
 }
@@ -618,7 +619,7 @@ static int kept_standin_main(void *arg)
 	assert_null(ctr->lock.owner);
 	assert_int_equal(sb_container_delete(ctr, &err), 0);
 	(void)close(s.standin_fd);
-	s.shim.standins = standin_server_free(s.shim.standins);
+	s.cli.standins = standin_server_free(s.cli.standins);
 	tear_down(&s.w);
 	return 0;
 }
@@ -646,7 +647,7 @@ static void delete_main(void *arg)
 
 	for (size_t i = 0; i < nr_task_handlers; i++)
 		if (task_handlers[i].method == &task_v2_delete)
-			early->r = task_handlers[i].fn(&early->s->shim, &call, &req, &resp,
+			early->r = task_handlers[i].fn(&early->s->cli.shim, &call, &req, &resp,
 						       &early->err);
 }
 
@@ -677,7 +678,7 @@ static int early_delete_main(void *arg)
 	assert_null(sb_container_find(s.w.sb, "c"));
 	assert_int_equal(agent.removed, 1);
 	(void)close(s.standin_fd);
-	s.shim.standins = standin_server_free(s.shim.standins);
+	s.cli.standins = standin_server_free(s.cli.standins);
 	tear_down(&s.w);
 	return 0;
 }

@@ -21,8 +21,9 @@
 
 #include "common/fd.h"
 #include "common/io.h"
-#include "shim/containerd/containerd.h"
-#include "shim/core/runtime_options.h"
+#include "shim/containerd/containerd_start.h"
+#include "shim/containerd/start_input.h"
+#include "shim/task/runtime_options.h"
 
 #define GOLDEN "tests/golden/shim/"
 #define CONFIG "/etc/kata-containers/a.toml"
@@ -49,20 +50,20 @@ static size_t load(const char *name, char **ret)
 	return (size_t)n;
 }
 
-static int read_input(const char *data, size_t len, struct arena *arena,
-		      struct runtime_start_input *ret, struct err *err)
+static int read_input(const char *data, size_t len, struct arena *arena, struct start_input *ret,
+		      struct err *err)
 {
 	*err = ERR_NULL;
 	/* On the heap and exactly as long, so that a read behind its end is seen. */
 	char *copy = malloc(len ? len : 1);
 	assert_non_null(copy);
 	memcpy(copy, data, len);
-	int r = runtime_options_read_input(&options, copy, len, arena, ret, err);
+	int r = start_input_read(&options, copy, len, arena, ret, err);
 	free(copy);
 	return r;
 }
 
-static void read_golden(const char *name, struct arena *arena, struct runtime_start_input *ret)
+static void read_golden(const char *name, struct arena *arena, struct start_input *ret)
 {
 	cleanup_free char *data = NULL;
 	struct err err;
@@ -75,7 +76,7 @@ static void read_golden(const char *name, struct arena *arena, struct runtime_st
 static void every_form_of_input_is_understood(void **state)
 {
 	cleanup_arena struct arena *arena = NULL;
-	struct runtime_start_input input;
+	struct start_input input;
 
 	(void)state;
 	assert_int_equal(arena_new(&arena), 0);
@@ -101,7 +102,7 @@ static void parameters_of_another_container_are_no_parameters(void **state)
 {
 	cleanup_arena struct arena *arena = NULL;
 	struct shim_options other = options;
-	struct runtime_start_input input;
+	struct start_input input;
 	cleanup_free char *data = NULL;
 	struct err err = ERR_NULL;
 	size_t len = load("start-bootstrap.in", &data);
@@ -109,11 +110,11 @@ static void parameters_of_another_container_are_no_parameters(void **state)
 	(void)state;
 	assert_int_equal(arena_new(&arena), 0);
 	other.id = "c2";
-	int r = runtime_options_read_input(&other, data, len, arena, &input, &err);
+	int r = start_input_read(&other, data, len, arena, &input, &err);
 	assert_false(r == 0 && input.bootstrap);
 	other = options;
 	other.namespace = "default";
-	r = runtime_options_read_input(&other, data, len, arena, &input, &err);
+	r = start_input_read(&other, data, len, arena, &input, &err);
 	assert_false(r == 0 && input.bootstrap);
 }
 
@@ -130,7 +131,7 @@ static void a_cut_input_is_refused_or_says_less(void **state)
 
 		for (size_t cut = 0; cut < len; cut++) {
 			cleanup_arena struct arena *arena = NULL;
-			struct runtime_start_input input;
+			struct start_input input;
 			struct err err;
 
 			assert_int_equal(arena_new(&arena), 0);
@@ -215,7 +216,7 @@ static void a_relative_socket_directory_is_refused(void **state)
 				    "\x12\x06k8s.io"
 				    "\x4a\x03run";
 	cleanup_arena struct arena *arena = NULL;
-	struct runtime_start_input ret;
+	struct start_input ret;
 	struct err err;
 
 	(void)state;

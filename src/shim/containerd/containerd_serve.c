@@ -2,6 +2,8 @@
 /*
  * The serving shim behind containerd: inherited listening socket, log fifo of the bundle, events.
  */
+#include "shim/containerd/containerd_serve.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -19,11 +21,14 @@
 #include "common/str.h"
 #include "kata/state.h"
 #include "sandbox/lifecycle/sandbox_record.h"
-#include "shim/containerd/containerd.h"
+#include "shim/containerd/containerd_frontend.h"
 #include "shim/containerd/containerd_paths.h"
 #include "shim/containerd/events.h"
+#include "shim/containerd/sandbox_api.h"
 #include "shim/core/event_ring.h"
 #include "shim/core/shim.h"
+#include "shim/task/admin_service.h"
+#include "shim/task/task_service.h"
 
 #define SHIM_LISTEN_FD 3
 
@@ -79,22 +84,34 @@ static int serve_admin(struct shim *shim)
 	return r < 0 ? r : rpc_server_listen(shim->admin_server, fd);
 }
 
-static int serve(struct shim *shim)
+/* The Task and the Sandbox service, in one table. */
+static int serve_tasks(struct shim *shim)
+{
+	static const struct rpc_handler sandbox_handlers[] = { SANDBOX_API_HANDLERS };
+	size_t nr = nr_task_handlers + ARRAY_SIZE(sandbox_handlers);
+	struct rpc_handler *all = arena_calloc(shim->sandbox->arena, nr, sizeof(*all));
+
+	if (!all)
+		return -ENOMEM;
+	memcpy(all, task_handlers, nr_task_handlers * sizeof(*all));
+	memcpy(all + nr_task_handlers, sandbox_handlers, sizeof(sandbox_handlers));
+	int r = rpc_server_new(shim->loop, all, nr, shim, &shim->task_server);
+	return r < 0 ? r : rpc_server_listen(shim->task_server, SHIM_LISTEN_FD);
+}
+
+static int serve(struct containerd_shim *ctd)
 {
 	const char *address = getenv("TTRPC_ADDRESS");
+	struct shim *shim = &ctd->shim;
 	int r = event_ring_new(&shim->event_ring);
 
 	if (r >= 0)
 		r = serve_admin(shim);
 	if (r >= 0)
-		r = rpc_server_new(shim->loop, task_handlers, nr_task_handlers, shim,
-				   &shim->task_server);
-
-	if (r >= 0)
-		r = rpc_server_listen(shim->task_server, SHIM_LISTEN_FD);
+		r = serve_tasks(shim);
 	/* CRI-O has no event service. */
 	if (r >= 0 && !str_empty(address))
-		r = events_new(shim->loop, address, shim->namespace, &shim->events);
+		r = events_new(shim->loop, address, shim->namespace, &ctd->events);
 	return r < 0 ? r : loop_run(shim->loop);
 }
 
@@ -122,10 +139,12 @@ int containerd_serve(const struct shim_options *options)
 	char dir[PATH_MAX];
 	struct sockaddr_un addr = { 0 };
 	struct err err = ERR_NULL;
-	struct shim shim = { .id = options->id,
-			     .namespace = options->namespace,
-			     .state_dir = dir,
-			     .config_path = options->config };
+	struct containerd_shim ctd = { .shim = { .ops = &containerd_frontend_ops,
+						 .id = options->id,
+						 .namespace = options->namespace,
+						 .state_dir = dir,
+						 .config_path = options->config } };
+	struct shim *shim = &ctd.shim;
 
 	init_log(options);
 	int r = fd_set_cloexec(SHIM_LISTEN_FD, true);
@@ -137,15 +156,15 @@ int containerd_serve(const struct shim_options *options)
 	if (r >= 0)
 		r = share_isolate_mounts(&err);
 	if (r >= 0)
-		r = loop_new(&shim.loop);
+		r = loop_new(&shim->loop);
 	if (r >= 0)
-		r = sandbox_new(shim.loop, &shim_sandbox_events, &shim, &shim.sandbox);
+		r = sandbox_new(shim->loop, &shim_sandbox_events, shim, &shim->sandbox);
 	if (r >= 0)
-		r = serve(&shim);
+		r = serve(&ctd);
 	if (r < 0)
 		log_error_errno(r, "shim%s%s", *err.text ? ": " : "", err.text);
 	if (*addr.sun_path)
 		(void)unlink(addr.sun_path);
-	int undone = fiber_run_main(finish_main, &shim);
+	int undone = fiber_run_main(finish_main, shim);
 	return r < 0 ? r : undone;
 }

@@ -4,6 +4,8 @@
  * serving one. Nothing may reach stderr before a failure, since containerd reads both streams as
  * the answer.
  */
+#include "shim/containerd/containerd_start.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -31,9 +33,8 @@
 #include "rpc/pb/task_msg.h"
 #include "sandbox/storage/erofs_layers.h"
 #include "sandbox/lifecycle/sandbox_record.h"
-#include "shim/containerd/containerd.h"
 #include "shim/containerd/containerd_paths.h"
-#include "shim/core/runtime_options.h"
+#include "shim/containerd/start_input.h"
 
 /* What containerd's own shim accepts on stdin. */
 #define BOOTSTRAP_MAX (10UL << 20)
@@ -167,7 +168,7 @@ static int find_sandbox_id(const struct shim_options *options, struct arena *are
 }
 
 static int read_input(const struct shim_options *options, struct arena *arena,
-		      struct runtime_start_input *ret, struct err *err)
+		      struct start_input *ret, struct err *err)
 {
 	cleanup_free char *data = NULL;
 	ssize_t n = 0;
@@ -179,7 +180,7 @@ static int read_input(const struct shim_options *options, struct arena *arena,
 		n = 0; /* a socket or a closed descriptor: nothing was said */
 	if (n < 0)
 		return err_set_errno(err, (int)n, "read standard input");
-	return runtime_options_read_input(options, data, (size_t)n, arena, ret, err);
+	return start_input_read(options, data, (size_t)n, arena, ret, err);
 }
 
 /*
@@ -217,12 +218,12 @@ static int answer_start(const char *address, bool bootstrap, struct arena *arena
 	return r < 0 ? r : io_write_full(STDOUT_FILENO, data, len);
 }
 
-static int start_sandbox(const struct shim_options *options,
-			 const struct runtime_start_input *input, const char *path, struct err *err)
+static int start_sandbox(const struct shim_options *options, const struct start_input *input,
+			 const char *path, struct err *err)
 {
 	cleanup_close int fd = listen_on(options->socket_dir, path);
 
-	/* A containerd that forgot its shim while that lived on gets it back. */
+	/* It still runs, although containerd has forgotten it: containerd gets its address again. */
 	if (fd == -EADDRINUSE)
 		return 0;
 	if (fd < 0)
@@ -238,7 +239,7 @@ static int start_sandbox(const struct shim_options *options,
 static int start(struct shim_options *options, struct arena *arena, struct err *err)
 {
 	char path[PATH_MAX], address[PATH_MAX + 8];
-	struct runtime_start_input input;
+	struct start_input input;
 	const char *sandbox_id;
 
 	if (!str_is_valid_id(options->id) || !str_is_valid_id(options->namespace))
@@ -310,7 +311,7 @@ static void kill_shim(int state_fd)
 	(void)fiber_wait_fd(pidfd, LOOP_READ, loop_deadline_ms(3000));
 }
 
-/* A pod's further container: what is left of it is with its sandbox. */
+/* A container that was not its pod's first: the hooks it left are in the sandbox's directory. */
 static int delete_member(const struct delete_call *call)
 {
 	cleanup_arena struct arena *arena = NULL;
@@ -331,8 +332,8 @@ static int delete_member(const struct delete_call *call)
 }
 
 /*
- * Only who started the shim was told where its socket is to be; the bundle remembers. delete may
- * run outside of it.
+ * The directory of sockets is told to start only, so start wrote the path into the bundle. delete
+ * may run outside of the bundle.
  */
 static void unlink_socket(const struct shim_options *options)
 {

@@ -140,6 +140,8 @@ int events_new(struct loop *loop, const char *ttrpc_address, const char *namespa
  * @events: publisher or NULL
  * @deadline_ns: until when to try
  *
+ * In a fiber. What is published meanwhile is sent, too.
+ *
  * Return: NULL.
  */
 struct events *events_free(struct events *events, uint64_t deadline_ns)
@@ -153,6 +155,9 @@ struct events *events_free(struct events *events, uint64_t deadline_ns)
 		(void)fiber_join(events->sender,
 				 LOOP_FOREVER); /* a cancelled fiber ends at its next wait */
 	}
+	if (events->nr_queued)
+		log_warn("%zu events are lost: containerd did not take them in time",
+			 events->nr_queued);
 	while (!list_empty(&events->queue))
 		event_free(list_entry(events->queue.next, struct event, node));
 	(void)rpc_client_free(events->client);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Starts logger programs: stdout on descriptor 3, stderr on 4, and 5 is closed or written to when
- * they are ready. They end by themselves when both streams have ended, so that nothing is lost, and
- * also when we do not live any more.
+ * Starts logger programs. They read stdout on descriptor 3 and stderr on 4, and write to 5 or close
+ * it when they are ready. They are never killed: they end when both streams have ended, which the
+ * shim's own death causes, too, so no output is lost.
  */
 #include "shim/containerd/stdio_logger.h"
 
@@ -20,7 +20,6 @@
 #include "common/proc.h"
 #include "common/str.h"
 #include "shim/core/shim.h"
-#include "shim/core/stdio.h"
 
 #define LOGGER_READY_MS 10000
 #define LOGGER_ARGS_MAX 64

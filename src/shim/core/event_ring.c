@@ -14,25 +14,26 @@
 #include "rpc/pb/pb_bridge.h"
 
 #define EVENT_RING_MAX 64
-#define JOURNAL_TEXT_MAX 160
+#define EVENT_RING_TEXT_MAX 160
 
-struct journal_entry {
+struct event_ring_entry {
 	uint64_t seq;
 	enum admin_event_type type;
-	char id[129], exec_id[129], text[JOURNAL_TEXT_MAX];
+	char id[129], exec_id[129], text[EVENT_RING_TEXT_MAX];
 	uint32_t exit_status;
 	struct pb_timestamp time;
 };
 
 struct event_ring {
-	struct journal_entry *entries[EVENT_RING_MAX]; /* made as needed: most sandboxes see few */
+	struct event_ring_entry
+		*entries[EVENT_RING_MAX]; /* made as needed: most sandboxes see few */
 	uint64_t last_seq;
 	struct fiber_cond added;
 };
 
 /**
  * event_ring_new() - make an empty ring
- * @ret: receives it
+ * @ret: receives it; it lives as long as the process, since requests may wait for it until then
  *
  * Return: 0 or -ENOMEM.
  */
@@ -48,22 +49,8 @@ int event_ring_new(struct event_ring **ret)
 }
 
 /**
- * event_ring_free() - release a ring nobody waits for
- * @ring: ring or NULL
- *
- * Return: NULL.
- */
-struct event_ring *event_ring_free(struct event_ring *ring)
-{
-	for (size_t i = 0; ring && i < EVENT_RING_MAX; i++)
-		free(ring->entries[i]);
-	free(ring);
-	return NULL;
-}
-
-/**
  * event_ring_add() - note an event and wake who waits
- * @ring: ring or NULL
+ * @ring: ring
  * @type: what happened
  * @id: container
  * @exec_id: exec or ""
@@ -75,14 +62,13 @@ struct event_ring *event_ring_free(struct event_ring *ring)
 void event_ring_add(struct event_ring *ring, enum admin_event_type type, const char *id,
 		    const char *exec_id, uint32_t exit_status, const char *text)
 {
-	if (!ring)
-		return;
-	struct journal_entry **slot = &ring->entries[(ring->last_seq + 1) % EVENT_RING_MAX];
+	struct event_ring_entry **slot = &ring->entries[(ring->last_seq + 1) % EVENT_RING_MAX];
+
 	if (!*slot)
 		*slot = malloc(sizeof(**slot));
 	if (!*slot)
 		return;
-	struct journal_entry *entry = *slot;
+	struct event_ring_entry *entry = *slot;
 	entry->seq = ++ring->last_seq;
 	entry->type = type;
 	entry->exit_status = exit_status;
@@ -93,14 +79,14 @@ void event_ring_add(struct event_ring *ring, enum admin_event_type type, const c
 	fiber_cond_broadcast(&ring->added);
 }
 
-static const struct journal_entry *find_next(const struct event_ring *ring, uint64_t since,
-					     const char *id)
+static const struct event_ring_entry *find_next(const struct event_ring *ring, uint64_t since,
+						const char *id)
 {
 	uint64_t oldest = ring->last_seq >= EVENT_RING_MAX ? ring->last_seq - EVENT_RING_MAX + 1
 							   : 1;
 
 	for (uint64_t seq = MAX(since + 1, oldest); seq <= ring->last_seq; seq++) {
-		const struct journal_entry *entry = ring->entries[seq % EVENT_RING_MAX];
+		const struct event_ring_entry *entry = ring->entries[seq % EVENT_RING_MAX];
 
 		if (entry && entry->seq == seq && (str_empty(id) || str_eq(entry->id, id)))
 			return entry;
@@ -122,7 +108,7 @@ static const struct journal_entry *find_next(const struct event_ring *ring, uint
 int event_ring_wait(struct event_ring *ring, uint64_t since, const char *id, uint64_t deadline_ns,
 		    struct arena *arena, struct admin_wait_event_response *ret)
 {
-	const struct journal_entry *entry;
+	const struct event_ring_entry *entry;
 
 	while (!(entry = find_next(ring, since, id))) {
 		int r = fiber_cond_wait(&ring->added, deadline_ns);

@@ -10,7 +10,6 @@
 struct event_ring;
 
 int event_ring_new(struct event_ring **ret) must_check;
-struct event_ring *event_ring_free(struct event_ring *ring);
 void event_ring_add(struct event_ring *ring, enum admin_event_type type, const char *id,
 		    const char *exec_id, uint32_t exit_status, const char *text);
 /* In a fiber: the first entry after @since about @id ("": any). Strings go into @arena. */

@@ -13,17 +13,12 @@
 #include "common/str.h"
 #include "oci/grouping.h"
 #include "sandbox/core/container.h"
-#include "shim/containerd/events.h"
 #include "shim/core/event_ring.h"
-#include "shim/standalone/standin.h"
 
 /* How long a shim that is done stays for requests that are not answered yet. */
 #define SHIM_LINGER_MS 5000
-
-static bool has_containers(const struct shim *shim)
-{
-	return !list_empty(&shim->sandbox->containers);
-}
+/* And after that for a manager that takes what it has still to be told. */
+#define SHIM_FINISH_MS 2000
 
 static void stop_main(void *arg)
 {
@@ -35,11 +30,7 @@ static void stop_main(void *arg)
 	shim_maybe_end(shim);
 }
 
-/**
- * shim_stop_sandbox() - end the VM, in a fiber of its own
- * @shim: shim
- */
-void shim_stop_sandbox(struct shim *shim)
+static void stop_sandbox(struct shim *shim)
 {
 	int r = fiber_spawn(shim->loop, "stop", stop_main, shim, NULL);
 
@@ -52,17 +43,20 @@ static void end_main(void *arg)
 	struct shim *shim = arg;
 
 	/*
-	 * The request that this end follows; what it was answered stays in the socket for its peer
-	 * to read.
+	 * The request that asked for this end is answered first. Its answer stays in the socket for
+	 * the peer to read when we are gone.
 	 */
 	if (rpc_server_wait_idle(shim->task_server, loop_deadline_ms(SHIM_LINGER_MS)) < 0)
 		log_warn("the shim ends with requests under way");
+	shim->ops->finish(shim, loop_deadline_ms(SHIM_FINISH_MS));
 	loop_exit(shim->loop, 0);
 }
 
 /**
  * shim_end_soon() - end the process once the answers that are under way have left
  * @shim: shim
+ *
+ * A peer that does not read them, or the events, delays that by seconds only.
  */
 void shim_end_soon(struct shim *shim)
 {
@@ -74,22 +68,22 @@ void shim_end_soon(struct shim *shim)
 }
 
 /**
- * shim_maybe_end() - end a standalone shim that has nothing left to do
+ * shim_maybe_end() - end a shim that has nothing left to do, if its front end lets it
  * @shim: shim
  *
- * containerd ends its shims by Shutdown.
+ * The VM goes first; this is called again once it has stopped.
  */
 void shim_maybe_end(struct shim *shim)
 {
 	enum sandbox_state state = shim->sandbox->state;
 
-	if (!shim->standalone || shim->creating || has_containers(shim))
+	if (!shim->ops->may_end(shim))
 		return;
 	if (state == SANDBOX_STATE_STOPPED || state == SANDBOX_STATE_NEW)
 		shim_end_soon(shim);
 	else if (!shim->shutting_down) {
 		shim->shutting_down = true;
-		shim_stop_sandbox(shim);
+		stop_sandbox(shim);
 	}
 }
 
@@ -97,116 +91,21 @@ static void on_process_started(void *arg, struct sb_process *process)
 {
 	struct shim *shim = arg;
 
-	events_started(shim->events, process);
-}
-
-struct oom_exit {
-	struct shim *shim;
-	struct sb_process *process;
-};
-
-/* The order matters: the VM's memory must be gone before the host's cgroup can be made small. */
-static void oom_exit_main(void *arg)
-{
-	struct oom_exit *oom = arg;
-	struct sandbox *sb = oom->shim->sandbox;
-	struct err err = ERR_NULL;
-
-	if (sandbox_stop(sb, &err) < 0)
-		log_warn("stop sandbox: %s", err.text);
-	if (host_cgroup_exhaust(&sb->cgroup, &err) < 0)
-		log_warn("out of memory, unseen by the host: %s", err.text);
-	else
-		standin_report_oom(oom->process->user);
-	standin_report_exit(oom->process->user, oom->process->exit_status);
-	(void)sb_process_unref(oom->process);
-	shim_maybe_end(oom->shim);
-	free(oom);
-}
-
-/* Returns false when the exit is to be told in the ordinary way. */
-static bool report_oom_exit(struct shim *shim, struct sb_process *process)
-{
-	struct oom_exit *oom = process->user ? calloc(1, sizeof(*oom)) : NULL;
-
-	if (!oom)
-		return false;
-	*oom = (struct oom_exit){ shim, sb_process_ref(process) };
-	if (fiber_spawn(shim->loop, "oom exit", oom_exit_main, oom, NULL) == 0)
-		return true;
-	(void)sb_process_unref(process);
-	free(oom);
-	return false;
-}
-
-/* An exec is locked only by life-cycle calls of its container, which may have to end first. */
-static void forget_main(void *arg)
-{
-	struct sb_process *exec = arg;
-	struct err err = ERR_NULL;
-	int r = 0;
-
-	while (exec->container && exec->container->lock.owner && r >= 0)
-		r = fiber_cond_wait(&exec->container->lock.cond, LOOP_FOREVER);
-	if (exec->container && r >= 0)
-		r = sb_container_delete_exec(exec->container, exec, &err);
-	if (r < 0)
-		log_debug("forget exec %s: %s", exec->exec_id, err.text);
-	(void)sb_process_unref(exec);
-}
-
-/*
- * The command line's execs are for their stand-ins only: once these have the status, nobody asks
- * again.
- */
-static void forget_exec(struct shim *shim, struct sb_process *exec)
-{
-	if (fiber_spawn(shim->loop, "forget", forget_main, sb_process_ref(exec), NULL) < 0)
-		(void)sb_process_unref(exec);
-}
-
-static bool has_living(const struct shim *shim)
-{
-	list_for_each(node, &shim->sandbox->containers)
-		if (list_entry(node, struct sb_container, node)->init->state !=
-		    SB_PROCESS_STATE_STOPPED)
-			return true;
-	return shim->creating;
-}
-
-/*
- * Containers that joined the VM by its network namespace live on when the one it was made for ends,
- * as they would on a host. Pods that have annotations outlive all their containers.
- */
-static bool is_end_of_vm(const struct shim *shim, const struct sb_process *process)
-{
-	if (process != process->container->init)
-		return false;
-	return shim->standalone ? shim->single && !has_living(shim)
-				: str_eq(process->container->id, shim->id);
+	shim->ops->event(shim, SHIM_EVENT_STARTED, process->container->id, process);
 }
 
 static void on_process_exited(void *arg, struct sb_process *process)
 {
 	struct shim *shim = arg;
-	bool is_end = is_end_of_vm(shim, process);
-	bool is_own = str_eq(process->container->id, shim->id);
 
-	events_process_exited(shim->events, process);
 	event_ring_add(shim->event_ring, ADMIN_EVENT_EXIT, process->container->id, process->exec_id,
 		       (uint32_t)process->exit_status, shim->sandbox->exit_reason);
-	if (is_end && is_own && shim->single && process->container->oom_killed &&
-	    shim->sandbox->state == SANDBOX_STATE_RUNNING && report_oom_exit(shim, process))
-		return;
-	standin_report_exit(process->user, process->exit_status);
-	if (*process->exec_id && shim->standalone)
-		forget_exec(shim, process);
-	/* Exit statuses stay with us. */
-	if (is_end && shim->sandbox->state == SANDBOX_STATE_RUNNING)
-		shim_stop_sandbox(shim);
+	/* The shim stays: exit statuses can still be asked for. */
+	if (shim->ops->exited(shim, process) && shim->sandbox->state == SANDBOX_STATE_RUNNING)
+		stop_sandbox(shim);
 }
 
-/* CRI-O takes no events; it looks for this file beside config.json when the container has ended. */
+/* CRI-O takes no events: it looks for a file beside config.json once the container has ended. */
 static void leave_oom_file(const struct sb_container *ctr)
 {
 	cleanup_close int dir = neg_errno(open(ctr->bundle, O_PATH | O_DIRECTORY | O_CLOEXEC));
@@ -226,7 +125,7 @@ static void on_oom(void *arg, struct sb_container *ctr)
 	struct shim *shim = arg;
 
 	log_info("container %s ran out of memory", ctr->id);
-	events_oom(shim->events, ctr);
+	shim->ops->event(shim, SHIM_EVENT_OOM, ctr->id, ctr->init);
 	leave_oom_file(ctr);
 	event_ring_add(shim->event_ring, ADMIN_EVENT_OOM, ctr->id, "", 0, "");
 }
@@ -237,7 +136,7 @@ static void on_gone(void *arg, const char *reason)
 
 	log_error("%s", reason);
 	event_ring_add(shim->event_ring, ADMIN_EVENT_SANDBOX_GONE, shim->id, "", 0, reason);
-	shim_stop_sandbox(shim);
+	stop_sandbox(shim);
 }
 
 const struct sandbox_events shim_sandbox_events = {

@@ -3,6 +3,8 @@
  * The admin service: what kata-runtime asks beyond the Task service. Guest data passes through,
  * bounded by the rpc layer.
  */
+#include "shim/task/admin_service.h"
+
 #include <errno.h>
 #include <unistd.h>
 
@@ -12,6 +14,7 @@
 #include "shim/core/event_ring.h"
 #include "shim/core/shim.h"
 #include "shim/task/task_pids.h"
+#include "shim/task/task_service.h"
 
 /* As much of the guest console as one answer carries. */
 #define ADMIN_CONSOLE_MAX (64U * 1024)
@@ -103,7 +106,7 @@ static int handle_container_info(void *ctx, struct rpc_request *call, const void
 		.exec_id = req->exec_id,
 		.sandbox_id = shim->id,
 		.bundle = ctr->bundle,
-		.status = shim_task_status(process),
+		.status = task_service_status(process),
 		.pid = process->host_pid,
 		.exit_status = (uint32_t)process->exit_status,
 		.terminal = process->io.terminal,
@@ -178,7 +181,10 @@ PASS_THROUGH(update_routes, agent_update_routes)
 PASS_THROUGH(get_iptables, agent_get_iptables)
 PASS_THROUGH(set_iptables, agent_set_iptables)
 
-/* One that was taken out comes back; of others the guest knows whether it has them. */
+/*
+ * An interface that RemoveInterface took out is followed again. Any other one is the agent's to
+ * find or to refuse.
+ */
 static int handle_update_interface(void *ctx, struct rpc_request *call, const void *request,
 				   void *response, struct err *err)
 {

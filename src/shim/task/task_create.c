@@ -18,11 +18,9 @@
 #include "oci/validate.h"
 #include "rpc/pb/task_msg.h"
 #include "sandbox/network/netns.h"
-#include "shim/containerd/events.h"
-#include "shim/core/runtime_options.h"
 #include "shim/core/shim.h"
-#include "shim/standalone/standin.h"
-#include "shim/core/stdio.h"
+#include "shim/task/runtime_options.h"
+#include "shim/task/stream_uris.h"
 
 static bool metadata_is(const struct rpc_request *call, const char *key, const char *value)
 {
@@ -33,16 +31,16 @@ static bool metadata_is(const struct rpc_request *call, const char *key, const c
 }
 
 /*
- * The network namespace of the sandbox: the stand-in's, the one the spec names, or a new one, which
+ * The network namespace of the sandbox: the given one, the one the spec names, or a new one, which
  * is for hooks or the manager to fill. -1: none is asked for.
  */
-static int open_netns(const struct shim *shim, const struct oci_spec *spec, int standin_netns,
+static int open_netns(const struct shim *shim, const struct oci_spec *spec, int given_netns,
 		      struct err *err)
 {
 	const struct oci_namespace *ns = oci_namespace_find(spec, "network");
 
-	if (standin_netns >= 0 || !ns)
-		return standin_netns;
+	if (given_netns >= 0 || !ns)
+		return given_netns;
 	if (!ns->path)
 		return shim->single && shim->sandbox->state == SANDBOX_STATE_NEW ? netns_new(err)
 										 : -1;
@@ -60,13 +58,12 @@ static int read_spec(struct shim *shim, const struct task_create_request *req, s
 		r = oci_grouping_find(req->id, *ret, grouping, err);
 	/*
 	 * First what a VM cannot give: that the host's namespaces were asked for is the better
-	 * explanation than what follows from their absence. The command line has judged its specs
-	 * already, from where the manager stands.
+	 * explanation than what follows from their absence.
 	 */
 	const struct oci_vm_policy policy = { .in_pod = r >= 0 &&
 							grouping->type != OCI_CONTAINER_SINGLE };
-	if (r >= 0 && (*ret)->linux_ && !shim->standalone)
-		r = oci_spec_validate_vm(*ret, &policy, err);
+	if (r >= 0)
+		r = shim->ops->validate(*ret, &policy, err);
 	if (r >= 0)
 		r = oci_spec_validate(*ret, arena, &warnings, err);
 	for (size_t i = 0; r >= 0 && i < warnings.nr; i++)
@@ -75,7 +72,7 @@ static int read_spec(struct shim *shim, const struct task_create_request *req, s
 }
 
 static int fill_params(struct shim *shim, const struct rpc_request *call,
-		       const struct task_create_request *req, const struct standin *standin,
+		       const struct task_create_request *req, uint32_t host_pid,
 		       struct sandbox_params *params, struct err *err)
 {
 	/*
@@ -84,7 +81,7 @@ static int fill_params(struct shim *shim, const struct rpc_request *call,
 	 */
 	bool first = shim->sandbox->state == SANDBOX_STATE_NEW;
 
-	if (first && shim->api)
+	if (first && shim->explicit_sandbox)
 		return err_set(err, EBUSY, "sandbox %s has not been started", shim->id);
 	struct arena *arena = first ? shim->sandbox->arena : call->arena;
 	struct oci_grouping grouping;
@@ -108,19 +105,19 @@ static int fill_params(struct shim *shim, const struct rpc_request *call,
 		.spec = spec,
 		.config_path = config_path ? config_path : shim->config_path,
 		.systemd_cgroup = metadata_is(call, KATA_META_SYSTEMD_CGROUP, "1"),
-		.host_pid = standin ? (uint32_t)standin_pid(standin) : 0,
+		.host_pid = host_pid,
 		.bundle = req->bundle,
 	};
 	return 0;
 }
 
 static int start_sandbox(struct shim *shim, const struct rpc_request *call,
-			 const struct task_create_request *req, const struct standin *standin,
-			 int standin_netns, struct err *err)
+			 const struct task_create_request *req, const struct shim_streams *streams,
+			 struct err *err)
 {
-	cleanup_close int own_netns = standin_netns;
+	cleanup_close int own_netns = streams->netns_fd;
 	struct sandbox_params params;
-	int r = fill_params(shim, call, req, standin, &params, err);
+	int r = fill_params(shim, call, req, streams->host_pid, &params, err);
 
 	if (r < 0)
 		return r;
@@ -130,76 +127,54 @@ static int start_sandbox(struct shim *shim, const struct rpc_request *call,
 	return sandbox_start(shim->sandbox, &params, err);
 }
 
-/*
- * The stand-in may have been killed while the VM came up. What it stood for is nobody's then: it
- * goes, too. Consumes the container's lock after a failure.
- */
-static int bind_standin(struct shim *shim, const struct task_create_request *req, pid_t pid,
-			struct sb_container *ctr, struct err *err)
+/* Consumes the container's lock after a failure. */
+static int hand_over(struct shim *shim, const struct task_create_request *req,
+		     struct sb_container *ctr, struct err *err)
 {
-	struct standin *standin = standin_find(shim->standins, stdio_standin_key(req->stdin));
-	struct sb_process *init = ctr->init;
 	struct err ignored = ERR_NULL;
+	int r = shim->ops->created(shim, req, ctr->init, err);
 
-	if (!standin || standin_pid(standin) != pid) {
-		if (sb_container_delete(ctr, &ignored) < 0) { /* it has not been started */
-			log_warn("%s", ignored.text);
-			fiber_unlock(&ctr->lock);
-		}
-		return err_set(err, ESRCH,
-			       "the process %d that stands for container %s ended while the "
-			       "container was created",
-			       (int)pid, req->id);
+	/* It has not been started, so that it can be deleted at once. */
+	if (r < 0 && sb_container_delete(ctr, &ignored) < 0) {
+		log_warn("%s", ignored.text);
+		fiber_unlock(&ctr->lock);
 	}
-	standin_bind(standin, init);
-	/*
-	 * The size came with the stand-in, after the guest made the terminal. A wrong size stops
-	 * nobody.
-	 */
-	if (init->rows && sb_process_resize(init, init->rows, init->columns, &ignored) < 0)
-		log_debug("terminal size: %s", ignored.text);
-	return 0;
+	return r;
 }
 
 static int create(struct shim *shim, const struct rpc_request *call,
 		  const struct task_create_request *req, struct task_create_response *resp,
 		  struct err *err)
 {
-	struct sb_process_io io = SB_PROCESS_IO_NULL;
-	struct standin *standin = NULL;
+	struct shim_streams streams;
 	struct sb_container *ctr;
-	int netns_fd = -1;
-	const struct stdio_request streams = { req->id, req->stdin, req->stdout, req->stderr,
-					       req->terminal };
-	int r = stdio_open(shim, &streams, &io, &netns_fd, &standin, err);
+	const struct stdio_request uris = { req->id, req->stdin, req->stdout, req->stderr,
+					    req->terminal };
+	int r = shim->ops->open_streams(shim, &uris, &streams, err);
 
 	if (r < 0)
 		return r;
-	uint32_t host_pid = standin ? (uint32_t)standin_pid(standin) : 0;
-	r = start_sandbox(shim, call, req, standin, netns_fd, err);
+	r = start_sandbox(shim, call, req, &streams, err);
 	if (r < 0) {
-		sb_process_io_close(&io);
+		sb_process_io_close(&streams.io);
 		return r;
 	}
 	struct sb_container_params params = {
 		.id = req->id,
 		.bundle = req->bundle,
-		.io = io,
-		.host_pid = host_pid,
+		.io = streams.io,
+		.host_pid = streams.host_pid,
 		.rootfs = req->rootfs,
 		.nr_rootfs = req->nr_rootfs,
 	};
 	r = sb_container_create(shim->sandbox, &params, &ctr, err);
-	if (r < 0)
-		return r;
-	if (standin)
-		r = bind_standin(shim, req, (pid_t)host_pid, ctr, err);
+	if (r >= 0)
+		r = hand_over(shim, req, ctr, err);
 	if (r < 0)
 		return r;
 	fiber_unlock(&ctr->lock);
-	stdio_note(ctr->init, &streams);
+	stream_uris_note(ctr->init, &uris);
 	resp->pid = ctr->init->host_pid;
-	events_created(shim->events, req, resp->pid);
 	return 0;
 }
 

@@ -3,6 +3,8 @@
  * The Task service: every method is a few lines that find the container and call the sandbox core.
  * Versions 2 and 3 share the handlers.
  */
+#include "shim/task/task_service.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
@@ -13,12 +15,9 @@
 #include "common/str.h"
 #include "oci/spec.h"
 #include "rpc/pb/task_msg.h"
-#include "shim/containerd/events.h"
 #include "shim/core/event_ring.h"
-#include "shim/containerd/sandbox_api.h"
 #include "shim/core/shim.h"
-#include "shim/standalone/standin.h"
-#include "shim/core/stdio.h"
+#include "shim/task/stream_uris.h"
 #include "shim/task/task_create.h"
 #include "shim/task/task_pids.h"
 #include "shim/task/task_stats.h"
@@ -84,12 +83,12 @@ static struct pb_timestamp to_timestamp(const struct timespec *ts)
 }
 
 /**
- * shim_task_status() - a process's state in the Task service's words
+ * task_service_status() - a process's state in the Task service's words
  * @process: process of a container
  *
  * Return: enum task_status.
  */
-int shim_task_status(const struct sb_process *process)
+int task_service_status(const struct sb_process *process)
 {
 	if (process->state == SB_PROCESS_STATE_CREATED)
 		return TASK_STATUS_CREATED;
@@ -113,7 +112,7 @@ static int handle_state(void *ctx, struct rpc_request *call, const void *request
 	resp->exec_id = req->exec_id;
 	resp->bundle = process->container->bundle;
 	resp->pid = process->host_pid;
-	resp->status = shim_task_status(process);
+	resp->status = task_service_status(process);
 	resp->stdin = process->uris[0];
 	resp->stdout = process->uris[1];
 	resp->stderr = process->uris[2];
@@ -170,15 +169,18 @@ static int handle_delete(void *ctx, struct rpc_request *call, const void *reques
 		resp->exit_status = (uint32_t)process->exit_status;
 		resp->exited_at = to_timestamp(&process->exited_at);
 		if (whole) /* of an exec nobody is told: that is what containerd's own shim does */
-			events_deleted(shim->events, req->id, process);
+			shim->ops->event(shim, SHIM_EVENT_DELETED, req->id, process);
 	}
 	if (whole)
 		shim_maybe_end(shim);
 	return r;
 }
 
-/* Nobody else would tell the end of what is being made: its signal waits until it is made. */
-static int await_making(struct shim *shim, const char *id, struct err *err)
+/*
+ * A container that Create still makes has no process in the guest yet, so that nobody would report
+ * its end. Its signal waits until it is made.
+ */
+static int wait_created(struct shim *shim, const char *id, struct err *err)
 {
 	struct sb_container *ctr = NULL;
 	int r = find_container(shim, id, &ctr, err);
@@ -196,7 +198,7 @@ static int handle_kill(void *ctx, struct rpc_request *call, const void *request,
 {
 	const struct task_kill_request *req = request;
 	cleanup_process struct sb_process *process = NULL;
-	int r = await_making(ctx, req->id, err);
+	int r = wait_created(ctx, req->id, err);
 
 	(void)call;
 	(void)response;
@@ -214,10 +216,9 @@ static int handle_exec(void *ctx, struct rpc_request *call, const void *request,
 {
 	const struct task_exec_request *req = request;
 	struct shim *shim = ctx;
-	struct sb_process_io io = SB_PROCESS_IO_NULL;
+	struct shim_streams streams;
 	struct sb_container *ctr;
 	struct sb_process *exec;
-	struct standin *standin = NULL;
 
 	(void)call;
 	(void)response;
@@ -226,17 +227,17 @@ static int handle_exec(void *ctx, struct rpc_request *call, const void *request,
 	int r = lock_container(shim, req->id, &ctr, err);
 	if (r < 0)
 		return r;
-	const struct stdio_request streams = { req->exec_id, req->stdin, req->stdout, req->stderr,
-					       req->terminal };
-	r = stdio_open(shim, &streams, &io, NULL, &standin, err);
-	if (r >= 0)
-		r = sb_container_add_exec(ctr, req->exec_id, (const char *)req->spec.value,
-					  req->spec.value_len, io, &exec, err);
-	if (r >= 0 && standin)
-		standin_bind(standin, exec);
+	const struct stdio_request uris = { req->exec_id, req->stdin, req->stdout, req->stderr,
+					    req->terminal };
+	r = shim->ops->open_streams(shim, &uris, &streams, err);
 	if (r >= 0) {
-		stdio_note(exec, &streams);
-		events_exec_added(shim->events, exec);
+		(void)fd_close(streams.netns_fd); /* an exec is in its container's */
+		r = sb_container_add_exec(ctr, req->exec_id, (const char *)req->spec.value,
+					  req->spec.value_len, streams.io, &exec, err);
+	}
+	if (r >= 0) {
+		stream_uris_note(exec, &uris);
+		shim->ops->exec_added(shim, &uris, exec);
 	}
 	fiber_unlock(&ctr->lock);
 	return r;
@@ -262,7 +263,7 @@ static int handle_wait(void *ctx, struct rpc_request *call, const void *request,
 
 static void note_paused(struct shim *shim, const struct sb_container *ctr)
 {
-	events_paused(shim->events, ctr);
+	shim->ops->event(shim, SHIM_EVENT_PAUSED, ctr->id, ctr->init);
 	event_ring_add(shim->event_ring, ctr->paused ? ADMIN_EVENT_PAUSED : ADMIN_EVENT_RESUMED,
 		       ctr->id, "", 0, "");
 }
@@ -369,8 +370,9 @@ static int handle_shutdown(void *ctx, struct rpc_request *call, const void *requ
 
 	(void)call;
 	(void)response;
-	if ((!list_empty(&shim->sandbox->containers) || shim->api) && !req->now)
-		return 0; /* containerd asks after each container of a pod; ShutdownSandbox ends one without a pause */
+	/* containerd asks after each container of a pod. */
+	if ((!list_empty(&shim->sandbox->containers) || shim->explicit_sandbox) && !req->now)
+		return 0;
 	int r = sandbox_stop(shim->sandbox, err);
 	if (r >= 0)
 		shim_end_soon(shim);
@@ -404,6 +406,5 @@ static int handle_checkpoint(void *ctx, struct rpc_request *call, const void *re
 		&task_##v##_shutdown, handle_shutdown, 0                                           \
 	}
 
-const struct rpc_handler task_handlers[] = { TASK_HANDLERS(v2), TASK_HANDLERS(v3),
-					     SANDBOX_API_HANDLERS };
+const struct rpc_handler task_handlers[] = { TASK_HANDLERS(v2), TASK_HANDLERS(v3) };
 const size_t nr_task_handlers = ARRAY_SIZE(task_handlers);

@@ -10,8 +10,8 @@
 #include "common/str.h"
 #include "rpc/pb/agent_msg.h"
 #include "rpc/pb/task_msg.h"
-#include "shim/task/metrics.h"
 #include "shim/core/shim.h"
+#include "shim/task/metrics.h"
 
 static int ask(struct sandbox *sb, const char *id, struct arena *arena,
 	       struct agent_stats_container_response *ret, struct err *err)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The shim as containerd starts it. See containerd's core/runtime/v2 documentation.
+ * The actions that containerd runs beside a serving shim. See containerd's core/runtime/v2
+ * documentation.
  */
 #pragma once
 
@@ -9,5 +10,4 @@
 
 int containerd_start(const struct shim_options *options) must_check;
 int containerd_delete(const struct shim_options *options) must_check;
-int containerd_serve(const struct shim_options *options) must_check;
 int containerd_info(const struct shim_options *options) must_check;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Opens a process's host streams from what a Task call says. See containerd's runtime v2
+ * Opens a process's host streams from the URIs of a Task call. See containerd's runtime v2
  * documentation, "IO".
  */
-#include "shim/core/stdio.h"
+#include "shim/containerd/stdio.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,23 +13,8 @@
 
 #include "common/fd.h"
 #include "common/str.h"
-#include "kata/standin.h"
-#include "shim/core/shim.h"
-#include "shim/standalone/standin.h"
 #include "shim/containerd/stdio_logger.h"
-
-/**
- * stdio_standin_key() - the key in "standin:<key>"
- * @uri: stdin field of a call
- *
- * Return: pointer into @uri, or "" for any other URI.
- */
-const char *stdio_standin_key(const char *uri)
-{
-	const char *key = str_skip_prefix(uri, STANDIN_URI_PREFIX);
-
-	return key ? key : "";
-}
+#include "shim/core/shim.h"
 
 /*
  * No open waits for the other side. An output fifo is opened for both directions: should its reader
@@ -98,50 +83,22 @@ static int open_uris(struct shim *shim, const struct stdio_request *req, struct 
  * @shim: shim
  * @req: what the call says
  * @ret: receives the descriptors
- * @ret_netns_fd: receives a stand-in's network namespace or -1; may be NULL
- * @ret_standin: receives the stand-in or NULL
  * @err: names the stream that cannot be opened
+ *
+ * In a fiber: a logger is waited for.
  *
  * Return: 0 or -errno.
  */
 int stdio_open(struct shim *shim, const struct stdio_request *req, struct sb_process_io *ret,
-	       int *ret_netns_fd, struct standin **ret_standin, struct err *err)
+	       struct err *err)
 {
-	const char *key = stdio_standin_key(req->in);
 	struct sb_process_io io = SB_PROCESS_IO_NULL;
-	int netns_fd = -1;
+	int r = open_uris(shim, req, &io, err);
 
-	*ret_standin = NULL;
-	if (*key) {
-		struct standin *standin = standin_find(shim->standins, key);
-
-		if (!standin)
-			return err_set(err, ENOENT, "no stand-in has registered as %s", key);
-		standin_take(standin, &io, &netns_fd);
-		*ret_standin = standin;
-	} else {
-		io.exclusive = true;
-		int r = open_uris(shim, req, &io, err);
-		if (r < 0)
-			return r;
-	}
+	if (r < 0)
+		return r;
+	io.exclusive = true;
 	io.terminal = req->terminal;
-	if (ret_netns_fd)
-		*ret_netns_fd = netns_fd;
-	else
-		(void)fd_close(netns_fd);
 	*ret = io;
 	return 0;
-}
-
-/**
- * stdio_note() - keep what a call says of the streams of a process
- * @process: process
- * @req: what the call says
- */
-void stdio_note(struct sb_process *process, const struct stdio_request *req)
-{
-	process->uris[0] = arena_strdup(process->arena, req->in);
-	process->uris[1] = arena_strdup(process->arena, req->out);
-	process->uris[2] = arena_strdup(process->arena, req->err);
 }

@@ -7,7 +7,7 @@
  * it to the process. Then the connection ties the two together: its end kills the process, the
  * process's end is sent over it.
  */
-#include "shim/standalone/standin.h"
+#include "shim/cli/standin_server.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -21,7 +21,7 @@
 #include "kata/standin.h"
 #include "sandbox/core/container.h"
 
-/* Registered but not yet bound ones a peer may keep open. */
+/* Connections that are served at a time. */
 #define STANDIN_MAX 4096
 #define STANDIN_NR_FDS 4
 
@@ -44,7 +44,7 @@ struct standin {
 	unsigned rows, columns;
 	struct sb_process *process; /* a reference; NULL while unbound */
 	struct loop *loop;
-	unsigned asked, shown; /* requests to show processes, and answers */
+	unsigned asked, shown; /* how many requests to show processes, how many answers */
 	struct fiber_cond answered;
 };
 
@@ -60,7 +60,7 @@ static struct standin *standin_free(struct standin *standin)
 	sb_process_io_close(&standin->io);
 	if (standin->process)
 		standin->process->user = NULL;
-	fiber_cond_broadcast(&standin->answered); /* who waits looks for the stand-in again */
+	fiber_cond_broadcast(&standin->answered); /* a waiter finds that it has gone */
 	(void)sb_process_unref(standin->process);
 	free(standin);
 	return NULL;
@@ -71,7 +71,7 @@ struct standin_order {
 	struct standin_msg msg;
 };
 
-/* Carries a stand-in's wish out in a fiber of its own, since the guest is asked. */
+/* Does what a stand-in asked for. In a fiber of its own, since the guest is waited for. */
 static void order_main(void *arg)
 {
 	struct standin_order *order = arg;
@@ -262,16 +262,14 @@ struct standin_server *standin_server_free(struct standin_server *server)
 }
 
 /**
- * standin_find() - the unbound stand-in with a key
- * @server: server or NULL
+ * standin_server_find() - the unbound stand-in with a key
+ * @server: server
  * @key: key of its HELLO
  *
  * Return: the stand-in or NULL.
  */
-struct standin *standin_find(struct standin_server *server, const char *key)
+struct standin *standin_server_find(struct standin_server *server, const char *key)
 {
-	if (!server)
-		return NULL;
 	list_for_each(node, &server->standins) {
 		struct standin *standin = list_entry(node, struct standin, node);
 

@@ -3,7 +3,7 @@
  * The shim as the command line starts it. Descriptors: enum kata_shim_fd. It ends with its last
  * container.
  */
-#include "shim/standalone/standalone.h"
+#include "shim/cli/standalone.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,17 +16,20 @@
 #include "common/str.h"
 #include "kata/state.h"
 #include "sandbox/lifecycle/sandbox_record.h"
+#include "shim/cli/cli_frontend.h"
+#include "shim/cli/standin_server.h"
 #include "shim/core/event_ring.h"
 #include "shim/core/shim.h"
-#include "shim/standalone/standin.h"
+#include "shim/task/admin_service.h"
+#include "shim/task/task_service.h"
 
 static void init_log(const struct shim_options *options)
 {
 	enum log_format format = str_eq(options->log_format, "json") ? LOG_FORMAT_JSON
 								     : LOG_FORMAT_TEXT;
 	/*
-	 * The manager reads --log after a failure. What goes wrong is for stderr, too, as the
-	 * command line has it: it reads ours until Create ends, or the container.
+	 * The manager reads --log after a failure. Errors go to stderr, too, for the command line to
+	 * pass on. It does so until its Create has ended, and while it waits for the container.
 	 */
 	bool to_file = fcntl(KATA_SHIM_FD_LOG, F_GETFD) >= 0;
 
@@ -73,17 +76,19 @@ static int undo_main(void *arg)
  */
 static void on_launcher_gone(void *arg, unsigned events)
 {
-	struct shim *shim = arg;
+	struct cli_shim *cli = arg;
+	struct shim *shim = &cli->shim;
 
 	(void)events;
-	shim->launcher = loop_source_free(shim->launcher);
+	cli->launcher = loop_source_free(cli->launcher);
 	if (shim->sandbox->state == SANDBOX_STATE_NEW && !shim->creating)
 		shim_end_soon(shim);
 }
 
-static int serve(struct shim *shim)
+static int serve(struct cli_shim *cli)
 {
-	int r = standin_server_new(shim->loop, KATA_SHIM_FD_STANDIN, &shim->standins);
+	struct shim *shim = &cli->shim;
+	int r = standin_server_new(shim->loop, KATA_SHIM_FD_STANDIN, &cli->standins);
 
 	if (r >= 0)
 		r = rpc_server_new(shim->loop, task_handlers, nr_task_handlers, shim,
@@ -97,13 +102,14 @@ static int serve(struct shim *shim)
 		r = rpc_server_listen(shim->admin_server, KATA_SHIM_FD_ADMIN);
 	/* A pipe's write end is readable only when its reader is gone. */
 	if (r >= 0)
-		r = loop_add_io(shim->loop, STDERR_FILENO, LOOP_READ, on_launcher_gone, shim,
-				&shim->launcher);
+		r = loop_add_io(shim->loop, STDERR_FILENO, LOOP_READ, on_launcher_gone, cli,
+				&cli->launcher);
 	return r < 0 ? r : loop_run(shim->loop);
 }
 
-static int run(struct shim *shim)
+static int run(struct cli_shim *cli)
 {
+	struct shim *shim = &cli->shim;
 	struct err err = ERR_NULL;
 	int r = share_isolate_mounts(&err);
 
@@ -117,15 +123,14 @@ static int run(struct shim *shim)
 	if (r >= 0)
 		r = event_ring_new(&shim->event_ring);
 	if (r >= 0)
-		r = serve(shim);
+		r = serve(cli);
 	if (r < 0)
 		log_error_errno(r, "shim");
-	shim->standins = standin_server_free(shim->standins);
+	cli->standins = standin_server_free(cli->standins);
 	if (fiber_run_main(undo_main, NULL) < 0)
 		log_warn("left for the next delete: see " KATA_STATE_SANDBOX);
 	/*
-	 * The rest is the kernel's: requests may still wait in their fibers, and the process ends
-	 * now.
+	 * Nothing else is freed: requests may still wait in their fibers, and the process ends now.
 	 */
 	return r;
 }
@@ -153,7 +158,7 @@ int standalone_run(const struct shim_options *options)
 	char link[32], path[PATH_MAX];
 
 	init_log(options);
-	/* Nobody reads that pipe later: lines may be lost, but must not stop the shim. */
+	/* Nobody reads this pipe later. Then lines are lost, but writing them must not block. */
 	(void)fd_set_nonblock(STDERR_FILENO, true);
 	int r = check_inherited(options);
 	if (r < 0)
@@ -165,12 +170,12 @@ int standalone_run(const struct shim_options *options)
 		return -errno;
 	}
 	path[n] = '\0';
-	struct shim shim = {
-		.id = options->id,
-		.namespace = options->namespace,
-		.state_dir = path,
-		.config_path = options->config,
-		.standalone = true,
-	};
-	return run(&shim);
+	struct cli_shim cli = { .shim = {
+					.ops = &cli_frontend_ops,
+					.id = options->id,
+					.namespace = options->namespace,
+					.state_dir = path,
+					.config_path = options->config,
+				} };
+	return run(&cli);
 }
