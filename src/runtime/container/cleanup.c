@@ -22,7 +22,7 @@
 #include "common/proc.h"
 #include "common/str.h"
 #include "kata/state.h"
-#include "oci/hooks.h"
+#include "host/hooks.h"
 #include "runtime/shim/launch.h"
 
 #define SHIM_END_MS 20000 /* a shim may take that long to end its VM and undo its mounts */
