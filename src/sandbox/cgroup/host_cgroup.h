@@ -13,6 +13,7 @@
 
 #include "common/arena.h"
 #include "common/err.h"
+#include "common/mountinfo.h"
 #include "oci/oci_spec.h"
 
 struct systemd_scope;
@@ -31,8 +32,8 @@ struct host_cgroup {
 #define HOST_CGROUP_NULL ((struct host_cgroup){ .nr = 0 })
 
 struct host_cgroup_host {
-	const char *mountinfo; /* of /proc, see proc(5) */
-	bool systemd;	       /* is PID 1 */
+	const struct mountinfo *mounts;
+	bool systemd; /* is PID 1 */
 };
 
 /*
