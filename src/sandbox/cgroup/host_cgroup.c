@@ -19,6 +19,7 @@
 #include "common/io.h"
 #include "common/log.h"
 #include "common/str.h"
+#include "oci/cpu.h"
 #include "sandbox/cgroup/systemd_scope.h"
 
 #define HOST_CGROUP_REMOVE_MS 2000
@@ -329,39 +330,17 @@ static int set_value(const struct host_cgroup *cg, const char *controller, const
 	return r < 0 ? err_set_errno(err, r, "set %s to %s", path, value) : 0;
 }
 
-/**
- * host_cgroup_weight() - version 2's weight for version 1's shares
- * @shares: 2 to 262144
- *
- * Return: 1 to 10000.
- */
-uint64_t host_cgroup_weight(uint64_t shares)
-{
-	return 1 + (MAX(shares, 2UL) - 2) * 9999 / 262142;
-}
-
-/**
- * host_cgroup_period() - what a CPU quota is counted in
- * @cpu: limits
- *
- * Return: microseconds, the kernel's default where nothing is said.
- */
-uint64_t host_cgroup_period(const struct oci_cpu *cpu)
-{
-	return cpu->period && *cpu->period ? *cpu->period : 100000;
-}
-
 static int limit_cpu(const struct host_cgroup *cg, const struct oci_cpu *cpu, struct err *err)
 {
 	char text[64];
-	uint64_t period = host_cgroup_period(cpu);
+	uint64_t period = oci_cpu_period(cpu);
 	bool v2 = false;
 	int r = 0;
 
 	(void)find_controller(cg, "cpu", &v2);
 	if (cpu->shares && *cpu->shares) {
 		(void)snprintf(text, sizeof(text), "%" PRIu64,
-			       v2 ? host_cgroup_weight(*cpu->shares) : *cpu->shares);
+			       v2 ? oci_cpu_weight(*cpu->shares) : *cpu->shares);
 		r = set_value(cg, "cpu", "cpu.shares", "cpu.weight", text, err);
 	}
 	if (r >= 0 && cpu->quota && *cpu->quota != 0) {

@@ -59,6 +59,3 @@ void host_cgroup_close(struct host_cgroup *cg);
 /* In a fiber: the last process may still be on its way out. */
 int host_cgroup_remove(const struct host_cgroup *cg, struct err *err) must_check;
 int host_cgroup_remove_dirs(char *const *dirs, size_t nr) must_check;
-
-uint64_t host_cgroup_weight(uint64_t shares);
-uint64_t host_cgroup_period(const struct oci_cpu *cpu);
