@@ -15,11 +15,11 @@
 
 #include "agent/container/cgroup/cgroup.h"
 #include "agent/container/clone.h"
+#include "agent/container/container_new.h"
 #include "agent/container/rootfs/device.h"
 #include "agent/container/cgroup/devices_bpf.h"
 #include "agent/container/hooks.h"
 #include "agent/container/init.h"
-#include "agent/container/keep.h"
 #include "agent/container/attr/label.h"
 #include "agent/container/launch.h"
 #include "agent/container/attr/limits.h"
@@ -346,7 +346,7 @@ int container_create(const struct container_create_args *args, struct container 
 		return r;
 	if (arena_new(&arena) < 0)
 		return err_set_errno(err, -ENOMEM, "create");
-	r = keep_new(args, &launch.container, err);
+	r = container_new(args, &launch.container, err);
 	if (r < 0)
 		return r;
 	launch.arena = arena;
