@@ -21,7 +21,7 @@
 #include "common/arena.h"
 #include "oci/oci_spec.h"
 #include "rpc/pb/common_msg.h"
-#include "rpc/ttrpc/rpc.h"
+#include "rpc/pb/rpc_method.h"
 
 enum agent_ip_family { AGENT_IP_FAMILY_V4 = 0, AGENT_IP_FAMILY_V6 = 1 };
 

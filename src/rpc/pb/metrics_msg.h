@@ -6,7 +6,7 @@
 #pragma once
 
 #include "rpc/pb/common_msg.h"
-#include "rpc/ttrpc/rpc.h"
+#include "rpc/pb/rpc_method.h"
 
 struct agent_blkio_stats;
 struct agent_network_stats;

@@ -16,7 +16,7 @@
 #include "common/arena.h"
 #include "common/err.h"
 #include "rpc/pb/pb_bridge.h"
-#include "rpc/ttrpc/rpc.h"
+#include "rpc/pb/rpc_method.h"
 
 /* Most fields (counting those of nested messages) and deepest nesting that are accepted. */
 #define PB_FIELDS_MAX (1U << 18)
