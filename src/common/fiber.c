@@ -251,17 +251,6 @@ struct fiber *fiber_self(void)
 }
 
 /**
- * fiber_name() - what the fiber was called at its start
- * @fiber: fiber
- *
- * Return: the name, valid as long as the fiber.
- */
-const char *fiber_name(const struct fiber *fiber)
-{
-	return fiber->name;
-}
-
-/**
  * fiber_loop() - the loop of the running fiber
  *
  * Return: the loop. Only legal inside a fiber.

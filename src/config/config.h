@@ -116,8 +116,8 @@ struct json_writer;
 
 int config_load(const char *path, struct arena *arena, struct config **ret,
 		struct err *err) must_check;
-int config_parse(const char *data, size_t len, const char *name, struct arena *arena,
-		 struct config **ret, struct err *err) must_check;
+int config_parse_for_test(const char *data, size_t len, const char *name, struct arena *arena,
+			  struct config **ret, struct err *err) must_check;
 int config_apply_annotations(struct config *config, const struct kv *annotations, size_t nr,
 			     struct arena *arena, struct err *err) must_check;
 /* Does one of the globs match an absolute path? */

@@ -350,7 +350,7 @@ static int finish(struct config *config, struct arena *arena, struct err *err)
 }
 
 /**
- * config_parse() - read a configuration from memory, without drop-ins
+ * config_parse_for_test() - read a configuration from memory, without drop-ins
  * @data: text of it
  * @len: length of that
  * @name: what errors call it
@@ -360,8 +360,8 @@ static int finish(struct config *config, struct arena *arena, struct err *err)
  *
  * Return: 0, -EINVAL, -ERANGE, -EOPNOTSUPP, -E2BIG or -ENOMEM.
  */
-int config_parse(const char *data, size_t len, const char *name, struct arena *arena,
-		 struct config **ret, struct err *err)
+int config_parse_for_test(const char *data, size_t len, const char *name, struct arena *arena,
+			  struct config **ret, struct err *err)
 {
 	struct loader ld = { .arena = arena, .file = name, .err = err };
 	int r = config_new(arena, &ld.config, err);

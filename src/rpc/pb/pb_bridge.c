@@ -17,17 +17,6 @@
 #include "rpc/pb/pb_scalar.h"
 
 /**
- * pb_type_name() - full name of a message
- * @type: its type, not NULL
- *
- * Return: for example "containerd.events.TaskExit".
- */
-const char *pb_type_name(const struct pb_type *type)
-{
-	return type->desc->name;
-}
-
-/**
  * pb_type_size() - size of the plain struct
  * @type: its type, or NULL for a message without fields
  *
@@ -157,7 +146,7 @@ int pb_any_pack(struct arena *arena, const struct pb_type *type, const void *pla
 }
 
 /**
- * pb_any_unpack() - read the message in an Any
+ * pb_any_unpack_for_test() - read the message in an Any
  * @any: from a peer
  * @type: what it must be
  * @arena: receives the parts of the struct
@@ -166,8 +155,8 @@ int pb_any_pack(struct arena *arena, const struct pb_type *type, const void *pla
  *
  * Return: 0, -EINVAL for another type, or the error of pb_decode().
  */
-int pb_any_unpack(const struct pb_any *any, const struct pb_type *type, struct arena *arena,
-		  void *plain, struct err *err)
+int pb_any_unpack_for_test(const struct pb_any *any, const struct pb_type *type,
+			   struct arena *arena, void *plain, struct err *err)
 {
 	if (!pb_any_is(any, type))
 		return err_set(err, EINVAL, "a %s was expected, not \"%.128s\"", type->desc->name,
