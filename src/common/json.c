@@ -199,7 +199,7 @@ static int drop_duplicates(struct parser *p, struct json *object)
 	qsort(members, n, sizeof(*members), compare_members);
 	for (size_t i = 0; i + 1 < n; i++)
 		if (strcmp(members[i].node->key, members[i + 1].node->key) == 0)
-			members[i].node->parent = NULL; /* marks it */
+			members[i].node->parent = NULL; /* marks it for removal below */
 	for (struct json *m = object->first; m; m = m->next) {
 		if (!m->parent) {
 			object->nr--;
@@ -252,7 +252,7 @@ static const yajl_callbacks callbacks = {
 	.yajl_end_array = on_array_end,
 };
 
-/* @what as the story of the byte at @pos. */
+/* Fills the error with @what, and with the line that the byte at @pos is in. */
 static int syntax_error(struct parser *p, size_t pos, const char *what)
 {
 	unsigned line = 1;

@@ -2,8 +2,9 @@
 /*
  * DOC: TOML reader
  *
- * Recursive descent over the text, one function per construct. What makes TOML more than key =
- * value is who may add to a table once it exists; each table and array remembers how it came to be:
+ * Recursive descent over the text, one function per construct. The hard part of TOML is
+ * the rules about who may add to a table that exists already; so each table and array remembers how
+ * it was made:
  *
  *	IMPLICIT	only as a parent in a header; a header of its own or dotted keys may still
  *			define it

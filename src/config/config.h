@@ -2,7 +2,7 @@
 /*
  * The configuration: configuration.toml, its drop-ins and a pod's annotations, as one struct. Keys
  * have the names that Kata Containers gives them, fields the names of the keys; only what has an
- * effect has a field.
+ * effect has a field. "ours" marks keys that Kata Containers does not have.
  */
 #pragma once
 

@@ -127,7 +127,7 @@ static int read_section(struct loader *ld, const struct toml *table, enum config
 	return 0;
 }
 
-/* [hypervisor.NAME] and [agent.NAME]: one name of each is ours. */
+/* [hypervisor.NAME] and [agent.NAME]: of each, only the table called @ours is read. */
 static int read_named(struct loader *ld, const struct toml *table, enum config_section section,
 		      const char *ours, const char *prefix)
 {
@@ -265,7 +265,7 @@ static int default_list(struct strv *list, const char *value, struct arena *aren
 	return arena_strv_add(arena, list, value) < 0 ? no_memory(err) : 0;
 }
 
-/* An annotation may choose what the administrator has chosen, when nothing else is said. */
+/* Where the file has no list of allowed values, an annotation may name the configured one only. */
 static int default_lists(struct config_hypervisor *hv, struct arena *arena, struct err *err)
 {
 	bool sources_given = hv->valid_entropy_sources.nr > 0;

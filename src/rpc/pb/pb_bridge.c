@@ -3,10 +3,10 @@
  * DOC: Protobuf and plain structs
  *
  * Logic never sees generated code. For every message there is a plain struct (the _msg.h headers)
- * and a table that binds its members to field numbers (rpc/pb_<protocol>.c); two walkers over those
- * tables do all conversion (rpc/pb/pb_encode.c, rpc/pb/pb_decode.c), and pb_type_check() here proves a
- * table complete and its types compatible, so that a field added to a .proto or a changed member is
- * noticed by the unit tests and not by a peer.
+ * and a table that binds its members to field numbers (rpc/pb/pb_<protocol>.c); two walkers over
+ * those tables do all conversion (rpc/pb/pb_encode.c, rpc/pb/pb_decode.c), and pb_type_check() here
+ * proves a table complete and its types compatible, so that a field added to a .proto or a changed
+ * member is noticed by the unit tests and not by a peer.
  */
 #include "rpc/pb/pb_bridge.h"
 

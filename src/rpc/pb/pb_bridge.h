@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Protobuf bytes <-> the plain structs of the *_msg.h headers. A struct pb_type names one such
- * pair; its tables live in rpc/pb_*.c, the only files that see generated code. A NULL type stands
- * for a message without fields.
+ * pair; its tables live in rpc/pb/pb_*.c, the only files that see generated code. A NULL type
+ * stands for a message without fields.
  */
 #pragma once
 

@@ -2,14 +2,14 @@
 /*
  * DOC: ttrpc in fibers
  *
- * Requests and responses are plain structs (rpc/pb/agent_msg.h, rpc/pb/task_msg.h ...), converted to and
- * from protobuf by rpc/pb/pb_bridge.c. A method is described once, in a table, and both the client and
- * the server use that description.
+ * Requests and responses are plain structs (rpc/pb/agent_msg.h, rpc/pb/task_msg.h ...), converted
+ * to and from protobuf by rpc/pb/pb_bridge.c. A method is described once, in a table, and both the
+ * client and the server use that description.
  *
  * Server: every request runs in a fiber of its own, so handlers are straight-line code and may
  * wait; replies leave in whatever order handlers finish. A handler returns 0 and has filled its
- * response, or -errno with @err filled; the one table in rpc/ttrpc/status.c turns errno into a ttrpc code
- * and back.
+ * response, or -errno with @err filled; the one table in rpc/ttrpc/status.c turns errno into a
+ * ttrpc code and back.
  *
  * Client: rpc_call() suspends the calling fiber; any number of fibers may call over one connection.
  * When the connection ends every pending call returns -ECONNRESET.
