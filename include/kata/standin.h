@@ -29,7 +29,7 @@ enum standin_type {
 	STANDIN_SIGNAL = 5, /* stand-in -> shim: signal to deliver */
 	/*
 	 * shim -> a container's stand-in, with a memfd of value times struct standin_process; the
-	 * same without a memfd is the answer once its shadows show them
+	 * same without a memfd is the answer once the host's ps shows them
 	 */
 	STANDIN_PROCESSES = 7,
 };

@@ -28,8 +28,8 @@
 #include <linux/kvm.h>
 
 #include "common/fd.h"
-#include "host/kvm_guest.h"
 #include "common/str.h"
+#include "host/kvm_guest.h"
 
 /*
  * After SIGKILL the child is given this long to be reaped; one stuck in the kernel is left behind.

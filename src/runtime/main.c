@@ -15,7 +15,8 @@
 #include "common/str.h"
 #include "kata/state.h"
 #include "oci/spec.h"
-#include "runtime/cli/cli.h"
+#include "runtime/cmd/admin/verbs.h"
+#include "runtime/cmd/oci/verbs.h"
 #include "runtime/standin/proctitle.h"
 
 static const struct verb {

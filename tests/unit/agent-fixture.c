@@ -35,6 +35,7 @@
 #include "common/str.h"
 #include "container-fixture.h"
 #include "oci/spec.h"
+#include "rpc/ttrpc/rpc.h"
 
 uint64_t agent_soon(void)
 {

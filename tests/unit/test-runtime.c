@@ -32,7 +32,8 @@
 #include "common/str.h"
 #include "kata/state.h"
 #include "mock-shim.h"
-#include "runtime/cli/cli.h"
+#include "runtime/cmd/admin/verbs.h"
+#include "runtime/cmd/oci/verbs.h"
 
 #define ARGS_MAX 24
 #define WAIT_MS 10000
@@ -386,6 +387,101 @@ static void a_member_outlives_the_container_whose_sandbox_it_joined(void **state
 		assert_false(exists("root/again"));
 		assert_false(exists("root/joined"));
 	}
+}
+
+/* Puts @version where the record of a container has its own; returns the record as it is then. */
+static char *set_record_version(const char *id, const char *version)
+{
+	static char now[4096];
+	char path[192];
+
+	snprintf(path, sizeof(path), "%s/%s/state.json", t.root, id);
+	char *text = read_text(path), *old = strstr(text, "\"version\":1,");
+	assert_non_null(old);
+	const char *rest = old + strlen("\"version\":1,");
+	snprintf(now, sizeof(now), "%.*s%s%s", (int)(old - text), text, version, rest);
+	write_file(path, now);
+	return now;
+}
+
+static void a_record_without_a_version_is_of_the_first(void **state)
+{
+	(void)state;
+	(void)create("old");
+	assert_null(strstr(set_record_version("old", ""), "version\":"));
+	assert_state("old", "created");
+	assert_null(strstr(t.out, "version\":")); /* what is printed is runc's form */
+	assert_int_equal(RUN(verb_delete, "--force", "old"), 0);
+	assert_false(exists("root/old"));
+}
+
+static void a_record_of_a_newer_version_is_refused_and_left_alone(void **state)
+{
+	char path[192], was[4096], record[4096];
+
+	(void)state;
+	(void)create("other");
+	(void)create("newer");
+	snprintf(path, sizeof(path), "%s/newer/state.json", t.root);
+	snprintf(was, sizeof(was), "%s", read_text(path));
+	snprintf(record, sizeof(record), "%s", set_record_version("newer", "\"version\":2,"));
+	assert_true(RUN(verb_state, "newer") < 0);
+	assert_contains(t.err.text, "root/newer: state.json is of version 2");
+	assert_null(strchr(t.err.text, '\n'));
+	assert_true(RUN(verb_start, "newer") < 0);
+	assert_true(RUN(verb_delete, "newer") < 0);
+	assert_true(RUN(verb_delete, "--force", "newer") < 0);
+	assert_contains(t.err.text, "root/newer: state.json is of version 2");
+	assert_true(RUN(verb_create, "--bundle", t.bundle, "newer") < 0);
+	assert_contains(t.err.text, "already exists");
+	assert_string_equal(read_text(path), record);
+	assert_int_equal(RUN(verb_list, "--format=table"), 0);
+	assert_contains(t.out, "other ");
+	assert_null(strstr(t.out, "newer "));
+	assert_int_equal(RUN(verb_delete, "--force", "other"), 0);
+	write_file(path, was);
+	assert_state("newer", "created");
+	assert_int_equal(RUN(verb_delete, "--force", "newer"), 0);
+}
+
+static void join_netns_of(pid_t pid)
+{
+	char namespaces[256];
+
+	snprintf(namespaces, sizeof(namespaces),
+		 "{\"type\":\"pid\"},{\"type\":\"ipc\"},{\"type\":\"uts\"},{\"type\":\"mount\"},"
+		 "{\"type\":\"network\",\"path\":\"/proc/%d/ns/net\"}",
+		 (int)pid);
+	write_bundle(false, namespaces, "");
+}
+
+static void a_newer_member_keeps_its_sandbox(void **state)
+{
+	char path[192], was[4096];
+
+	(void)state;
+	pid_t pid = create("first");
+	join_netns_of(pid);
+	pid_t member_pid = create("member");
+	snprintf(path, sizeof(path), "%s/member/state.json", t.root);
+	snprintf(was, sizeof(was), "%s", read_text(path));
+	(void)set_record_version("member", "\"version\":2,");
+	assert_int_equal(RUN(verb_delete, "--force", "first"), 0);
+	assert_true(exists("root/first/shim.sock"));
+	/* Its record could not follow if the directory got another name. */
+	write_bundle(false, DEFAULT_NAMESPACES, "");
+	assert_true(RUN(verb_create, "--bundle", t.bundle, "first") < 0);
+	assert_contains(t.err.text, "root/member: state.json is of version 2");
+	assert_true(exists("root/first/shim.sock"));
+	/* Nor may a second VM take its network namespace. */
+	join_netns_of(member_pid);
+	assert_true(RUN(verb_create, "--bundle", t.bundle, "third") < 0);
+	assert_contains(t.err.text, "root/member: state.json is of version 2");
+	assert_false(exists("root/third"));
+	write_file(path, was);
+	assert_state("member", "created");
+	assert_int_equal(RUN(verb_delete, "--force", "member"), 0);
+	assert_false(exists("root/first"));
 }
 
 static void an_annotated_member_needs_its_sandbox(void **state)
@@ -777,6 +873,12 @@ int main(int argc, char **argv)
 						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			a_member_outlives_the_container_whose_sandbox_it_joined, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_record_without_a_version_is_of_the_first, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_record_of_a_newer_version_is_refused_and_left_alone, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_newer_member_keeps_its_sandbox, set_up,
+						tear_down),
 		cmocka_unit_test_setup_teardown(an_annotated_member_needs_its_sandbox, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(the_host_network_is_refused, set_up, tear_down),

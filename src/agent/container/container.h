@@ -5,8 +5,8 @@
  * containers.
  *
  * Everything that takes a deadline must be called in a fiber and suspends. A container must not be
- * destroyed while another fiber is inside one of these calls for it: hold container->lock around
- * calls that change it.
+ * destroyed while another fiber is inside one of these calls for it: its owner keeps a lock of its
+ * own around calls that change it.
  */
 #pragma once
 
@@ -78,13 +78,10 @@ struct cgroup;
 struct seccomp_prog;
 
 struct container {
-	struct list node;    /* for the owner's list; never touched here */
-	void *owner;	     /* the same */
 	struct arena *arena; /* strings and lists below */
 	char *id;
 	char *bundle; /* as told to hooks */
 	enum container_state state;
-	struct fiber_mutex lock; /* for callers, see above; never taken here */
 	struct process *init;
 	struct list processes; /* struct process.node, init first */
 	struct cgroup *cgroup; /* NULL when cgroups are off */

@@ -15,11 +15,11 @@
 
 #include "agent/container/cgroup/cgroup.h"
 #include "agent/container/clone.h"
+#include "agent/container/container_new.h"
 #include "agent/container/rootfs/device.h"
 #include "agent/container/cgroup/devices_bpf.h"
 #include "agent/container/hooks.h"
 #include "agent/container/init.h"
-#include "agent/container/keep.h"
 #include "agent/container/attr/label.h"
 #include "agent/container/launch.h"
 #include "agent/container/attr/limits.h"
@@ -182,20 +182,12 @@ static int run_agent_hooks(const struct launch *launch, struct err *err)
 {
 	const struct container *c = launch->container;
 	const struct oci_hooks *hooks = launch->spec->hooks;
-	const struct hook_state state = {
-		.oci_version = c->oci_version,
-		.id = c->id,
-		.status = "creating",
-		.bundle = c->bundle,
-		.pid = c->init->pid_seen,
-		.annotations = c->annotations,
-		.nr_annotations = c->nr_annotations,
-	};
-	int r = hooks_run_fiber(hooks->prestart, hooks->nr_prestart, &state, err);
+	int r = hooks_run_fiber(c, "prestart", hooks->prestart, hooks->nr_prestart, "creating",
+				err);
 
 	return r < 0 ? r
-		     : hooks_run_fiber(hooks->create_runtime, hooks->nr_create_runtime, &state,
-				       err);
+		     : hooks_run_fiber(c, "createRuntime", hooks->create_runtime,
+				       hooks->nr_create_runtime, "creating", err);
 }
 
 /* The child has closed its end without a word. */
@@ -354,7 +346,7 @@ int container_create(const struct container_create_args *args, struct container 
 		return r;
 	if (arena_new(&arena) < 0)
 		return err_set_errno(err, -ENOMEM, "create");
-	r = keep_new(args, &launch.container, err);
+	r = container_new(args, &launch.container, err);
 	if (r < 0)
 		return r;
 	launch.arena = arena;
@@ -408,19 +400,10 @@ int container_start(struct container *c, uint64_t deadline_ns, struct err *err)
 		return r;
 	if (c->state == CONTAINER_STATE_CREATED)
 		c->state = CONTAINER_STATE_RUNNING;
-	const struct hook_state state = {
-		.oci_version = c->oci_version,
-		.id = c->id,
-		.status = "running",
-		.bundle = c->bundle,
-		.pid = c->init->pid_seen,
-		.annotations = c->annotations,
-		.nr_annotations = c->nr_annotations,
-	};
 	struct err hook_err = ERR_NULL;
-	if (c->hooks &&
-	    hooks_run_fiber(c->hooks->poststart, c->hooks->nr_poststart, &state, &hook_err) < 0)
-		log_warn("container %s: poststart: %s", c->id,
+	if (c->hooks && hooks_run_fiber(c, "poststart", c->hooks->poststart, c->hooks->nr_poststart,
+					"running", &hook_err) < 0)
+		log_warn("container %s: %s", c->id,
 			 hook_err.text); /* the spec: the start goes on */
 	return 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What every verb of kata-runtime shares: the global options, the verb functions of the table in
- * main.c and the helpers that parse options and run RPC code.
+ * What every verb of kata-runtime shares: the global options and the helpers that parse options,
+ * run RPC code and print.
  */
 #pragma once
 
@@ -45,30 +45,6 @@ struct cli {
  * exit code 1.
  */
 typedef int (*verb_fn)(struct cli *cli, int argc, char **argv, struct err *err);
-
-int verb_check(struct cli *cli, int argc, char **argv, struct err *err);
-int verb_checkpoint(struct cli *cli, int argc, char **argv, struct err *err);
-int verb_console(struct cli *cli, int argc, char **argv, struct err *err);
-int verb_create(struct cli *cli, int argc, char **argv, struct err *err);
-int verb_delete(struct cli *cli, int argc, char **argv, struct err *err);
-int verb_env(struct cli *cli, int argc, char **argv, struct err *err);
-int verb_events(struct cli *cli, int argc, char **argv, struct err *err);
-int verb_exec(struct cli *cli, int argc, char **argv, struct err *err);
-int verb_features(struct cli *cli, int argc, char **argv, struct err *err);
-int verb_iptables(struct cli *cli, int argc, char **argv, struct err *err);
-int verb_kill(struct cli *cli, int argc, char **argv, struct err *err);
-int verb_list(struct cli *cli, int argc, char **argv, struct err *err);
-int verb_metrics(struct cli *cli, int argc, char **argv, struct err *err);
-int verb_network(struct cli *cli, int argc, char **argv, struct err *err);
-int verb_pause(struct cli *cli, int argc, char **argv, struct err *err);
-int verb_ps(struct cli *cli, int argc, char **argv, struct err *err);
-int verb_resume(struct cli *cli, int argc, char **argv, struct err *err);
-int verb_run(struct cli *cli, int argc, char **argv, struct err *err);
-int verb_spec(struct cli *cli, int argc, char **argv, struct err *err);
-int verb_start(struct cli *cli, int argc, char **argv, struct err *err);
-int verb_state(struct cli *cli, int argc, char **argv, struct err *err);
-int verb_timeline(struct cli *cli, int argc, char **argv, struct err *err);
-int verb_update(struct cli *cli, int argc, char **argv, struct err *err);
 
 /* Options of one verb. The option parser fills the verb's own struct through @set. */
 struct cli_verb {

@@ -51,14 +51,14 @@ static int parse_realtime(const char *name)
 }
 
 /**
- * signal_parse() - read a signal
+ * signal_name_parse() - read a signal
  * @text: "9", "KILL", "SIGKILL", "sigrtmin+3"
  * @ret: receives the number
  * @err: filled on failure
  *
  * Return: 0 or -EINVAL.
  */
-int signal_parse(const char *text, int *ret, struct err *err)
+int signal_name_parse(const char *text, int *ret, struct err *err)
 {
 	const char *name = strncasecmp(text, "SIG", 3) == 0 ? text + 3 : text;
 	uint32_t number;

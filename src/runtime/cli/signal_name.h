@@ -6,4 +6,4 @@
 
 #include "common/err.h"
 
-int signal_parse(const char *text, int *ret, struct err *err) must_check;
+int signal_name_parse(const char *text, int *ret, struct err *err) must_check;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Creating a container: theory in creation.h. The VM, hooks and mounts are the shim's; here is what
- * a manager sees of it on the host.
+ * Creating a container: see container_create.h. The VM, hooks and mounts are the shim's; here is
+ * what a manager sees of it on the host.
  */
 #include "runtime/container/container_create.h"
 
@@ -20,12 +20,14 @@
 #include "common/io.h"
 #include "common/proc.h"
 #include "common/str.h"
-#include "kata/state.h"
 #include "kata/standin.h"
+#include "kata/state.h"
 #include "oci/spec.h"
 #include "oci/state.h"
 #include "oci/validate.h"
-#include "runtime/container/cleanup.h"
+#include "runtime/container/container_cleanup.h"
+#include "runtime/shim/dial.h"
+#include "runtime/state/sandbox_rename.h"
 
 #define STANDIN_READY_MS 30000
 #define UNDO_MS 15000
@@ -164,10 +166,31 @@ static int record_standin(struct container_create *c, struct err *err)
 	return record_save(record, err);
 }
 
-static int claim(struct container_create *c, struct err *err)
+/* A directory of that name is in the way also while others live in the sandbox it was made for. */
+static int claim_id(struct container_create *c, struct err *err)
 {
 	struct record *record = &c->session.record;
 	int r = record_claim(record, c->cli->root, c->id, err);
+
+	if (r != -EEXIST)
+		return r;
+	struct err taken = *err;
+	*err = ERR_NULL;
+	r = sandbox_rename(record->root_fd, record->root, c->id, err);
+	if (r < 0)
+		return r;
+	if (r == 0) {
+		*err = taken;
+		return -EEXIST;
+	}
+	record_deinit(record);
+	return record_claim(record, c->cli->root, c->id, err);
+}
+
+static int claim(struct container_create *c, struct err *err)
+{
+	struct record *record = &c->session.record;
+	int r = claim_id(c, err);
 
 	if (r < 0)
 		return r;
@@ -265,7 +288,7 @@ static int make(struct container_create *c, struct err *err)
 			return r;
 	}
 	if (!c->pod.exists) {
-		r = launch_shim(c->cli, &c->session.record, &c->launch, err);
+		r = shim_launch_start(c->cli, &c->session.record, &c->launch, err);
 		if (r < 0)
 			return r;
 	}
@@ -305,7 +328,7 @@ int container_create_make(struct container_create *c, struct err *err)
 		return err_set(err, ECANCELED, "interrupted while creating container \"%s\"",
 			       c->id);
 	if (r == -ECONNRESET || r == -EPIPE || r == -ENOTCONN)
-		launch_explain(&c->launch, err);
+		shim_launch_explain(&c->launch, err);
 	return r;
 }
 
@@ -399,7 +422,7 @@ void container_create_deinit(struct container_create *c)
 {
 	terminal_pty_close(&c->pty);
 	standin_deinit(&c->standin);
-	launch_deinit(&c->launch);
+	shim_launch_deinit(&c->launch);
 	session_close(&c->session);
 	pod_deinit(&c->pod);
 	c->arena = arena_free(c->arena);

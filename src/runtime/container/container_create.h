@@ -2,7 +2,7 @@
 /*
  * DOC: Creating a container
  *
- * What "create" and "run" share, as three steps the reader can follow in creation.c:
+ * What "create" and "run" share, as three steps the reader can follow in container_create.c:
  *
  *   container_create_prepare()  before there is a loop: fork the stand-in, read and judge the bundle
  *   container_create_make()     in a fiber: claim the id, find or start the shim, Task.Create
@@ -10,11 +10,11 @@
  */
 #pragma once
 
-#include "runtime/shim/dial.h"
-#include "runtime/shim/launch.h"
-#include "runtime/container/pod.h"
-#include "runtime/standin/standin.h"
 #include "runtime/cli/terminal.h"
+#include "runtime/container/pod.h"
+#include "runtime/shim/session.h"
+#include "runtime/shim/shim_launch.h"
+#include "runtime/standin/standin.h"
 
 struct container_create {
 	/* Set by the verb. */
@@ -32,7 +32,7 @@ struct container_create {
 	struct session session; /* holds the record */
 	struct standin_proc standin;
 	struct pod pod;
-	struct launch launch;
+	struct shim_launch launch;
 	struct terminal_pty pty;
 	bool claimed;
 };
@@ -41,7 +41,7 @@ struct container_create {
 	((struct container_create){ .session = SESSION_NULL,      \
 				    .standin = STANDIN_PROC_NULL, \
 				    .pod = POD_NULL,              \
-				    .launch = LAUNCH_NULL,        \
+				    .launch = SHIM_LAUNCH_NULL,   \
 				    .pty = TERMINAL_PTY_NULL })
 
 int container_create_prepare(struct container_create *c, struct err *err) must_check;

@@ -5,9 +5,9 @@
  */
 #pragma once
 
-#include "runtime/shim/dial.h"
-#include "runtime/standin/standin.h"
 #include "runtime/cli/terminal.h"
+#include "runtime/shim/session.h"
+#include "runtime/standin/standin.h"
 
 #define FOREGROUND_NR_SIGNALS 31
 

@@ -24,6 +24,7 @@ struct netns_search {
 	struct stat netns;
 	struct arena *arena;
 	const char *found; /* sandbox id */
+	struct err *err;   /* says what cannot be joined */
 };
 
 static bool same_file(const struct stat *a, const struct stat *b)
@@ -34,19 +35,24 @@ static bool same_file(const struct stat *a, const struct stat *b)
 static int match_netns(void *arg, const char *id)
 {
 	struct netns_search *search = arg;
-	struct err ignored = ERR_NULL;
+	struct err load_err = ERR_NULL;
 	char path[64];
 	struct stat st;
 	cleanup_record struct record record = RECORD_NULL;
 
 	/* A record that is being removed, or damaged, is not the one. */
-	if (record_load_at(&record, search->root_fd, search->cli->root, id, &ignored) < 0)
+	int r = record_load_at(&record, search->root_fd, search->cli->root, id, &load_err);
+	if (r < 0 && r != -EOPNOTSUPP)
 		return 0;
 	if (!record_standin_alive(&record))
 		return 0;
 	snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)record.standin_pid);
 	if (stat(path, &st) < 0 || !same_file(&st, &search->netns))
 		return 0;
+	if (r < 0) {
+		*search->err = load_err;
+		return r;
+	}
 	search->found = arena_strdup(search->arena, record.sandbox_id);
 	return search->found ? 1 : -ENOMEM;
 }
@@ -54,13 +60,15 @@ static int match_netns(void *arg, const char *id)
 static int find_by_netns(const struct cli *cli, const struct stat *netns, struct arena *arena,
 			 const char **ret, struct err *err)
 {
-	struct netns_search search = { .cli = cli, .netns = *netns, .arena = arena };
+	struct netns_search search = { .cli = cli, .netns = *netns, .arena = arena, .err = err };
 	cleanup_close int root_fd = record_open_root(cli->root, true, err);
 
 	if (root_fd < 0)
 		return root_fd;
 	search.root_fd = root_fd;
 	int r = record_for_each(root_fd, match_netns, &search);
+	if (r < 0 && err->code)
+		return r;
 	if (r < 0)
 		return err_set_errno(err, r, "cannot search %s", cli->root);
 	*ret = search.found;

@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "kata/state.h"
+#include "runtime/shim/dial.h"
 
 /**
  * admin_query_call() - one call to the admin service

@@ -6,7 +6,7 @@
 #pragma once
 
 #include "rpc/pb/admin_msg.h"
-#include "runtime/shim/dial.h"
+#include "runtime/shim/session.h"
 
 struct admin_query {
 	const struct cli *cli;

@@ -88,7 +88,7 @@ static void fill_title(struct standin_setup *setup, char *const *args)
 	}
 }
 
-/* The stand-in has forked itself into another PID namespace: its child is ours as well. */
+/* The stand-in is now the process it has forked into another PID namespace, as a child of ours. */
 static int adopt(struct standin_proc *standin, pid_t pid, struct err *err)
 {
 	(void)waitpid(standin->pid, NULL, 0); /* it is about to end */
@@ -156,7 +156,7 @@ int standin_set_up(struct standin_proc *standin, const struct standin_params *pa
 	ssize_t n = fd_send_msg(standin->control, &setup, sizeof(setup), fds, nr_fds);
 	if (n < 0)
 		return err_set_errno(err, (int)n, "cannot speak to the stand-in");
-	/* Two processes speak of themselves, in any order, where there is a PID namespace to join. */
+	/* To join a PID namespace it forks: both processes then send a reply, in any order. */
 	int r = read_reply(standin, deadline_ns, err);
 	if (r == 0 && params->pidns_fd >= 0)
 		r = read_reply(standin, deadline_ns, err);

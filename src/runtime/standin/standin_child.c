@@ -23,8 +23,8 @@
 #include <unistd.h>
 
 #include "common/fd.h"
-#include "runtime/standin/standin_ps.h"
 #include "runtime/standin/proctitle.h"
+#include "runtime/standin/standin_ps.h"
 
 /* One per process, so static: nothing of it is ever freed. */
 static struct {
@@ -159,7 +159,10 @@ static void enter_root(int root_fd)
 	(void)fd_close(root_fd);
 }
 
-/* Only a child is in the namespace one has joined. It has this process's parent and descriptors. */
+/*
+ * setns(2) puts only later children into a PID namespace. CLONE_PARENT makes this one a child of
+ * the verb, which it replies to once it is set up; this process tells its pid and ends.
+ */
 static void enter_pidns(int pidns_fd)
 {
 	struct standin_reply reply = { 0 };

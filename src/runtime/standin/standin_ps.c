@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * DOC: Shadows
+ * DOC: The guest's processes in the host's ps
  *
  * docker top asks for the pids of a container and looks them up in the ps(1) of the host, where a
- * guest's processes are not. While somebody asks, the container's stand-in has a child for each of
- * them, with the name, the arguments and the user of the process in the guest. It does nothing else:
- * its times and memory are its own, and a signal to it is for it alone.
+ * guest's processes are not. While somebody asks, the container's stand-in has one child for each
+ * process in the guest, with its name, arguments and user, for ps to show. The children only wait:
+ * their times and memory are their own, and a signal to one does not reach the guest.
  *
- * Shadows live in the stand-in's PID namespace and cgroup, and end with it. They have its root file
- * system, but no descriptors, no capabilities, and cannot be traced by the host's users whose number
- * they have. As everything in a stand-in, this uses no heap.
+ * They live in the stand-in's PID namespace and cgroup, and end with it. They have its root file
+ * system, but no descriptors, no capabilities, and cannot be traced by the host's users whose
+ * number they have. As everything in a stand-in, this uses no heap.
  */
 #include "runtime/standin/standin_ps.h"
 
@@ -33,13 +33,13 @@
 #include "runtime/standin/proctitle.h"
 
 /* A group without rights; which one the guest's process has is not told. */
-#define SHADOW_GID 65534
+#define SHOWN_GID 65534
 
 static struct {
-	struct shadow {
-		pid_t pid; /* 0: unused */
+	struct shown {
+		pid_t pid; /* the child that shows it, 0: unused */
 		struct standin_process process;
-	} shadows[STANDIN_PROCESSES_MAX];
+	} shown[STANDIN_PROCESSES_MAX];
 	size_t nr;   /* entries behind that are unused */
 	long end_ms; /* on the monotonic clock */
 } self;
@@ -57,7 +57,7 @@ static int drop_rights(uid_t uid)
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { 0 };
 
-	if (setgroups(0, NULL) < 0 || setresgid(SHADOW_GID, SHADOW_GID, SHADOW_GID) < 0 ||
+	if (setgroups(0, NULL) < 0 || setresgid(SHOWN_GID, SHOWN_GID, SHOWN_GID) < 0 ||
 	    setresuid(uid, uid, uid) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
 	    syscall(SYS_capset, &header, none) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0 ||
 	    prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
@@ -71,7 +71,7 @@ static void take_name(const struct standin_process *process)
 	(void)prctl(PR_SET_NAME, process->comm); /* cannot fail */
 }
 
-static attr_noreturn void be_shadow(const struct standin_process *process)
+static attr_noreturn void child_main(const struct standin_process *process)
 {
 	take_name(process);
 	if (fd_close_from(0, NULL, 0) < 0 || drop_rights(process->uid) < 0)
@@ -80,20 +80,20 @@ static attr_noreturn void be_shadow(const struct standin_process *process)
 		(void)pause(); /* all signals are blocked */
 }
 
-static void end_one(struct shadow *shadow)
+static void end_one(struct shown *shown)
 {
-	if (!shadow->pid)
+	if (!shown->pid)
 		return;
-	(void)kill(shadow->pid, SIGKILL); /* a child that was not reaped: the number is its own */
-	(void)waitpid(shadow->pid, NULL, 0);
-	shadow->pid = 0;
+	(void)kill(shown->pid, SIGKILL); /* a child that was not reaped: the number is its own */
+	(void)waitpid(shown->pid, NULL, 0);
+	shown->pid = 0;
 }
 
-/* Somebody may have killed it. */
-static void forget_dead(struct shadow *shadow)
+/* Reaps a child that somebody has killed. */
+static void forget_dead(struct shown *shown)
 {
-	if (shadow->pid && waitpid(shadow->pid, NULL, WNOHANG) == shadow->pid)
-		shadow->pid = 0;
+	if (shown->pid && waitpid(shown->pid, NULL, WNOHANG) == shown->pid)
+		shown->pid = 0;
 }
 
 static bool is_sane(const struct standin_process *process)
@@ -102,35 +102,35 @@ static bool is_sane(const struct standin_process *process)
 	       memchr(process->comm, '\0', sizeof(process->comm)) && process->uid != UINT_MAX;
 }
 
-static struct shadow *find(const struct standin_process *process)
+static struct shown *find(const struct standin_process *process)
 {
 	for (size_t i = 0; i < self.nr; i++)
-		if (self.shadows[i].pid &&
-		    memcmp(&self.shadows[i].process, process, sizeof(*process)) == 0)
-			return &self.shadows[i];
+		if (self.shown[i].pid &&
+		    memcmp(&self.shown[i].process, process, sizeof(*process)) == 0)
+			return &self.shown[i];
 	return NULL;
 }
 
-static struct shadow *find_unused(void)
+static struct shown *find_unused(void)
 {
 	for (size_t i = 0; i < self.nr; i++)
-		if (!self.shadows[i].pid)
-			return &self.shadows[i];
-	return self.nr < ARRAY_SIZE(self.shadows) ? &self.shadows[self.nr++] : NULL;
+		if (!self.shown[i].pid)
+			return &self.shown[i];
+	return self.nr < ARRAY_SIZE(self.shown) ? &self.shown[self.nr++] : NULL;
 }
 
-/* What cannot be shown is missing in the answer. */
+/* Without a free entry or a child, ps does not show it: no harm is done. */
 static void show_one(const struct standin_process *process)
 {
-	struct shadow *shadow = find(process) ? NULL : find_unused();
+	struct shown *shown = find(process) ? NULL : find_unused();
 
-	if (!shadow)
+	if (!shown)
 		return;
-	shadow->process = *process;
+	shown->process = *process;
 	pid_t pid = fork();
 	if (pid == 0)
-		be_shadow(&shadow->process);
-	shadow->pid = pid > 0 ? pid : 0;
+		child_main(&shown->process);
+	shown->pid = pid > 0 ? pid : 0;
 }
 
 static bool is_listed(const struct standin_process *process, const struct standin_process *list,
@@ -145,9 +145,9 @@ static bool is_listed(const struct standin_process *process, const struct standi
 static void show_all(const struct standin_process *list, int nr)
 {
 	for (size_t i = 0; i < self.nr; i++) {
-		forget_dead(&self.shadows[i]);
-		if (!is_listed(&self.shadows[i].process, list, nr))
-			end_one(&self.shadows[i]);
+		forget_dead(&self.shown[i]);
+		if (!is_listed(&self.shown[i].process, list, nr))
+			end_one(&self.shown[i]);
 	}
 	for (int i = 0; i < nr; i++) {
 		if (!is_sane(&list[i]))
@@ -200,6 +200,6 @@ int standin_ps_timeout_ms(void)
 void standin_ps_end(void)
 {
 	for (size_t i = 0; i < self.nr; i++)
-		end_one(&self.shadows[i]);
+		end_one(&self.shown[i]);
 	self.nr = 0;
 }

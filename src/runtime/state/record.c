@@ -23,9 +23,14 @@
 #include "kata/state.h"
 #include "oci/spec.h"
 #include "oci/state.h"
-#include "runtime/state/sandbox_rename.h"
 
 #define RECORD_FILE_MAX (4U << 20)
+
+/*
+ * The version of the record's form: raised by a change that an older kata-runtime would get wrong,
+ * not by a further member. Records of before there was a number are of version 1.
+ */
+#define RECORD_VERSION 1
 
 /**
  * record_open_root() - open the state root
@@ -48,7 +53,7 @@ int record_open_root(const char *root, bool create, struct err *err)
 }
 
 /**
- * record_lock() - lock the state root for who moves sandboxes in it, or against them
+ * record_lock() - lock the state root: exclusively to rename a sandbox, shared to keep the names
  * @root_fd: state root, borrowed
  * @operation: LOCK_EX or LOCK_SH
  * @err: filled on failure
@@ -100,7 +105,8 @@ static int check_id(const char *id, struct err *err)
  * Making the directory is what decides between two callers with one id. Nothing is in it yet:
  * record_save().
  *
- * Return: 0 or -errno, -EEXIST when the id is taken.
+ * Return: 0 or -errno; -EEXIST when the directory is there, be it that of a container or of a
+ * sandbox whose first container was deleted: see sandbox_rename().
  */
 int record_claim(struct record *record, const char *root, const char *id, struct err *err)
 {
@@ -115,12 +121,6 @@ int record_claim(struct record *record, const char *root, const char *id, struct
 	if (r < 0)
 		return err_set_errno(err, r, "container \"%s\"", id);
 	r = neg_errno(mkdirat(root_fd, id, 0700));
-	if (r == -EEXIST) {
-		r = sandbox_rename(root_fd, root, id, err);
-		if (r < 0)
-			return r;
-		r = r ? neg_errno(mkdirat(root_fd, id, 0700)) : -EEXIST;
-	}
 	if (r == -EEXIST)
 		return err_set(err, EEXIST, "container with given ID already exists: \"%s\"", id);
 	if (r < 0)
@@ -151,7 +151,7 @@ static int parse_annotations(struct record *record, const struct json *object, s
 	return 0;
 }
 
-static int parse_record(struct record *record, const struct json *root, struct err *err)
+static int parse_members(struct record *record, const struct json *root, struct err *err)
 {
 	const struct json *annotations = NULL;
 	int64_t pid = 0;
@@ -185,6 +185,24 @@ static int parse_record(struct record *record, const struct json *root, struct e
 	return 0;
 }
 
+/* Of a newer version's record, what is understood is filled in: see record_load_at(). */
+static int parse_record(struct record *record, const struct json *root, struct err *err)
+{
+	uint64_t version = 1;
+	struct err ignored = ERR_NULL;
+	int r = json_get_u64(root, "version", &version, err);
+
+	if (r < 0)
+		return r;
+	if (version <= RECORD_VERSION)
+		return parse_members(record, root, err);
+	if (parse_members(record, root, &ignored) < 0 && !str_is_valid_id(record->sandbox_id))
+		record->sandbox_id = NULL;
+	return err_set(err, EOPNOTSUPP,
+		       "%s is of version %llu, of a newer kata-runtime; this one knows version %d",
+		       KATA_STATE_CONTAINER, (unsigned long long)version, RECORD_VERSION);
+}
+
 static int missing(const char *id, struct err *err)
 {
 	return err_set(err, ENOENT, "container \"%s\" does not exist", id);
@@ -198,7 +216,9 @@ static int missing(const char *id, struct err *err)
  * @id: container id
  * @err: filled on failure
  *
- * Return: 0 or -errno, -ENOENT when there is no such container.
+ * Return: 0 or -errno, -ENOENT when there is no such container, -EOPNOTSUPP when a newer version
+ * wrote it. Of such a record the sandbox's id and the stand-in may be looked at, where they are
+ * there; it must not be saved.
  */
 int record_load_at(struct record *record, int root_fd, const char *root, const char *id,
 		   struct err *err)
@@ -267,6 +287,7 @@ int record_save(const struct record *record, struct err *err)
 
 	json_writer_init(&w, &out, 0);
 	json_object(&w);
+	json_member_int(&w, "version", RECORD_VERSION);
 	json_member_str(&w, "ociVersion", record->oci_version);
 	json_member_str(&w, "id", record->id);
 	json_member_str(&w, "sandboxId", record->sandbox_id);
@@ -288,7 +309,7 @@ int record_save(const struct record *record, struct err *err)
 		     : 0;
 }
 
-/* The sandbox may have been moved since the record was loaded: see runtime/state/sandbox_rename.c. */
+/* sandbox_rename() may have moved the sandbox since the record was loaded. */
 static int reload_sandbox_id(struct record *record)
 {
 	struct err ignored = ERR_NULL;

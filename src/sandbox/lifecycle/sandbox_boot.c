@@ -17,10 +17,10 @@
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/str.h"
+#include "host/hooks.h"
 #include "host/kvm_probe.h"
+#include "host/program.h"
 #include "kata/guest.h"
-#include "oci/hooks.h"
-#include "paths.h"
 #include "sandbox/core/pid_thread.h"
 #include "sandbox/core/sandbox.h"
 #include "sandbox/hypervisor/vm_config.h"
@@ -140,21 +140,6 @@ static int listen_in_state_dir(struct sandbox *sb, struct err *err)
 	return sb->vsock.addr.path ? TAKE_FD(fd) : err_set(err, ENOMEM, "out of memory");
 }
 
-/* Beside this program in a build folder, in libexec when installed. */
-static char *proxy_path(struct sandbox *sb)
-{
-	char self[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	char *slash = n > 0 ? memrchr(self, '/', (size_t)n) : NULL;
-	char *path = slash ? arena_printf(sb->arena, "%.*s/kata-proxy", (int)(slash - self), self)
-			   : NULL;
-
-	if (path && access(path, X_OK) == 0)
-		return path;
-	path = arena_strdup(sb->arena, KATA_LIBEXECDIR "/kata-proxy");
-	return path && access(path, X_OK) == 0 ? path : NULL;
-}
-
 static int start_proxy(struct boot *boot, struct err *err)
 {
 	struct sandbox *sb = boot->sb;
@@ -172,10 +157,10 @@ static int start_proxy(struct boot *boot, struct err *err)
 			 (char *)"4",	       (char *)"--cid",
 			 (char *)"3",	       NULL };
 	struct proc_fd fds[] = { { proxy_end, 3 }, { listen_fd, 4 }, { STDERR_FILENO, 2 } };
-	char *path = proxy_path(sb);
-	if (!path)
-		return err_set(err, ENOENT,
-			       "kata-proxy is neither beside this program nor in " KATA_LIBEXECDIR);
+	char path[PATH_MAX];
+	int r = program_find_proxy(NULL, path, sizeof(path), err);
+	if (r < 0)
+		return r;
 	struct proc_spec spec = {
 		.path = path,
 		.argv = argv,
@@ -187,7 +172,7 @@ static int start_proxy(struct boot *boot, struct err *err)
 		.cgroup_fds = sb->cgroup.now.procs_fds,
 		.nr_cgroup_fds = sb->cgroup.now.nr,
 	};
-	int r = proc_spawn(&spec, &sb->helpers.proxy, err);
+	r = proc_spawn(&spec, &sb->helpers.proxy, err);
 	if (r < 0)
 		return r;
 	r = sandbox_watch_proxy(sb);

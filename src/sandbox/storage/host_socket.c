@@ -32,6 +32,7 @@
 #include "common/fiber.h"
 #include "common/list.h"
 #include "common/log.h"
+#include "common/relay_pair.h"
 #include "common/str.h"
 #include "kata/guest.h"
 #include "rpc/pb/agent_msg.h"
@@ -137,7 +138,7 @@ static void conn_main(void *arg)
 	conn->fiber = fiber_self();
 	int r = hs->ending ? -ECANCELED : connect_both(conn, &err);
 	if (r >= 0)
-		r = relay_carry("socket", conn->guest, conn->service);
+		r = relay_pair("socket back", conn->guest, conn->service);
 	else if (!hs->ending) {
 		log_debug("%s", err.text);
 		refuse(hs, conn->id);

@@ -3,11 +3,13 @@
  * kata-runtime check: what this host offers and what will be used, in plain words. The exit code is
  * 1 when something is missing without which no container can run.
  */
+#include "runtime/cmd/admin/verbs.h"
+
 #include <stdio.h>
 #include <string.h>
 
 #include "common/str.h"
-#include "runtime/cli/cli.h"
+#include "runtime/cmd/admin/check.h"
 #include "runtime/cmd/admin/host.h"
 
 #define QEMU_MAJOR_MIN 7
@@ -213,7 +215,7 @@ static int set(void *arg, int key, const char *value, struct err *err)
 }
 
 /**
- * verb_check() - see cli.h and kata-runtime(8)
+ * verb_check() - see kata-runtime(8)
  * @cli: global options
  * @argc: number of arguments
  * @argv: arguments

@@ -2,9 +2,10 @@
 /*
  * kata-runtime console: the last output of the guest's console, where its kernel and agent log.
  */
-#include "runtime/shim/admin.h"
+#include "runtime/cmd/admin/verbs.h"
 
 #include "common/str.h"
+#include "runtime/shim/admin.h"
 
 static int set(void *arg, int key, const char *value, struct err *err)
 {
@@ -28,7 +29,7 @@ static int print_console(struct admin_query *q, struct err *err)
 }
 
 /**
- * verb_console() - see cli.h and kata-runtime(8)
+ * verb_console() - see kata-runtime(8)
  * @cli: global options
  * @argc: number of arguments
  * @argv: arguments

@@ -3,13 +3,15 @@
  * kata-runtime env: versions, paths and the effective configuration, as TOML for people and JSON
  * for programs. The sections that Kata Containers has keep their names.
  */
+#include "runtime/cmd/admin/verbs.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "common/str.h"
 #include "oci/spec.h"
-#include "runtime/cli/cli.h"
+#include "runtime/cmd/admin/check.h"
 #include "runtime/cmd/admin/host.h"
 #include "runtime/cmd/admin/toml_write.h"
 
@@ -163,7 +165,7 @@ static int print_env(void *arg, struct err *err)
 }
 
 /**
- * verb_env() - see cli.h and kata-runtime(8)
+ * verb_env() - see kata-runtime(8)
  * @cli: global options
  * @argc: number of arguments
  * @argv: arguments

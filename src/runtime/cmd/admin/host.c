@@ -21,8 +21,7 @@
 #include "common/io.h"
 #include "common/proc.h"
 #include "common/str.h"
-#include "paths.h"
-#include "runtime/shim/launch.h"
+#include "host/program.h"
 
 #define VERSION_MS 3000
 #define PROC_FILE_MAX (4U << 20)
@@ -189,28 +188,20 @@ static struct host_file probe_program(const char *path, bool ask, struct arena *
 	return file;
 }
 
-/* As the shim looks for it: beside itself, then in the place it was installed to. */
-static const char *find_proxy(const char *shim, struct arena *arena)
-{
-	const char *slash = strrchr(shim, '/');
-	const char *path = slash ? arena_printf(arena, "%.*s/kata-proxy", (int)(slash - shim), shim)
-				 : NULL;
-
-	return path && access(path, X_OK) == 0 ? path : KATA_LIBEXECDIR "/kata-proxy";
-}
-
 static void probe_programs(const struct config *config, struct host *host, struct arena *arena)
 {
 	struct err ignored = ERR_NULL;
-	char self[PATH_MAX], shim[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	char self[PATH_MAX], shim[PATH_MAX], proxy[PATH_MAX];
 
-	self[n > 0 ? n : 0] = '\0';
+	if (program_find_self(self, sizeof(self)) < 0)
+		self[0] = '\0';
 	host->self = probe_file(arena_strdup(arena, self), X_OK);
-	if (launch_find_shim(shim, sizeof(shim), &ignored) < 0)
+	if (program_find_shim(shim, sizeof(shim), &ignored) < 0)
 		shim[0] = '\0';
+	if (program_find_proxy(shim, proxy, sizeof(proxy), &ignored) < 0)
+		ignored = ERR_NULL; /* the path tells where it was looked for */
 	host->shim = probe_program(arena_strdup(arena, shim), false, arena);
-	host->proxy = probe_program(find_proxy(shim, arena), false, arena);
+	host->proxy = probe_program(arena_strdup(arena, proxy), false, arena);
 	host->vmm = probe_program(config->hypervisor.path, true, arena);
 	host->virtiofsd = probe_program(config->hypervisor.virtio_fs_daemon, true, arena);
 	host->agent_kernel = probe_file(config->hypervisor.kernel, R_OK);

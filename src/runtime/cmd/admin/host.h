@@ -9,9 +9,8 @@
 
 #include "common/arena.h"
 #include "common/err.h"
-#include "host/kvm_probe.h"
-#include "common/str.h"
 #include "config/config.h"
+#include "host/kvm_probe.h"
 
 /* A program or file that a sandbox needs. */
 struct host_file {
@@ -35,6 +34,4 @@ struct host {
 
 int host_probe(const struct config *config, struct arena *arena, struct host *ret,
 	       struct err *err) must_check;
-int check_report(const struct config *config, const struct host *host, struct strbuf *out,
-		 bool *ret_capable) must_check;
 bool host_qemu_version(const char *version, unsigned *ret_major, unsigned *ret_minor);

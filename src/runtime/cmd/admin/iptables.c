@@ -3,11 +3,12 @@
  * kata-runtime iptables: read or replace the netfilter tables of a guest, in the text form of
  * iptables-save.
  */
-#include "runtime/shim/admin.h"
+#include "runtime/cmd/admin/verbs.h"
 
 #include <unistd.h>
 
 #include "common/str.h"
+#include "runtime/shim/admin.h"
 
 #define RULES_MAX (1U << 20)
 
@@ -73,7 +74,7 @@ static int read_rules(struct strbuf *out, struct err *err)
 }
 
 /**
- * verb_iptables() - see cli.h and kata-runtime(8)
+ * verb_iptables() - see kata-runtime(8)
  * @cli: global options
  * @argc: number of arguments
  * @argv: arguments

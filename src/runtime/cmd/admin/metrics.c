@@ -2,9 +2,10 @@
 /*
  * kata-runtime metrics: figures of a sandbox, as Prometheus reads them.
  */
-#include "runtime/shim/admin.h"
+#include "runtime/cmd/admin/verbs.h"
 
 #include "common/str.h"
+#include "runtime/shim/admin.h"
 
 static int print_metrics(struct admin_query *q, struct err *err)
 {
@@ -20,7 +21,7 @@ static int print_metrics(struct admin_query *q, struct err *err)
 }
 
 /**
- * verb_metrics() - see cli.h and kata-runtime(8)
+ * verb_metrics() - see kata-runtime(8)
  * @cli: global options
  * @argc: number of arguments
  * @argv: arguments

@@ -2,6 +2,8 @@
 /*
  * kata-runtime network: the interfaces and routes of a running sandbox's guest.
  */
+#include "runtime/cmd/admin/verbs.h"
+
 #include <fcntl.h>
 
 #include "common/fd.h"
@@ -13,7 +15,7 @@
 #define ADDRESSES_MAX 256
 #define ROUTES_MAX 1024
 
-/* By the kernel's numbers, 0 being ours for the usual one. */
+/* Indexed by RTN_* of linux/rtnetlink.h; what has 0 there, RTN_UNSPEC, is unicast here. */
 static const char *const route_types[] = {
 	"unicast",   "unicast",	    "local",	"broadcast", "anycast", "multicast",
 	"blackhole", "unreachable", "prohibit", "throw",     "other",
@@ -280,7 +282,7 @@ static int parse_routes(struct network *net, struct err *err)
 	return 0;
 }
 
-/* The addresses in the input are to go; the interface itself, where it names none. */
+/* Removes the addresses that the input names; without any, the interface itself. */
 static int prepare_del(struct network *net, struct admin_query *q, struct err *err)
 {
 	struct agent_interface *nic = &net->interface;
@@ -320,7 +322,7 @@ static int run(struct network *net, const char *action, struct admin_query *q, s
 }
 
 /**
- * verb_network() - see cli.h and kata-runtime(8)
+ * verb_network() - see kata-runtime(8)
  * @cli: global options
  * @argc: number of arguments
  * @argv: arguments

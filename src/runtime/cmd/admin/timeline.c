@@ -3,7 +3,7 @@
  * kata-runtime timeline: how long each step of a sandbox's start took, as JSON or as a picture that
  * any browser shows.
  */
-#include "runtime/shim/admin.h"
+#include "runtime/cmd/admin/verbs.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -12,6 +12,7 @@
 #include "common/json.h"
 #include "common/str.h"
 #include "kata/state.h"
+#include "runtime/shim/admin.h"
 
 /* The picture, in SVG's user units. */
 #define CHART_LEFT 290
@@ -19,7 +20,7 @@
 #define CHART_RIGHT 90 /* room for the last number */
 #define CHART_TOP 40
 #define CHART_ROW 24
-/* A shim keeps fewer marks. */
+/* More than the marks that a shim keeps. */
 #define STEPS_MAX 64
 
 struct timeline_options {
@@ -87,7 +88,7 @@ static int put_chart(struct strbuf *out, const char *id, const struct step *step
 	return r < 0 ? r : strbuf_puts(out, "</svg>\n");
 }
 
-/* Only the first container is drawn: later ones may come after days. */
+/* Reads the marks up to the end of the first container: a later one may have come after days. */
 static int read_steps(const struct json *marks, struct step steps[STEPS_MAX], size_t *ret_nr,
 		      struct err *err)
 {
@@ -161,7 +162,7 @@ static int set(void *arg, int key, const char *value, struct err *err)
 }
 
 /**
- * verb_timeline() - see cli.h and kata-runtime(8)
+ * verb_timeline() - see kata-runtime(8)
  * @cli: global options
  * @argc: number of arguments
  * @argv: arguments

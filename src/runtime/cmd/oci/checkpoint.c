@@ -3,10 +3,10 @@
  * kata-runtime checkpoint and restore: not supported, and said so in every form, since callers ask
  * with --help.
  */
-#include "runtime/cli/cli.h"
+#include "runtime/cmd/oci/verbs.h"
 
 /**
- * verb_checkpoint() - see cli.h and kata-runtime(8)
+ * verb_checkpoint() - see kata-runtime(8)
  * @cli: global options
  * @argc: number of arguments
  * @argv: arguments

@@ -2,10 +2,11 @@
 /*
  * kata-runtime create: a container, ready to be started.
  */
-#include "runtime/container/container_create.h"
+#include "runtime/cmd/oci/verbs.h"
 
 #include "common/str.h"
 #include "runtime/cmd/oci/create_options.h"
+#include "runtime/container/container_create.h"
 #include "runtime/container/foreground.h"
 
 static int make_container(void *arg, struct err *err)
@@ -24,7 +25,7 @@ static int make_container(void *arg, struct err *err)
 }
 
 /**
- * verb_create() - see cli.h and kata-runtime(8)
+ * verb_create() - see kata-runtime(8)
  * @cli: global options
  * @argc: number of arguments
  * @argv: arguments

@@ -3,12 +3,13 @@
  * kata-runtime delete: forget a container that has stopped; with --force stop it first and clean up
  * whatever there is.
  */
-#include "runtime/shim/dial.h"
+#include "runtime/cmd/oci/verbs.h"
 
 #include <signal.h>
 
 #include "common/str.h"
-#include "runtime/container/cleanup.h"
+#include "runtime/container/container_cleanup.h"
+#include "runtime/shim/session.h"
 
 struct delete
 {
@@ -96,7 +97,7 @@ static int delete_container(void *arg, struct err *err)
 }
 
 /**
- * verb_delete() - see cli.h and kata-runtime(8)
+ * verb_delete() - see kata-runtime(8)
  * @cli: global options
  * @argc: number of arguments
  * @argv: arguments

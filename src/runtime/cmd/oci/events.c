@@ -2,13 +2,14 @@
 /*
  * kata-runtime events: statistics and OOM events of a container, one JSON object per line.
  */
-#include "runtime/shim/admin.h"
+#include "runtime/cmd/oci/verbs.h"
 
 #include "common/str.h"
 #include "runtime/cmd/oci/stats_json.h"
+#include "runtime/shim/admin.h"
 
 #define INTERVAL_DEFAULT_NS (5ULL * 1000000000ULL)
-/* More is a typing error. */
+/* A day: a longer interval is taken for a mistake. */
 #define INTERVAL_MAX_NS (24ULL * 3600ULL * 1000000000ULL)
 
 struct events {
@@ -147,7 +148,7 @@ static int follow(struct admin_query *q, struct err *err)
 }
 
 /**
- * verb_events() - see cli.h and kata-runtime(8)
+ * verb_events() - see kata-runtime(8)
  * @cli: global options
  * @argc: number of arguments
  * @argv: arguments

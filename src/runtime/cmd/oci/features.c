@@ -2,13 +2,13 @@
 /*
  * kata-runtime features.
  */
-#include "runtime/cli/cli.h"
+#include "runtime/cmd/oci/verbs.h"
 
 #include "common/str.h"
 #include "oci/spec.h"
 
 /**
- * verb_features() - see cli.h and kata-runtime(8)
+ * verb_features() - see kata-runtime(8)
  * @cli: global options
  * @argc: number of arguments
  * @argv: arguments

@@ -2,10 +2,11 @@
 /*
  * kata-runtime kill: send a signal to a container's first process, or to all of them.
  */
-#include "runtime/shim/dial.h"
+#include "runtime/cmd/oci/verbs.h"
 
 #include "common/str.h"
 #include "runtime/cli/signal_name.h"
+#include "runtime/shim/session.h"
 
 struct kill {
 	const struct cli *cli;
@@ -51,7 +52,7 @@ static int send_signal(void *arg, struct err *err)
 }
 
 /**
- * verb_kill() - see cli.h and kata-runtime(8)
+ * verb_kill() - see kata-runtime(8)
  * @cli: global options
  * @argc: number of arguments
  * @argv: arguments
@@ -80,6 +81,6 @@ int verb_kill(struct cli *cli, int argc, char **argv, struct err *err)
 	if (nr < 0)
 		return nr;
 	kill.id = argv[first];
-	int r = signal_parse(nr == 2 ? argv[first + 1] : "TERM", &kill.signo, err);
+	int r = signal_name_parse(nr == 2 ? argv[first + 1] : "TERM", &kill.signo, err);
 	return r < 0 ? r : cli_run(send_signal, &kill, err);
 }

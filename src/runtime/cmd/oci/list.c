@@ -2,11 +2,12 @@
 /*
  * kata-runtime list: the containers of a root, as a table, as JSON or as ids.
  */
-#include "runtime/shim/dial.h"
+#include "runtime/cmd/oci/verbs.h"
 
 #include "common/fd.h"
 #include "common/str.h"
 #include "runtime/cli/username.h"
+#include "runtime/shim/session.h"
 
 enum list_format { LIST_TABLE, LIST_JSON, LIST_IDS };
 
@@ -107,7 +108,7 @@ static int print_list(void *arg, struct err *err)
 }
 
 /**
- * verb_list() - see cli.h and kata-runtime(8)
+ * verb_list() - see kata-runtime(8)
  * @cli: global options
  * @argc: number of arguments
  * @argv: arguments

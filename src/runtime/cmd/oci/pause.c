@@ -2,7 +2,9 @@
 /*
  * kata-runtime pause and resume: freeze a container's processes, and let them go on.
  */
-#include "runtime/shim/dial.h"
+#include "runtime/cmd/oci/verbs.h"
+
+#include "runtime/shim/session.h"
 
 struct pause {
 	const struct cli *cli;
@@ -47,7 +49,7 @@ static int run(struct cli *cli, int argc, char **argv, bool pause, struct err *e
 }
 
 /**
- * verb_pause() - see cli.h and kata-runtime(8)
+ * verb_pause() - see kata-runtime(8)
  * @cli: global options
  * @argc: number of arguments
  * @argv: arguments
@@ -61,7 +63,7 @@ int verb_pause(struct cli *cli, int argc, char **argv, struct err *err)
 }
 
 /**
- * verb_resume() - see cli.h and kata-runtime(8)
+ * verb_resume() - see kata-runtime(8)
  * @cli: global options
  * @argc: number of arguments
  * @argv: arguments

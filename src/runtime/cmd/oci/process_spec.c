@@ -30,15 +30,8 @@ static int parse_id(const char *text, size_t len, uint32_t *ret)
 	return str_to_u32(number, ret);
 }
 
-/**
- * process_spec_parse_user() - read "uid" or "uid:gid"
- * @text: text
- * @user: receives the ids; without a gid the group stays as it is
- * @err: filled on failure
- *
- * Return: 0 or -EINVAL.
- */
-int process_spec_parse_user(const char *text, struct oci_user *user, struct err *err)
+/* Reads "uid" or "uid:gid" into @user; without a gid the group stays as it is. */
+static int parse_user(const char *text, struct oci_user *user, struct err *err)
 {
 	const char *colon = strchr(text, ':');
 	uint32_t uid, gid = user->gid;
@@ -161,7 +154,7 @@ static int apply_options(struct oci_process *process, const struct process_optio
 	if (o->user) {
 		process->user.additional_gids = NULL;
 		process->user.nr_additional_gids = 0;
-		r = process_spec_parse_user(o->user, &process->user, err);
+		r = parse_user(o->user, &process->user, err);
 		if (r < 0)
 			return r;
 	}

@@ -10,7 +10,7 @@
 #include "oci/oci_spec.h"
 
 struct process_options {
-	const char *file; /* --process; the others then only add */
+	const char *file; /* --process; of the others only tty counts then */
 	struct strv env, caps;
 	const char *cwd, *user, *apparmor, *label;
 	struct strv additional_gids;
@@ -21,4 +21,3 @@ struct process_options {
 
 int process_spec_load(const char *bundle, const struct process_options *options,
 		      struct arena *arena, struct oci_process **ret, struct err *err) must_check;
-int process_spec_parse_user(const char *text, struct oci_user *user, struct err *err) must_check;

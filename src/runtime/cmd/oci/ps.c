@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * kata-runtime ps: the processes of a container. As JSON it is the host's pids, which docker looks
- * for in the host's ps: of stand-ins and their shadows. As a table it is what runs in the guest.
+ * kata-runtime ps: the processes of a container. As a table it is what runs in the guest. As JSON
+ * it is pids for docker to look up in the host's ps: those of the stand-in and of the children by
+ * which it shows the guest's processes (standin_ps.c).
  */
-#include "runtime/shim/admin.h"
+#include "runtime/cmd/oci/verbs.h"
 
 #include <stdio.h>
 
 #include "common/str.h"
+#include "runtime/shim/admin.h"
 
 #define GUEST_TICKS_PER_SEC 100 /* USER_HZ on every architecture the guest kernel is built for */
 
@@ -89,7 +91,7 @@ static int print_table(struct admin_query *q, struct err *err)
 }
 
 /**
- * verb_ps() - see cli.h and kata-runtime(8)
+ * verb_ps() - see kata-runtime(8)
  * @cli: global options
  * @argc: number of arguments
  * @argv: arguments

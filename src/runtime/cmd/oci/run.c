@@ -2,9 +2,11 @@
 /*
  * kata-runtime run: create and start; in the foreground also wait, forward signals and clean up.
  */
+#include "runtime/cmd/oci/verbs.h"
+
 #include "runtime/cmd/oci/create_options.h"
+#include "runtime/container/container_cleanup.h"
 #include "runtime/container/foreground.h"
-#include "runtime/container/cleanup.h"
 
 struct run {
 	struct container_create c;
@@ -22,7 +24,7 @@ static int start(struct run *run, struct foreground *fg, struct err *err)
 	if (!run->options.detach)
 		r = foreground_attach(fg, c->spec->process->terminal && !c->console_socket, err);
 	if (r == 0 && !run->options.detach)
-		r = launch_relay(&c->launch, fg->terminal, err);
+		r = shim_launch_relay(&c->launch, fg->terminal, err);
 	if (r == 0)
 		r = session_call(&c->session, &task_v2_start, &req, NULL, CLI_SLOW_MS, err);
 	if (r == -ECANCELED)
@@ -31,9 +33,9 @@ static int start(struct run *run, struct foreground *fg, struct err *err)
 }
 
 /*
- * The stand-in has ended, and so has the container as far as this program is asked: what it printed
- * and its status matter more than trouble with the rest. A stand-in that was killed is only
- * followed by its container.
+ * The process has printed what it had to print and its status is known: trouble from here on is
+ * only logged. Where the stand-in was killed the container is still being ended, so wait for it
+ * first.
  */
 static void remove_container(struct container_create *c)
 {
@@ -53,7 +55,10 @@ static void remove_container(struct container_create *c)
 		log_warn("%s", err.text);
 }
 
-/* A process that was killed has the same code; then there is a shim that answers. */
+/*
+ * A stand-in that has lost its shim ends with the same code as one whose process was killed by
+ * SIGKILL; but then the shim is there and answers.
+ */
 static bool is_shim_lost(struct run *run, int code)
 {
 	const struct task_state_request req = { .id = run->c.id };
@@ -74,21 +79,21 @@ static int run_container(void *arg, struct err *err)
 		r = start(run, &fg, err);
 	if (r < 0) {
 		terminal_raw_leave(&fg.raw);
-		launch_relay_end(&run->c.launch, false);
+		shim_launch_relay_end(&run->c.launch, false);
 		container_create_undo(&run->c);
 		return r;
 	}
 	if (run->options.detach)
 		return 0;
 	int code = foreground_wait(&fg, &run->c.standin, err);
-	launch_relay_end(&run->c.launch, is_shim_lost(run, code));
+	shim_launch_relay_end(&run->c.launch, is_shim_lost(run, code));
 	if (code >= 0 && !run->options.keep)
 		remove_container(&run->c);
 	return code;
 }
 
 /**
- * verb_run() - see cli.h and kata-runtime(8)
+ * verb_run() - see kata-runtime(8)
  * @cli: global options
  * @argc: number of arguments
  * @argv: arguments

@@ -2,7 +2,7 @@
 /*
  * kata-runtime spec: a config.json to start from.
  */
-#include "runtime/cli/cli.h"
+#include "runtime/cmd/oci/verbs.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -39,7 +39,7 @@ static int write_template(const char *bundle, struct err *err)
 }
 
 /**
- * verb_spec() - see cli.h and kata-runtime(8)
+ * verb_spec() - see kata-runtime(8)
  * @cli: global options
  * @argc: number of arguments
  * @argv: arguments

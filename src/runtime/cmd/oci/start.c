@@ -2,9 +2,10 @@
 /*
  * kata-runtime start: run the process of a created container.
  */
-#include "runtime/shim/dial.h"
+#include "runtime/cmd/oci/verbs.h"
 
 #include "common/str.h"
+#include "runtime/shim/session.h"
 
 struct start {
 	const struct cli *cli;
@@ -50,7 +51,7 @@ static int start_container(void *arg, struct err *err)
 }
 
 /**
- * verb_start() - see cli.h and kata-runtime(8)
+ * verb_start() - see kata-runtime(8)
  * @cli: global options
  * @argc: number of arguments
  * @argv: arguments

@@ -2,10 +2,11 @@
 /*
  * kata-runtime state: the OCI state of one container as JSON.
  */
-#include "runtime/shim/dial.h"
+#include "runtime/cmd/oci/verbs.h"
 
 #include "common/str.h"
 #include "runtime/cli/username.h"
+#include "runtime/shim/session.h"
 
 struct state {
 	const struct cli *cli;
@@ -38,7 +39,7 @@ static int print_state(void *arg, struct err *err)
 }
 
 /**
- * verb_state() - see cli.h and kata-runtime(8)
+ * verb_state() - see kata-runtime(8)
  * @cli: global options
  * @argc: number of arguments
  * @argv: arguments

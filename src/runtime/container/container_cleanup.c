@@ -4,7 +4,7 @@
  * the sandbox's own state. A living shim cleans up after itself and is only waited for; after a
  * dead one the shim's program is run to undo what was recorded. Nothing is removed below a mount.
  */
-#include "runtime/container/cleanup.h"
+#include "runtime/container/container_cleanup.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -19,15 +19,15 @@
 #include "common/fd.h"
 #include "common/fiber.h"
 #include "common/io.h"
+#include "common/mountinfo.h"
 #include "common/proc.h"
 #include "common/str.h"
+#include "host/hooks.h"
 #include "kata/state.h"
-#include "oci/hooks.h"
-#include "runtime/shim/launch.h"
+#include "runtime/shim/shim_launch.h"
 
 #define SHIM_END_MS 20000 /* a shim may take that long to end its VM and undo its mounts */
 #define KILLED_MS 5000
-#define MOUNTINFO_MAX (16U << 20)
 
 static void kill_standin(const struct record *record)
 {
@@ -92,47 +92,24 @@ static int is_other_member(void *arg, const char *id)
 
 	if (str_eq(id, search->record->id))
 		return 0;
-	if (record_load_at(&other, search->root_fd, search->root, id, &ignored) < 0)
+	int r = record_load_at(&other, search->root_fd, search->root, id, &ignored);
+	if (r < 0 && r != -EOPNOTSUPP) /* a newer version's container is one of its sandbox, too */
 		return 0; /* being removed, or damaged: then it has no living sandbox either */
 	return str_eq(other.sandbox_id, search->record->sandbox_id);
 }
 
-/* Decodes mountinfo's \ooo escapes in place. */
-static void unescape(char *s)
-{
-	char *out = s;
-
-	for (; *s; s++) {
-		if (s[0] == '\\' && s[1] && s[2] && s[3]) {
-			*out++ = (char)(((s[1] - '0') << 6) | ((s[2] - '0') << 3) | (s[3] - '0'));
-			s += 3;
-		} else {
-			*out++ = *s;
-		}
-	}
-	*out = '\0';
-}
-
-/* Mounts are listed in the order they were made, so the last line is on top. */
+/* Mounts are listed in the order they were made, so the last one is on top. */
 static int detach_mounts(const char *dir, struct err *err)
 {
-	cleanup_free char *text = NULL;
+	cleanup_mountinfo struct mountinfo info = MOUNTINFO_NULL;
 	size_t dir_len = strlen(dir);
-	ssize_t len = io_read_file_at(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, &text);
+	int r = mountinfo_read(&info);
 
-	if (len < 0)
-		return err_set_errno(err, (int)len, "cannot read the list of mounts");
-	while (len > 0) {
-		char *line, target[PATH_MAX];
+	if (r < 0)
+		return err_set_errno(err, r, "cannot read the list of mounts");
+	for (size_t i = info.nr; i-- > 0;) {
+		const char *target = info.entries[i].mount_point;
 
-		while (len > 0 && text[len - 1] == '\n')
-			text[--len] = '\0';
-		line = memrchr(text, '\n', (size_t)len);
-		line = line ? line + 1 : text;
-		len = line - text;
-		if (sscanf(line, "%*s %*s %*s %*s %4095s", target) != 1)
-			continue;
-		unescape(target);
 		if (strncmp(target, dir, dir_len) != 0 || target[dir_len] != '/')
 			continue;
 		if (umount2(target, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && errno != EINVAL &&
@@ -163,7 +140,7 @@ static int remove_sandbox(const struct cli *cli, const struct record *record, in
 	await_shim(sandbox_fd, record->sandbox_id);
 	/* A shim removes this file as the last thing it undoes. */
 	if (faccessat(sandbox_fd, KATA_STATE_SANDBOX, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
-		int r = launch_run_delete(cli, record, sandbox_fd, err);
+		int r = shim_launch_delete(cli, record, sandbox_fd, err);
 		if (r < 0) {
 			log_warn("%s", err->text);
 			*err = ERR_NULL;
@@ -173,14 +150,14 @@ static int remove_sandbox(const struct cli *cli, const struct record *record, in
 	return remove_dir(record, record->sandbox_id, err);
 }
 
-/* Opens the directory of the sandbox, which keeps its name as long as it is open. */
+/* Opens the directory of the sandbox and locks it: it is not renamed while it is open. */
 static int hold_sandbox(struct record *record)
 {
 	struct err ignored = ERR_NULL;
 	cleanup_close int lock = record_lock(record->root_fd, LOCK_SH, &ignored);
 	cleanup_close int fd = lock < 0 ? lock : record_open_sandbox(record, &ignored);
 
-	/* Against sandbox_rename(), which holds the first lock while it takes this one. */
+	/* sandbox_rename() takes both locks, exclusively and in this order. */
 	return fd < 0 || flock(fd, LOCK_SH) < 0 ? -1 : TAKE_FD(fd);
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Starting a shim with its listening sockets as inherited descriptors. Descriptor numbers are those
- * of enum kata_shim_fd. This is not where a shim is spoken to: see runtime/shim/dial.h.
+ * of enum kata_shim_fd. This is not where a shim is spoken to: see runtime/shim/session.h.
  */
-#include "runtime/shim/launch.h"
+#include "runtime/shim/shim_launch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,79 +19,15 @@
 #include "common/fd.h"
 #include "common/fiber.h"
 #include "common/io.h"
-#include "common/str.h"
+#include "host/program.h"
 #include "kata/state.h"
 
-#define SHIM_NAME "containerd-shim-kata-v2"
 #define SHIM_ARGS_MAX 16 /* all that fill_argv() may set, and the NULL */
 #define SHIM_DELETE_MS 15000
 #define SHIM_LOST_MS 200
 
 /* State directory, three sockets, log file, stderr. */
 enum { LAUNCH_FDS_MAX = 6 };
-
-static bool is_program(const char *path)
-{
-	struct stat st;
-
-	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
-}
-
-static bool find_beside_self(char *path, size_t len)
-{
-	ssize_t n = readlink("/proc/self/exe", path, len - 1);
-
-	if (n < 0)
-		return false;
-	path[n] = '\0';
-	char *slash = strrchr(path, '/');
-	if (!slash || (size_t)(slash + 1 - path) + sizeof(SHIM_NAME) > len)
-		return false;
-	strcpy(slash + 1, SHIM_NAME);
-	return is_program(path);
-}
-
-static bool find_in_path(char *path, size_t len)
-{
-	const char *dirs = getenv("PATH");
-
-	while (dirs && *dirs) {
-		size_t n = strcspn(dirs, ":");
-
-		if (n > 0 && dirs[0] == '/' && n + 1 + sizeof(SHIM_NAME) <= len) {
-			snprintf(path, len, "%.*s/%s", (int)n, dirs, SHIM_NAME);
-			if (is_program(path))
-				return true;
-		}
-		dirs += n + (dirs[n] == ':');
-	}
-	return false;
-}
-
-/**
- * launch_find_shim() - where is the shim's program?
- * @path: receives its absolute path
- * @len: size of @path
- * @err: filled on failure
- *
- * $KATA_SHIM wins, then the directory of this program, then $PATH.
- *
- * Return: 0 or -ENOENT.
- */
-int launch_find_shim(char *path, size_t len, struct err *err)
-{
-	const char *env = getenv("KATA_SHIM");
-
-	if (!str_empty(env) && env[0] == '/') {
-		snprintf(path, len, "%s", env);
-		if (is_program(path))
-			return 0;
-		return err_set(err, ENOENT, "KATA_SHIM names %s, which is not a program", env);
-	}
-	if (find_beside_self(path, len) || find_in_path(path, len))
-		return 0;
-	return err_set(err, ENOENT, "%s is neither beside kata-runtime nor in $PATH", SHIM_NAME);
-}
 
 static int listen_at(int dir_fd, const char *name, int type, struct err *err)
 {
@@ -133,7 +69,7 @@ static int spawn(const struct cli *cli, const struct record *record, const char 
 {
 	char path[PATH_MAX];
 	const char *argv[SHIM_ARGS_MAX];
-	int r = launch_find_shim(path, sizeof(path), err);
+	int r = program_find_shim(path, sizeof(path), err);
 
 	if (r < 0)
 		return r;
@@ -164,7 +100,7 @@ static int save_pid(int dir_fd, const struct proc *proc)
 }
 
 /**
- * launch_shim() - start the shim of a new sandbox
+ * shim_launch_start() - start the shim of a new sandbox
  * @cli: global options
  * @record: the container that the sandbox is made for; its directory is the sandbox's
  * @ret: receives the shim
@@ -174,8 +110,8 @@ static int save_pid(int dir_fd, const struct proc *proc)
  *
  * Return: 0 or -errno.
  */
-int launch_shim(const struct cli *cli, const struct record *record, struct launch *ret,
-		struct err *err)
+int shim_launch_start(const struct cli *cli, const struct record *record, struct shim_launch *ret,
+		      struct err *err)
 {
 	cleanup_close int task = listen_at(record->dir_fd, KATA_SOCKET_TASK, SOCK_STREAM, err);
 	if (task < 0)
@@ -196,7 +132,7 @@ int launch_shim(const struct cli *cli, const struct record *record, struct launc
 		{ task, KATA_SHIM_FD_TASK },	   { admin, KATA_SHIM_FD_ADMIN },
 		{ standin, KATA_SHIM_FD_STANDIN }, { cli->log_fd, KATA_SHIM_FD_LOG },
 	};
-	struct launch launch = LAUNCH_NULL;
+	struct shim_launch launch = SHIM_LAUNCH_NULL;
 	int r = fd_set_nonblock(stderr_read, true);
 
 	if (r < 0)
@@ -212,7 +148,7 @@ int launch_shim(const struct cli *cli, const struct record *record, struct launc
 }
 
 /**
- * launch_run_delete() - let the shim's program clean up after a dead shim
+ * shim_launch_delete() - let the shim's program clean up after a dead shim
  * @cli: global options
  * @record: a container of the sandbox
  * @sandbox_fd: the sandbox's state directory
@@ -222,8 +158,8 @@ int launch_shim(const struct cli *cli, const struct record *record, struct launc
  *
  * Return: 0 or -errno.
  */
-int launch_run_delete(const struct cli *cli, const struct record *record, int sandbox_fd,
-		      struct err *err)
+int shim_launch_delete(const struct cli *cli, const struct record *record, int sandbox_fd,
+		       struct err *err)
 {
 	const struct proc_fd fds[] = { { sandbox_fd, KATA_SHIM_FD_STATE },
 				       { cli->log_fd, KATA_SHIM_FD_LOG } };
@@ -247,7 +183,7 @@ int launch_run_delete(const struct cli *cli, const struct record *record, int sa
 	return 0;
 }
 
-/* What the shim says by the way while all is well. */
+/* A line of the shim's log that does not tell of an error. */
 static bool is_no_error(const char *line)
 {
 	return strstr(line, " level=warning ") || strstr(line, " level=info ") ||
@@ -267,8 +203,8 @@ static const char *last_error(char *text)
 	return NULL;
 }
 
-/* Its sockets close a moment before it can be waited for. */
-static bool describe_end(const struct launch *launch, char *text, size_t size)
+/* Waits a little: a dying process closes its sockets before it can be waited for. */
+static bool describe_end(const struct shim_launch *launch, char *text, size_t size)
 {
 	int status = 0;
 
@@ -283,11 +219,11 @@ static bool describe_end(const struct launch *launch, char *text, size_t size)
 }
 
 /**
- * launch_explain() - add what a dead shim said last to an error
+ * shim_launch_explain() - add what a dead shim said last to an error
  * @launch: the shim
  * @err: error of the call that met a closed connection
  */
-void launch_explain(const struct launch *launch, struct err *err)
+void shim_launch_explain(const struct shim_launch *launch, struct err *err)
 {
 	char text[ERR_TEXT_MAX / 2];
 
@@ -304,7 +240,7 @@ void launch_explain(const struct launch *launch, struct err *err)
 
 static void pass_on(void *arg, unsigned events)
 {
-	struct launch *launch = arg;
+	struct shim_launch *launch = arg;
 	char text[1024];
 
 	(void)events;
@@ -319,9 +255,9 @@ static void pass_on(void *arg, unsigned events)
 }
 
 /**
- * launch_relay() - show what a shim has to say on our stderr from now on
- * @launch: the shim; must stay where it is until launch_relay_end(). LAUNCH_NULL has nothing to
- *	say.
+ * shim_launch_relay() - show what a shim has to say on our stderr from now on
+ * @launch: the shim; must stay where it is until shim_launch_relay_end().
+ *	SHIM_LAUNCH_NULL has nothing to say.
  * @raw_terminal: stderr is a terminal in raw mode
  * @err: filled on failure
  *
@@ -330,14 +266,14 @@ static void pass_on(void *arg, unsigned events)
  *
  * Return: 0 or -errno.
  */
-int launch_relay(struct launch *launch, bool raw_terminal, struct err *err)
+int shim_launch_relay(struct shim_launch *launch, bool raw_terminal, struct err *err)
 {
 	char text[1024];
 
 	if (launch->stderr_fd < 0)
 		return 0;
 	while (read(launch->stderr_fd, text, sizeof(text)) > 0)
-		; /* said about a start that went well */
+		; /* what it said during a start that went well */
 	launch->raw_terminal = raw_terminal;
 	int r = loop_add_io(fiber_loop(), launch->stderr_fd, LOOP_READ, pass_on, launch,
 			    &launch->relay);
@@ -346,11 +282,11 @@ int launch_relay(struct launch *launch, bool raw_terminal, struct err *err)
 }
 
 /**
- * launch_relay_end() - show the rest
+ * shim_launch_relay_end() - show the rest
  * @launch: shim; the terminal is an ordinary one again
  * @lost: the container ended without a status; if that is since the shim died, say so
  */
-void launch_relay_end(struct launch *launch, bool lost)
+void shim_launch_relay_end(struct shim_launch *launch, bool lost)
 {
 	char end[64];
 
@@ -363,12 +299,12 @@ void launch_relay_end(struct launch *launch, bool lost)
 }
 
 /**
- * launch_deinit() - forget a shim; it goes on running
- * @launch: shim or LAUNCH_NULL
+ * shim_launch_deinit() - forget a shim; it goes on running
+ * @launch: shim or SHIM_LAUNCH_NULL
  */
-void launch_deinit(struct launch *launch)
+void shim_launch_deinit(struct shim_launch *launch)
 {
 	proc_deinit(&launch->proc);
 	(void)fd_close(launch->stderr_fd); /* a pipe's read end */
-	*launch = LAUNCH_NULL;
+	*launch = SHIM_LAUNCH_NULL;
 }
