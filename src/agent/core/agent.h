@@ -22,8 +22,6 @@
 #define AGENT_CONTAINERS_MAX 1024
 #define AGENT_PROCESSES_MAX 4096
 #define AGENT_OOM_EVENTS_MAX 256
-/* RPC, two for streams, log, debug console, names, ports, sockets. */
-#define AGENT_LISTENERS_MAX 8
 
 struct container;
 struct socket_port;
@@ -51,19 +49,14 @@ struct agent {
 	struct loop *loop;
 	struct agent_config config;
 	bool is_init; /* PID 1: owns the guest */
-	struct rpc_server *server;
 	struct guest_sandbox sandbox;
 	struct list containers; /* struct agent_container.node */
 	size_t nr_containers;
 	struct uevents uevents;
 	struct streams streams;
 	struct oom_queue oom;
-	struct socket_port *sockets; /* of the host */
-	struct listener listeners[AGENT_LISTENERS_MAX];
-	size_t nr_listeners, nr_conns; /* nr_conns: of RPC */
+	struct socket_port *sockets;   /* of the host */
 	int console_fd;		       /* -1: none */
-	int ready_fd;
-	struct loop_source *ready_source;
 	struct loop_source *end_timer; /* armed by DestroySandbox */
 	bool ending;
 };
@@ -71,8 +64,6 @@ struct agent {
 int agent_init(struct agent *agent, struct loop *loop, const struct agent_config *config,
 	       int console_fd, struct err *err) must_check;
 void agent_deinit(struct agent *agent);
-int agent_listen(struct agent *agent, const struct agent_addr *addr, listener_fn fn,
-		 struct err *err) must_check;
 /* The sandbox is gone: end the guest (or the process) once its peers have their answers. */
 void agent_end(struct agent *agent);
 

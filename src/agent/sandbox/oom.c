@@ -18,17 +18,6 @@ struct oom_event {
 	char id[CONTAINER_ID_MAX + 1];
 };
 
-/**
- * oom_init() - make an empty queue
- * @queue: queue
- */
-void oom_init(struct oom_queue *queue)
-{
-	list_init(&queue->events);
-	queue->nr = 0;
-	fiber_cond_init(&queue->cond);
-}
-
 static void drop_first(struct oom_queue *queue)
 {
 	struct oom_event *event = list_entry(queue->events.next, struct oom_event, node);

@@ -6,7 +6,6 @@
 
 #include "agent/core/agent.h"
 
-void oom_init(struct oom_queue *queue);
 /* The sandbox goes: whoever waits is told so. */
 void oom_end(struct agent *agent);
 int oom_watch(struct agent_container *gc, struct err *err) must_check;

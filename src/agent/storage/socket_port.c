@@ -20,7 +20,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "agent/core/agent.h"
 #include "agent/util/carry.h"
 #include "common/fd.h"
 #include "common/fiber.h"
@@ -325,28 +324,4 @@ struct socket_port *socket_port_free(struct socket_port *port)
 	fiber_cond_broadcast(&port->changed);
 	port_unref(port);
 	return NULL;
-}
-
-static void on_host(void *arg, int fd_consume, uint32_t port)
-{
-	struct agent *agent = arg;
-
-	(void)port;
-	int r = socket_port_serve(agent->sockets, fd_consume);
-	if (r < 0)
-		log_warn_errno(r, "sockets of the host");
-}
-
-/**
- * socket_port_open() - listen for the host
- * @agent: agent, with its sockets
- * @err: filled on failure
- *
- * Return: 0 or -errno.
- */
-int socket_port_open(struct agent *agent, struct err *err)
-{
-	struct agent_addr addr = { .type = AGENT_ADDR_VSOCK, .port = KATA_PORT_SOCKET };
-
-	return agent_listen(agent, &addr, on_host, err);
 }

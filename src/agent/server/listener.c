@@ -3,7 +3,7 @@
  * Accepts connections from the host. Whoever is not the host is turned away: a container may open
  * vsock sockets too, and must not reach the agent through them.
  */
-#include "agent/stream/listener.h"
+#include "agent/server/listener.h"
 
 #include <stdbool.h>
 #include <errno.h>
