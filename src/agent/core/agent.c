@@ -48,6 +48,7 @@ int agent_init(struct agent *agent, struct loop *loop, const struct agent_config
 		.config = *config,
 		.is_init = getpid() == 1,
 		.console_fd = console_fd,
+		.hotplug = { &agent->uevents, config->hotplug_timeout_ms },
 		.sandbox = { .ipc_fd = -1, .uts_fd = -1, .pid_fd = -1, .pid_thread_fd = -1 },
 	};
 	list_init(&agent->containers);

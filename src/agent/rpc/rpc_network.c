@@ -62,7 +62,8 @@ static int find_link(struct agent *agent, struct net *net, const struct agent_in
 		return err_set(err, EINVAL, "interface %.16s: bad hardware address %.32s",
 			       itf->name, itf->hw_addr);
 	if (!str_empty(itf->device_path))
-		r = hotplug_wait_net(agent, itf->device_path, plugged, sizeof(plugged), err);
+		r = hotplug_wait_net(&agent->hotplug, itf->device_path, plugged, sizeof(plugged),
+				     err);
 	if (r >= 0)
 		r = net_look(net, arena, err);
 	if (r < 0)

@@ -118,7 +118,8 @@ static int find_disk(const struct storage_mount *m, const char *source, char *re
 		     struct err *err)
 {
 	if (!str_skip_prefix(source, KATA_GUEST_SHARED_DIR "/"))
-		return hotplug_wait_block(m->agent, m->storage->driver, source, ret, size, err);
+		return hotplug_wait_block(&m->agent->hotplug, m->storage->driver, source, ret, size,
+					  err);
 	int r = mounts_check_path(source, err);
 	if (r >= 0 && snprintf(ret, size, "%s", source) >= (int)size)
 		r = err_set(err, ENAMETOOLONG, "disk %.64s", source);
