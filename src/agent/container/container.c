@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A container that exists: signals, pause, update, statistics, its end. What it takes to make one
- * is in create.c.
+ * is in container_create.c.
  */
 #include "agent/container/container.h"
 

@@ -125,7 +125,7 @@ void process_remove(struct process *p)
 }
 
 /* One pipe; @child_end is 0 (it reads) or 1 (it writes). */
-static int open_pipe(struct launch *launch, int child_end, int *ret_child, int *ret_ours,
+static int open_pipe(struct launch_plan *launch, int child_end, int *ret_child, int *ret_ours,
 		     struct err *err)
 {
 	const struct container *c = launch->container;
@@ -154,7 +154,7 @@ static int open_pipe(struct launch *launch, int child_end, int *ret_child, int *
  *
  * Return: 0 or -errno.
  */
-int process_open_stdio(struct process *p, struct launch *launch, struct err *err)
+int process_open_stdio(struct process *p, struct launch_plan *launch, struct err *err)
 {
 	int r;
 

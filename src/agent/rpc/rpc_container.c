@@ -18,6 +18,7 @@
 #include "agent/core/agent.h"
 #include "agent/sandbox/agent_container.h"
 #include "agent/container/container.h"
+#include "agent/container/process.h"
 #include "agent/device/guest_devices.h"
 #include "agent/sandbox/agent_process.h"
 #include "agent/device/hotplug.h"

@@ -15,6 +15,7 @@
 #include "agent/core/agent.h"
 #include "agent/sandbox/agent_container.h"
 #include "agent/container/container.h"
+#include "agent/container/process.h"
 #include "agent/sandbox/agent_process.h"
 #include "agent/rpc/service.h"
 #include "common/io.h"

@@ -14,6 +14,7 @@
 #include "agent/core/agent.h"
 #include "agent/sandbox/agent_container.h"
 #include "agent/container/container.h"
+#include "agent/container/process.h"
 #include "agent/sandbox/oom.h"
 #include "agent/stream/stdio_relay.h"
 #include "common/fd.h"

@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #include "agent/util/cmdline.h"
-#include "agent/container/container.h"
+#include "agent/container/rootfs/rootfs.h"
 #include "common/fd.h"
 #include "common/io.h"
 #include "common/log.h"
@@ -138,7 +138,7 @@ static void raise_limits(void)
  */
 int guest_init(struct agent_config *config, int *ret_console, struct err *err)
 {
-	int r = container_make_root_pivotable(err);
+	int r = rootfs_make_pivotable(err);
 
 	if (r >= 0)
 		r = mount_all(err);

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "agent/container/rootfs/copy_up.h"
-#include "agent/container/launch.h"
+#include "agent/container/rootfs/plan.h"
 #include "agent/container/rootfs/mount.h"
 #include "agent/util/path.h"
 #include "common/fd.h"
@@ -184,13 +184,13 @@ static int mount_instead(const struct mount_plan *plan, int *ret_fd, struct err 
 	return 0;
 }
 
-static int make_tree(const struct launch *launch, const struct mount_plan *plan, int *ret_fd,
+static int make_tree(const struct rootfs_plan *root, const struct mount_plan *plan, int *ret_fd,
 		     struct err *err)
 {
 	int r = mount_new_fs(plan->type, plan->oci->source, &plan->options,
-			     launch->linux_->mount_label, ret_fd, err);
+			     root->spec->linux_->mount_label, ret_fd, err);
 
-	if (r == -EPERM && launch->userns &&
+	if (r == -EPERM && root->userns &&
 	    (str_eq(plan->type, "proc") || str_eq(plan->type, "sysfs")))
 		r = mount_instead(plan, ret_fd, err);
 	return r;
@@ -270,7 +270,7 @@ static mode_t covered_mode(const struct mount_plan *plan, int root_fd)
 }
 
 /* Makes the file system of a mount, complete but for its place. */
-static int build_tree(const struct launch *launch, const struct mount_plan *plan, int target_fd,
+static int build_tree(const struct rootfs_plan *root, const struct mount_plan *plan, int target_fd,
 		      mode_t mode, int *ret_fd, struct err *err)
 {
 	struct mount_plan copy = *plan;
@@ -279,13 +279,13 @@ static int build_tree(const struct launch *launch, const struct mount_plan *plan
 
 	if (mode) {
 		(void)snprintf(option, sizeof(option), "mode=%o", mode);
-		if (arena_strv_add(launch->arena, &copy.options.data, option) < 0)
+		if (arena_strv_add(root->arena, &copy.options.data, option) < 0)
 			return err_set_errno(err, -ENOMEM, "set the mode");
 	}
 	/* Read-only only after the copy. */
 	if (plan->options.tmpcopyup)
 		copy.options.self.set &= ~(uint64_t)MOUNT_ATTR_RDONLY;
-	int r = make_tree(launch, &copy, &fd, err);
+	int r = make_tree(root, &copy, &fd, err);
 	if (r >= 0 && plan->options.tmpcopyup)
 		r = copy_under(plan, fd, target_fd, err);
 	if (r < 0)
@@ -299,7 +299,7 @@ static int build_tree(const struct launch *launch, const struct mount_plan *plan
 	return 0;
 }
 
-static int apply_one(const struct launch *launch, const struct mount_plan *plan, int root_fd,
+static int apply_one(const struct rootfs_plan *root, const struct mount_plan *plan, int root_fd,
 		     struct err *err)
 {
 	const struct mount_options *o = &plan->options;
@@ -318,7 +318,7 @@ static int apply_one(const struct launch *launch, const struct mount_plan *plan,
 	if (plan->type && has_long_value(o))
 		return mount_long(plan, target, root_fd, err);
 	if (plan->type) {
-		r = build_tree(launch, plan, target, mode, &made, err);
+		r = build_tree(root, plan, target, mode, &made, err);
 		if (r < 0)
 			return r;
 	}
@@ -332,18 +332,18 @@ static int apply_one(const struct launch *launch, const struct mount_plan *plan,
 
 /**
  * mount_apply_all() - in the child: put all mounts of the spec in place
- * @launch: plan
+ * @root: plan
  * @root_fd: root of the container, attached in this mount namespace
  * @err: names the mount that failed
  *
  * Return: 0 or -errno.
  */
-int mount_apply_all(const struct launch *launch, int root_fd, struct err *err)
+int mount_apply_all(const struct rootfs_plan *root, int root_fd, struct err *err)
 {
-	for (size_t i = 0; i < launch->nr_mounts; i++) {
-		const struct mount_plan *plan = &launch->mounts[i];
+	for (size_t i = 0; i < root->nr_mounts; i++) {
+		const struct mount_plan *plan = &root->mounts[i];
 
-		if (apply_one(launch, plan, root_fd, err) < 0)
+		if (apply_one(root, plan, root_fd, err) < 0)
 			return err_wrap(err, "mount %s", plan->oci->destination);
 	}
 	return 0;

@@ -3,7 +3,7 @@
  * A new struct container with copies of what is needed after its create call: by an exec, by an
  * update, by the hooks of the end.
  */
-#include "agent/container/keep.h"
+#include "agent/container/container_new.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -129,14 +129,14 @@ static void keep_linux(struct keeper *k, struct container *c, const struct oci_l
 }
 
 /**
- * keep_new() - make a container without processes
+ * container_new() - make a container without processes
  * @args: what will become of it
  * @ret: receives the container, freed by container_destroy()
  * @err: filled on failure
  *
  * Return: 0 or -ENOMEM.
  */
-int keep_new(const struct container_create_args *args, struct container **ret, struct err *err)
+int container_new(const struct container_create_args *args, struct container **ret, struct err *err)
 {
 	const struct oci_spec *spec = args->spec;
 	cleanup_arena struct arena *arena = NULL;
@@ -146,9 +146,7 @@ int keep_new(const struct container_create_args *args, struct container **ret, s
 	struct container *c = arena_calloc(arena, 1, sizeof(*c));
 	struct keeper k = { .arena = arena, .ok = c != NULL };
 	if (c) {
-		list_init(&c->node);
 		list_init(&c->processes);
-		fiber_mutex_init(&c->lock);
 		fiber_cond_init(&c->idle_cond);
 		c->loop = fiber_loop();
 		c->time_ns_fd = c->sync_fd = -1;

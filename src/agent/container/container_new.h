@@ -6,5 +6,5 @@
 
 #include "agent/container/container.h"
 
-int keep_new(const struct container_create_args *args, struct container **ret,
-	     struct err *err) must_check;
+int container_new(const struct container_create_args *args, struct container **ret,
+		  struct err *err) must_check;
