@@ -21,6 +21,9 @@
 
 #include "common/fd.h"
 #include "common/log.h"
+#include "proxy/vsock/from_guest.h"
+#include "proxy/vsock/hybrid.h"
+#include "proxy/vsock/to_guest.h"
 
 #define CONNECT_TIMEOUT_MS 30000
 /* How long clients may take to read the last bytes of a guest that is gone. */

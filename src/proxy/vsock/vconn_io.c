@@ -343,7 +343,7 @@ void vconn_on_io(void *arg, unsigned events)
 	struct vconn *c = arg;
 
 	if (c->state == VCONN_HELLO) {
-		hybrid_hello(c);
+		c->client_ops->hello(c);
 		return;
 	}
 	if (events & LOOP_WRITE && (c->state == VCONN_ESTABLISHED || c->state == VCONN_FLUSHING))
