@@ -9,23 +9,6 @@ complain() {
 	bad=1
 }
 
-# Layers: an area may include itself, what is listed, and include/. See ARCHITECTURE.md.
-check_layer() {
-	local area=$1 allowed=$2 line
-	while IFS= read -r line; do
-		complain "layer: $line"
-	done < <(grep -rnE '^#include "(common|config|rpc|oci|sandbox|shim|runtime|agent|proxy)/' "src/$area" |
-		grep -vE "#include \"($area${allowed:+|$allowed})/")
-}
-check_layer common ""
-check_layer config "common"
-check_layer rpc "common|oci"
-check_layer oci "common"
-check_layer sandbox "common|config|rpc|oci"
-check_layer shim "common|config|rpc|oci|sandbox"
-check_layer runtime "common|config|rpc|oci"
-check_layer agent "common|rpc|oci"
-check_layer proxy "common"
 while IFS= read -r line; do
 	complain "only common/loop.c may include libevent: $line"
 done < <(grep -rn '#include <event2/' src | grep -v '^src/common/loop.c')
@@ -80,5 +63,12 @@ for cc in gcc clang; do
 	make -s -j"$(nproc)" B="${B:-build}/lint-$cc" CC=$cc WERROR=-Werror all > /dev/null ||
 		complain "$cc does not build without warnings"
 done
+# Layers, unused exports and headers, over includes and the objects that were just made.
+while IFS= read -r line; do
+	complain "layers: $line"
+done < <(tests/lint/layers.py --objects "${B:-build}/lint-gcc/obj" 2>&1)
+[ "$(sed -n '/^<!-- src\/layers.txt -->$/,/^```$/p' ARCHITECTURE.md | sed '1,2d;$d')" = "$(cat src/layers.txt)" ] ||
+	complain "ARCHITECTURE.md does not show src/layers.txt as it is"
+bats tests/lint > /dev/null || complain "tests/lint fails"
 [ "$bad" -eq 0 ] && echo "lint: ok"
 exit "$bad"

@@ -64,6 +64,8 @@ run_unit() {
 		printf '%-50s %s passed\n' "$(basename "$test")" "$(grep -c '^ok ' "$out")"
 		count_tap "$out" "$status"
 	done
+	bats --tap tests/lint > "$out" 2>&1
+	count_tap "$out" $?
 	rm -f "$out"
 }
 
