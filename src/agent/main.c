@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "agent/server/guest_init.h"
 #include "agent/sandbox/pid_ns.h"
+#include "agent/server/guest_init.h"
 #include "agent/server/reaper.h"
 #include "agent/server/server.h"
 #include "agent/util/version.h"

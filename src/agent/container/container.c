@@ -10,10 +10,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "agent/container/attr/seccomp.h"
 #include "agent/container/cgroup/cgroup.h"
 #include "agent/container/hooks.h"
 #include "agent/container/process.h"
-#include "agent/container/attr/seccomp.h"
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/str.h"

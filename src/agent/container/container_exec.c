@@ -12,18 +12,18 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "agent/container/attr/label.h"
+#include "agent/container/attr/limits.h"
+#include "agent/container/attr/user.h"
 #include "agent/container/cgroup/cgroup.h"
 #include "agent/container/clone.h"
 #include "agent/container/init.h"
-#include "agent/container/attr/label.h"
 #include "agent/container/launch.h"
-#include "agent/container/attr/limits.h"
 #include "agent/container/namespace.h"
 #include "agent/container/process.h"
 #include "agent/container/program.h"
 #include "agent/container/sync.h"
 #include "agent/container/terminal.h"
-#include "agent/container/attr/user.h"
 #include "common/fd.h"
 #include "common/str.h"
 

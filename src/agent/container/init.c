@@ -12,16 +12,16 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include "agent/container/hooks.h"
 #include "agent/container/attr/label.h"
+#include "agent/container/attr/sysctl.h"
+#include "agent/container/attr/user.h"
+#include "agent/container/hooks.h"
 #include "agent/container/launch.h"
 #include "agent/container/namespace.h"
 #include "agent/container/program.h"
 #include "agent/container/rootfs/rootfs.h"
 #include "agent/container/sync.h"
-#include "agent/container/attr/sysctl.h"
 #include "agent/container/terminal.h"
-#include "agent/container/attr/user.h"
 #include "common/fd.h"
 
 static int take_stdio(const struct launch_plan *launch, struct err *err)

@@ -15,9 +15,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "agent/util/child.h"
-#include "agent/container/launch.h"
 #include "agent/container/attr/user.h"
+#include "agent/container/launch.h"
+#include "agent/util/child.h"
 #include "common/fd.h"
 #include "common/loop.h"
 #include "common/proc.h"

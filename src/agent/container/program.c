@@ -21,10 +21,10 @@
 #include <unistd.h>
 
 #include "agent/container/attr/label.h"
-#include "agent/container/launch.h"
 #include "agent/container/attr/limits.h"
 #include "agent/container/attr/seccomp.h"
 #include "agent/container/attr/user.h"
+#include "agent/container/launch.h"
 #include "common/fd.h"
 #include "common/str.h"
 

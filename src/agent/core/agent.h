@@ -9,10 +9,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "agent/util/cmdline.h"
-#include "agent/stream/streams.h"
 #include "agent/device/hotplug.h"
 #include "agent/device/uevent.h"
+#include "agent/stream/streams.h"
+#include "agent/util/cmdline.h"
 #include "common/err.h"
 #include "common/fiber.h"
 #include "common/list.h"

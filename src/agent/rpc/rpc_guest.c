@@ -19,9 +19,9 @@
 
 #include "agent/core/agent.h"
 #include "agent/device/hotplug.h"
-#include "agent/util/mounts.h"
 #include "agent/rpc/service.h"
 #include "agent/storage/storage.h"
+#include "agent/util/mounts.h"
 #include "agent/util/version.h"
 #include "common/fd.h"
 #include "common/io.h"

@@ -12,12 +12,12 @@
 #include <string.h>
 #include <sys/syscall.h>
 
-#include "agent/core/agent.h"
-#include "agent/sandbox/agent_container.h"
 #include "agent/container/container.h"
 #include "agent/container/process.h"
-#include "agent/sandbox/agent_process.h"
+#include "agent/core/agent.h"
 #include "agent/rpc/service.h"
+#include "agent/sandbox/agent_container.h"
+#include "agent/sandbox/agent_process.h"
 #include "common/io.h"
 #include "common/log.h"
 #include "common/str.h"

@@ -9,12 +9,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "agent/core/agent.h"
 #include "agent/container/container.h"
+#include "agent/core/agent.h"
 #include "agent/sandbox/agent_process.h"
-#include "agent/util/mounts.h"
 #include "agent/sandbox/oom.h"
 #include "agent/storage/storage.h"
+#include "agent/util/mounts.h"
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/str.h"

@@ -11,10 +11,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "agent/core/agent.h"
-#include "agent/sandbox/agent_container.h"
 #include "agent/container/container.h"
 #include "agent/container/process.h"
+#include "agent/core/agent.h"
+#include "agent/sandbox/agent_container.h"
 #include "agent/sandbox/oom.h"
 #include "agent/stream/stdio_relay.h"
 #include "common/fd.h"

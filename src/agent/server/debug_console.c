@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "agent/core/agent.h"
-#include "agent/util/child.h"
 #include "agent/stream/stdio_relay.h"
+#include "agent/util/child.h"
 #include "common/fd.h"
 #include "common/proc.h"
 

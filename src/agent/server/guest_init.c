@@ -19,8 +19,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "agent/util/cmdline.h"
 #include "agent/container/rootfs/rootfs.h"
+#include "agent/util/cmdline.h"
 #include "common/fd.h"
 #include "common/io.h"
 #include "common/log.h"

@@ -13,9 +13,9 @@
 #include <unistd.h>
 
 #include "agent/core/agent.h"
-#include "agent/util/mounts.h"
 #include "agent/storage/storage_driver.h"
 #include "agent/storage/watchable.h"
+#include "agent/util/mounts.h"
 #include "common/io.h"
 #include "common/log.h"
 #include "common/str.h"

@@ -14,13 +14,13 @@
 #include <unistd.h>
 
 #include "agent/core/agent.h"
-#include "agent/util/path.h"
-#include "agent/storage/fs_group.h"
 #include "agent/device/hotplug.h"
-#include "agent/util/mounts.h"
+#include "agent/storage/fs_group.h"
 #include "agent/storage/socket_port.h"
 #include "agent/storage/storage.h"
 #include "agent/storage/watchable.h"
+#include "agent/util/mounts.h"
+#include "agent/util/path.h"
 #include "common/fd.h"
 #include "common/io.h"
 #include "common/str.h"

@@ -10,9 +10,9 @@
 #include "common/err.h"
 #include "common/list.h"
 #include "common/loop.h"
+#include "proxy/vhost/vhost.h"
 #include "proxy/vsock/packet.h"
 #include "proxy/vsock/vconn.h"
-#include "proxy/vhost/vhost.h"
 
 #define PROXY_CONNS_MAX 4096
 #define PROXY_HASH_SIZE 512

@@ -15,10 +15,10 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "agent/container/rootfs/plan.h"
-#include "agent/container/rootfs/mount.h"
-#include "agent/util/path.h"
 #include "agent/container/attr/user.h"
+#include "agent/container/rootfs/mount.h"
+#include "agent/container/rootfs/plan.h"
+#include "agent/util/path.h"
 #include "common/fd.h"
 #include "common/str.h"
 

@@ -16,74 +16,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "agent/container/rootfs/plan.h"
-#include "agent/container/rootfs/mount_options.h"
 #include "agent/container/attr/user.h"
+#include "agent/container/rootfs/mount_options.h"
+#include "agent/container/rootfs/plan.h"
 #include "common/fd.h"
 #include "common/str.h"
 
 /* Bounds descriptors as well as work. */
 #define MOUNTS_MAX 1024
-
-/**
- * mount_setattr_fd() - change attributes of a mount
- * @fd: its root, an O_PATH descriptor
- * @recursive: of everything below too
- * @set: MOUNT_ATTR_* to set
- * @clear: MOUNT_ATTR_* to clear
- *
- * In a user namespace flags that were locked on the way in cannot be cleared; then only what is
- * asked to be set is.
- *
- * Return: 0 or -errno.
- */
-int mount_setattr_fd(int fd, bool recursive, uint64_t set, uint64_t clear)
-{
-	struct mount_attr attr = { .attr_set = set, .attr_clr = clear };
-	unsigned flags = AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0);
-
-	if (!set && !clear)
-		return 0;
-	int r = neg_errno(mount_setattr(fd, "", flags, &attr, sizeof(attr)));
-	if (r == -EPERM && clear && !(set & MOUNT_ATTR__ATIME)) {
-		attr.attr_clr = 0;
-		r = neg_errno(mount_setattr(fd, "", flags, &attr, sizeof(attr)));
-	}
-	return r;
-}
-
-/**
- * mount_apply_propagation() - set the propagation an option list asks for
- * @fd: root of the mount
- * @options: options
- *
- * Return: 0 or -errno.
- */
-int mount_apply_propagation(int fd, const struct mount_options *options)
-{
-	for (size_t i = 0; i < options->nr_propagation; i++) {
-		struct mount_attr attr = { .propagation = options->propagation[i].flag };
-		unsigned flags = AT_EMPTY_PATH |
-				 (options->propagation[i].recursive ? AT_RECURSIVE : 0);
-
-		if (mount_setattr(fd, "", flags, &attr, sizeof(attr)) < 0)
-			return -errno;
-	}
-	return 0;
-}
-
-/**
- * mount_move_to() - attach a detached mount
- * @tree_fd: the mount
- * @target_fd: O_PATH descriptor of where it goes
- *
- * Return: 0 or -errno.
- */
-int mount_move_to(int tree_fd, int target_fd)
-{
-	return neg_errno(move_mount(tree_fd, "", target_fd, "",
-				    MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH));
-}
 
 static int open_source(const struct rootfs_plan *root, const struct mount_plan *plan,
 		       struct err *err)

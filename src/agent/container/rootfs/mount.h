@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Private to src/agent/container. Mounts: planned by the agent (mount.c), put in place by the child
- * (mount_apply.c).
+ * (mount_apply.c), by the same steps (mount_fs.c).
  */
 #pragma once
 

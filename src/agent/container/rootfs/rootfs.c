@@ -18,8 +18,8 @@
 #include <unistd.h>
 
 #include "agent/container/rootfs/device.h"
-#include "agent/container/rootfs/plan.h"
 #include "agent/container/rootfs/mount.h"
+#include "agent/container/rootfs/plan.h"
 #include "agent/util/path.h"
 #include "common/fd.h"
 #include "common/str.h"
