@@ -325,3 +325,24 @@ int proc_exit_code(int wstatus)
 {
 	return WIFSIGNALED(wstatus) ? 128 + WTERMSIG(wstatus) : WEXITSTATUS(wstatus);
 }
+
+/**
+ * proc_watch_spawned() - tell who watches that a child is there
+ * @watch: who, NULL: nobody
+ * @proc: the child, just started
+ */
+void proc_watch_spawned(const struct proc_watch *watch, const struct proc *proc)
+{
+	if (watch)
+		watch->spawned(watch->arg, proc->pid);
+}
+
+/**
+ * proc_watch_reaped() - tell who watches that nobody waits for the child any longer
+ * @watch: who, NULL: nobody
+ */
+void proc_watch_reaped(const struct proc_watch *watch)
+{
+	if (watch)
+		watch->reaped(watch->arg);
+}

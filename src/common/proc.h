@@ -50,6 +50,16 @@ struct proc {
 	int pidfd; /* -1 when none */
 };
 
+/*
+ * Told of a child between its start and the taking of its status: for a process that reaps orphans,
+ * which must leave this one alone.
+ */
+struct proc_watch {
+	void (*spawned)(void *arg, pid_t pid); /* the loop has not run since the fork */
+	void (*reaped)(void *arg); /* its status was taken, or nobody waits for it any longer */
+	void *arg;
+};
+
 #define PROC_NULL ((struct proc){ .pid = 0, .pidfd = -1 })
 
 int proc_spawn(const struct proc_spec *spec, struct proc *ret, struct err *err) must_check;
@@ -61,3 +71,5 @@ void proc_end_fiber(struct proc *proc);
 int proc_open_same(pid_t pid, uint64_t start_ticks) must_check;
 int proc_start_time(pid_t pid, uint64_t *ret_ticks) must_check;
 int proc_exit_code(int wstatus);
+void proc_watch_spawned(const struct proc_watch *watch, const struct proc *proc);
+void proc_watch_reaped(const struct proc_watch *watch);

@@ -11,6 +11,7 @@
 #include "common/arena.h"
 #include "common/json.h"
 #include "common/str.h"
+#include "oci/cpu.h"
 
 struct dialect {
 	const char *manager;
@@ -225,15 +226,9 @@ int oci_sandbox_size_find(const struct oci_grouping *grouping, const struct oci_
  * oci_sandbox_size_vcpus() - the virtual CPUs that a CPU quota needs
  * @size: what the manager said
  *
- * Return: quota divided by period (the kernel's 100 ms when only the quota is given), rounded up; 0
- * without a quota.
+ * Return: what oci_cpu_count() says of it.
  */
 unsigned oci_sandbox_size_vcpus(const struct oci_sandbox_size *size)
 {
-	uint64_t period = size->cpu_period ? size->cpu_period : 100000, n;
-
-	if (size->cpu_quota <= 0)
-		return 0;
-	n = (uint64_t)size->cpu_quota / period + ((uint64_t)size->cpu_quota % period != 0);
-	return n > UINT32_MAX ? UINT32_MAX : (unsigned)n;
+	return oci_cpu_count(size->cpu_quota, size->cpu_period);
 }

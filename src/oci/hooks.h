@@ -1,28 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Runs OCI hooks on the host. See the runtime specification, "POSIX-platform Hooks".
+ * Runs OCI hooks: programs that get the container's state on their stdin and must succeed within
+ * their time. See the runtime specification, "POSIX-platform Hooks".
  */
 #pragma once
 
-#include <stdint.h>
+#include <stdbool.h>
+#include <stddef.h>
 
 #include "common/err.h"
+#include "common/proc.h"
 #include "oci/oci_spec.h"
 
-/* Whose hooks run, and what they are told of it on their stdin. */
-struct hook_owner {
-	const struct oci_spec *spec;
-	const char *id, *bundle;
-	uint32_t pid; /* on the host */
-	int state_fd; /* directory in which it is noted that poststop's are due; -1: nowhere */
+struct hooks_place {
+	const char *cwd; /* NULL: the caller's */
+	int netns_fd;	 /* -1: the caller's network */
+	/*
+	 * The caller has no loop and may block; it ignores SIGPIPE. Otherwise it is a fiber.
+	 */
+	bool blocking;
+	const struct proc_watch *watch; /* told of each hook's process; NULL: nobody */
 };
 
-/* All in fibers; one hook after the other, the first failure ends it and names the hook. */
-int hooks_run_early(const struct hook_owner *owner, struct err *err) must_check;
-int hooks_run_create_container(const struct hook_owner *owner, int netns_fd,
-			       struct err *err) must_check;
-/* The specification: failures of these are logged and change nothing. */
-void hooks_run_poststart(const struct hook_owner *owner);
-void hooks_run_poststop(const struct hook_owner *owner);
-/* For who cleans up after a shim that was killed; @id NULL: those of all its containers. */
-void hooks_run_due(int state_fd, const char *id);
+int hooks_run(const char *kind, const struct oci_hook *hooks, size_t nr,
+	      const struct oci_state *state, const struct hooks_place *place,
+	      struct err *err) must_check;

@@ -29,6 +29,7 @@
 #include "agent/container/attr/seccomp.h"
 #include "common/fd.h"
 #include "common/io.h"
+#include "oci/cpu.h"
 
 static struct err err;
 static char tree[] = "/tmp/kata-path-XXXXXX";
@@ -67,11 +68,11 @@ static void capability_sets_are_cut_to_what_can_be(void **state)
 static void shares_become_weights(void **state)
 {
 	(void)state;
-	assert_int_equal(cgroup_shares_to_weight(0), 1);
-	assert_int_equal(cgroup_shares_to_weight(2), 1);
-	assert_int_equal(cgroup_shares_to_weight(1024), 39);
-	assert_int_equal(cgroup_shares_to_weight(262144), 10000);
-	assert_int_equal(cgroup_shares_to_weight(UINT64_MAX), 10000);
+	assert_int_equal(oci_cpu_weight(0), 1);
+	assert_int_equal(oci_cpu_weight(2), 1);
+	assert_int_equal(oci_cpu_weight(1024), 39);
+	assert_int_equal(oci_cpu_weight(262144), 10000);
+	assert_int_equal(oci_cpu_weight(UINT64_MAX), 10000);
 	assert_int_equal(cgroup_blkio_to_io_weight(10), 1);
 	assert_int_equal(cgroup_blkio_to_io_weight(500), 4950);
 	assert_int_equal(cgroup_blkio_to_io_weight(1000), 10000);

@@ -121,9 +121,11 @@ static void mount_line(struct world *w, unsigned device, const char *name, const
 
 static int plan(struct world *w, const char *path, bool systemd, bool systemd_runs)
 {
-	const struct host_cgroup_host host = { w->mountinfo, systemd_runs };
+	cleanup_mountinfo struct mountinfo mounts = MOUNTINFO_NULL;
+	const struct host_cgroup_host host = { &mounts, systemd_runs };
 
 	w->err = ERR_NULL;
+	assert_int_equal(mountinfo_parse(w->mountinfo, &mounts), 0);
 	return host_cgroup_plan_on(&host, path, systemd, w->arena, &w->cg, &w->err);
 }
 

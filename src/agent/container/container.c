@@ -244,20 +244,11 @@ static int wait_processes(struct container *c, uint64_t deadline_ns, struct err 
 
 static void run_poststop(const struct container *c)
 {
-	const struct hook_state state = {
-		.oci_version = c->oci_version,
-		.id = c->id,
-		.status = "stopped",
-		.bundle = c->bundle,
-		.annotations = c->annotations,
-		.nr_annotations = c->nr_annotations,
-	};
 	struct err err = ERR_NULL;
 
-	if (c->hooks &&
-	    hooks_run_fiber(c->hooks->poststop, c->hooks->nr_poststop, &state, &err) < 0)
-		log_warn("container %s: poststop: %s", c->id,
-			 err.text); /* the spec: the removal goes on */
+	if (c->hooks && hooks_run_fiber(c, "poststop", c->hooks->poststop, c->hooks->nr_poststop,
+					"stopped", &err) < 0)
+		log_warn("container %s: %s", c->id, err.text); /* the spec: the removal goes on */
 }
 
 /**

@@ -5,7 +5,8 @@
  * containers.
  *
  * Everything that takes a deadline must be called in a fiber and suspends. A container must not be
- * destroyed while another fiber is inside one of these calls for it: its owner has a lock for that.
+ * destroyed while another fiber is inside one of these calls for it: its owner keeps a lock of its
+ * own around calls that change it.
  */
 #pragma once
 

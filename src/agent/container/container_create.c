@@ -202,20 +202,12 @@ static int run_agent_hooks(const struct launch_plan *launch, struct err *err)
 {
 	const struct container *c = launch->container;
 	const struct oci_hooks *hooks = launch->spec->hooks;
-	const struct hook_state state = {
-		.oci_version = c->oci_version,
-		.id = c->id,
-		.status = "creating",
-		.bundle = c->bundle,
-		.pid = c->init->pid_seen,
-		.annotations = c->annotations,
-		.nr_annotations = c->nr_annotations,
-	};
-	int r = hooks_run_fiber(hooks->prestart, hooks->nr_prestart, &state, err);
+	int r = hooks_run_fiber(c, "prestart", hooks->prestart, hooks->nr_prestart, "creating",
+				err);
 
 	return r < 0 ? r
-		     : hooks_run_fiber(hooks->create_runtime, hooks->nr_create_runtime, &state,
-				       err);
+		     : hooks_run_fiber(c, "createRuntime", hooks->create_runtime,
+				       hooks->nr_create_runtime, "creating", err);
 }
 
 /* The child has closed its end without a word. */
@@ -421,19 +413,10 @@ int container_start(struct container *c, uint64_t deadline_ns, struct err *err)
 		return r;
 	if (c->state == CONTAINER_STATE_CREATED)
 		c->state = CONTAINER_STATE_RUNNING;
-	const struct hook_state state = {
-		.oci_version = c->oci_version,
-		.id = c->id,
-		.status = "running",
-		.bundle = c->bundle,
-		.pid = c->init->pid_seen,
-		.annotations = c->annotations,
-		.nr_annotations = c->nr_annotations,
-	};
 	struct err hook_err = ERR_NULL;
-	if (c->hooks &&
-	    hooks_run_fiber(c->hooks->poststart, c->hooks->nr_poststart, &state, &hook_err) < 0)
-		log_warn("container %s: poststart: %s", c->id,
+	if (c->hooks && hooks_run_fiber(c, "poststart", c->hooks->poststart, c->hooks->nr_poststart,
+					"running", &hook_err) < 0)
+		log_warn("container %s: %s", c->id,
 			 hook_err.text); /* the spec: the start goes on */
 	return 0;
 }

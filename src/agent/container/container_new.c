@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A new struct container with copies of what is needed after its create call: by an exec, by an
- * update, by the hooks of the end.
+ * The constructor of struct container: copies the parts of the spec that are needed after the
+ * create call which brought it, by an exec, by an update, by the hooks of the end.
  */
 #include "agent/container/container_new.h"
 
@@ -13,7 +13,6 @@
 
 /*
  * Every copy is NULL when memory ran out or its original was; @ok tells the two apart at the end.
-
  */
 struct keeper {
 	struct arena *arena;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Private to src/agent/container: the part of a spec that outlives the request which brought it.
+ * Private to src/agent/container: the constructor of struct container.
  */
 #pragma once
 

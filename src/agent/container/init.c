@@ -88,16 +88,8 @@ static int run_create_hooks(const struct launch_plan *launch, struct err *err)
 		if (r < 0)
 			return r;
 	}
-	const struct hook_state state = {
-		.oci_version = c->oci_version,
-		.id = c->id,
-		.status = "creating",
-		.bundle = c->bundle,
-		.pid = getpid(),
-		.annotations = c->annotations,
-		.nr_annotations = c->nr_annotations,
-	};
-	return hooks_run_child(hooks->create_container, hooks->nr_create_container, &state, err);
+	return hooks_run_child(c, "createContainer", hooks->create_container,
+			       hooks->nr_create_container, "creating", err);
 }
 
 /*
@@ -138,16 +130,8 @@ static int start_hooks(const struct launch_plan *launch, struct err *err)
 
 	if (!hooks)
 		return 0;
-	const struct hook_state state = {
-		.oci_version = c->oci_version,
-		.id = c->id,
-		.status = "created",
-		.bundle = c->bundle,
-		.pid = getpid(),
-		.annotations = c->annotations,
-		.nr_annotations = c->nr_annotations,
-	};
-	return hooks_run_child(hooks->start_container, hooks->nr_start_container, &state, err);
+	return hooks_run_child(c, "startContainer", hooks->start_container,
+			       hooks->nr_start_container, "created", err);
 }
 
 static int init_run(struct launch_plan *launch, struct err *err)

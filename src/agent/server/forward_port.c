@@ -14,11 +14,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "agent/util/carry.h"
 #include "common/err.h"
 #include "common/fd.h"
 #include "common/fiber.h"
 #include "common/log.h"
+#include "common/relay_pair.h"
 #include "kata/guest.h"
 
 #define FORWARD_MAX 128
@@ -77,7 +77,7 @@ static void forward_main(void *arg)
 		f->service = dial(&target);
 		refused = f->service < 0;
 		if (fiber_write_full(f->host, &refused, sizeof(refused), deadline_ns) >= 0 &&
-		    !refused && carry(f->host, f->service) < 0)
+		    !refused && relay_pair("forward back", f->host, f->service) < 0)
 			log_debug("a port could not be forwarded");
 	}
 	(void)fd_close(f->host);

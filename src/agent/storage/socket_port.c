@@ -20,10 +20,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "agent/util/carry.h"
 #include "common/fd.h"
 #include "common/fiber.h"
 #include "common/log.h"
+#include "common/relay_pair.h"
 #include "kata/guest.h"
 
 #define SOCKET_PORT_CLIENTS_MAX 128
@@ -191,7 +191,7 @@ static void host_main(void *arg)
 
 	if (client) {
 		client->answered = true;
-		r = port->ending ? -ECANCELED : carry(client->fd, host->fd);
+		r = port->ending ? -ECANCELED : relay_pair("socket back", client->fd, host->fd);
 		if (r < 0)
 			log_debug("a client of a socket of the host was not carried to its end");
 		client_free(port, client);

@@ -50,6 +50,27 @@ bool child_is_known(pid_t pid)
 	return false;
 }
 
+static void watch_spawned(void *arg, pid_t pid)
+{
+	child_add(arg, pid);
+}
+
+static void watch_reaped(void *arg)
+{
+	child_reaped(arg);
+}
+
+/**
+ * child_watch() - for what starts and reaps a child of its own
+ * @child: entry that it is to be known by; must live as long as the child may
+ *
+ * Return: calls child_add() and child_reaped().
+ */
+struct proc_watch child_watch(struct child *child)
+{
+	return (struct proc_watch){ watch_spawned, watch_reaped, child };
+}
+
 /**
  * child_set_reaped_fn() - who looks for orphans after a known child is gone
  * @fn: function or NULL

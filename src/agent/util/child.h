@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Children of this process whose exit status somebody waits for by pidfd. The reaper of orphans
- *(PID 1) must leave them alone:
+ * (PID 1) must leave them alone:
  *
  *	on SIGCHLD, and whenever the function given to child_set_reaped_fn() is called:
  *		while (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid &&
@@ -17,6 +17,7 @@
 #include <sys/types.h>
 
 #include "common/list.h"
+#include "common/proc.h"
 
 struct child {
 	struct list node;
@@ -26,4 +27,5 @@ struct child {
 void child_add(struct child *child, pid_t pid);
 void child_reaped(struct child *child);
 bool child_is_known(pid_t pid);
+struct proc_watch child_watch(struct child *child);
 void child_set_reaped_fn(void (*fn)(void *arg), void *arg);

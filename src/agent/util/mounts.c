@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Mounts as /proc/self/mountinfo lists them. A tree is only removed after everything mounted in it
+ * Mounts below a directory. A tree is only removed after everything mounted in it
  * has been taken away: what is mounted there may be the host's.
  */
 #include "agent/util/mounts.h"
@@ -16,26 +16,8 @@
 #include <sys/stat.h>
 
 #include "common/io.h"
+#include "common/mountinfo.h"
 #include "common/str.h"
-
-#define MOUNTINFO_MAX (4U << 20)
-
-/* Turns \040 and its like into the bytes they stand for, in place. */
-static void unescape(char *s)
-{
-	char *out = s;
-
-	while (*s) {
-		if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3' && s[2] >= '0' && s[2] <= '7' &&
-		    s[3] >= '0' && s[3] <= '7') {
-			*out++ = (char)((s[1] - '0') << 6 | (s[2] - '0') << 3 | (s[3] - '0'));
-			s += 4;
-		} else {
-			*out++ = *s++;
-		}
-	}
-	*out = '\0';
-}
 
 static bool is_below(const char *path, const char *dir)
 {
@@ -44,30 +26,13 @@ static bool is_below(const char *path, const char *dir)
 	return strncmp(path, dir, len) == 0 && (path[len] == '\0' || path[len] == '/');
 }
 
-/* The next mount at or below @dir, or NULL; field 5 of each line is the mount point. */
-static char *next_below(char **lines, const char *dir)
+/* The mount on top of all those at or below @dir, or NULL. */
+static const char *last_below(const struct mountinfo *info, const char *dir)
 {
-	for (char *line = strsep(lines, "\n"); line; line = strsep(lines, "\n")) {
-		char *word = strsep(&line, " ");
-
-		for (int i = 1; word && i < 5; i++)
-			word = strsep(&line, " ");
-		if (!word)
-			continue;
-		unescape(word);
-		if (is_below(word, dir))
-			return word;
-	}
+	for (size_t i = info->nr; i-- > 0;)
+		if (is_below(info->entries[i].mount_point, dir))
+			return info->entries[i].mount_point;
 	return NULL;
-}
-
-static char *last_below(char *info, const char *dir)
-{
-	char *found = NULL;
-
-	for (char *next = next_below(&info, dir); next; next = next_below(&info, dir))
-		found = next;
-	return found;
 }
 
 /**
@@ -79,12 +44,12 @@ static char *last_below(char *info, const char *dir)
 int mounts_detach_below(const char *path)
 {
 	for (int nr = 0;; nr++) {
-		cleanup_free char *info = NULL;
-		ssize_t n = io_read_file_at(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, &info);
+		cleanup_mountinfo struct mountinfo info = MOUNTINFO_NULL;
+		int r = mountinfo_read(&info);
 
-		if (n < 0)
-			return (int)n;
-		char *target = last_below(info, path);
+		if (r < 0)
+			return r;
+		const char *target = last_below(&info, path);
 		if (!target)
 			return nr;
 		if (umount2(target, MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
@@ -100,15 +65,15 @@ int mounts_detach_below(const char *path)
  */
 int mounts_stat_below(const char *path)
 {
-	cleanup_free char *info = NULL;
+	cleanup_mountinfo struct mountinfo info = MOUNTINFO_NULL;
 	struct stat st;
-	ssize_t n = io_read_file_at(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, &info);
+	int r = mountinfo_read(&info);
 
-	if (n < 0)
-		return (int)n;
-	char *rest = info;
-	for (char *next = next_below(&rest, path); next; next = next_below(&rest, path))
-		(void)stat(next, &st); /* to have looked is all */
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < info.nr; i++)
+		if (is_below(info.entries[i].mount_point, path))
+			(void)stat(info.entries[i].mount_point, &st); /* to have looked is all */
 	return 0;
 }
 

@@ -19,15 +19,15 @@
 #include "common/fd.h"
 #include "common/fiber.h"
 #include "common/io.h"
+#include "common/mountinfo.h"
 #include "common/proc.h"
 #include "common/str.h"
 #include "kata/state.h"
-#include "oci/hooks.h"
+#include "host/hooks.h"
 #include "runtime/shim/launch.h"
 
 #define SHIM_END_MS 20000 /* a shim may take that long to end its VM and undo its mounts */
 #define KILLED_MS 5000
-#define MOUNTINFO_MAX (16U << 20)
 
 static void kill_standin(const struct record *record)
 {
@@ -97,42 +97,18 @@ static int is_other_member(void *arg, const char *id)
 	return str_eq(other.sandbox_id, search->record->sandbox_id);
 }
 
-/* Decodes mountinfo's \ooo escapes in place. */
-static void unescape(char *s)
-{
-	char *out = s;
-
-	for (; *s; s++) {
-		if (s[0] == '\\' && s[1] && s[2] && s[3]) {
-			*out++ = (char)(((s[1] - '0') << 6) | ((s[2] - '0') << 3) | (s[3] - '0'));
-			s += 3;
-		} else {
-			*out++ = *s;
-		}
-	}
-	*out = '\0';
-}
-
-/* Mounts are listed in the order they were made, so the last line is on top. */
+/* Mounts are listed in the order they were made, so the last one is on top. */
 static int detach_mounts(const char *dir, struct err *err)
 {
-	cleanup_free char *text = NULL;
+	cleanup_mountinfo struct mountinfo info = MOUNTINFO_NULL;
 	size_t dir_len = strlen(dir);
-	ssize_t len = io_read_file_at(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, &text);
+	int r = mountinfo_read(&info);
 
-	if (len < 0)
-		return err_set_errno(err, (int)len, "cannot read the list of mounts");
-	while (len > 0) {
-		char *line, target[PATH_MAX];
+	if (r < 0)
+		return err_set_errno(err, r, "cannot read the list of mounts");
+	for (size_t i = info.nr; i-- > 0;) {
+		const char *target = info.entries[i].mount_point;
 
-		while (len > 0 && text[len - 1] == '\n')
-			text[--len] = '\0';
-		line = memrchr(text, '\n', (size_t)len);
-		line = line ? line + 1 : text;
-		len = line - text;
-		if (sscanf(line, "%*s %*s %*s %*s %4095s", target) != 1)
-			continue;
-		unescape(target);
 		if (strncmp(target, dir, dir_len) != 0 || target[dir_len] != '/')
 			continue;
 		if (umount2(target, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && errno != EINVAL &&

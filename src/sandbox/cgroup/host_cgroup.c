@@ -19,10 +19,9 @@
 #include "common/io.h"
 #include "common/log.h"
 #include "common/str.h"
+#include "oci/cpu.h"
 #include "sandbox/cgroup/systemd_scope.h"
 
-#define MOUNTINFO_MAX (16UL << 20)
-#define DEVICE_LEN 32 /* "major:minor" */
 #define HOST_CGROUP_REMOVE_MS 2000
 #define HOST_CGROUP_RETRY_MS 5
 #define HOST_CGROUP_MOVE_ROUNDS 16
@@ -47,47 +46,44 @@ static int plan_hierarchy(struct host_cgroup *cg, struct arena *arena, const cha
 	return 0;
 }
 
-/*
- * One line of mountinfo: "id parent device root mount_point options [tags] - fstype source
- * super_options". A hierarchy is one device, however often it is mounted: the first one counts.
- */
-static int plan_line(struct host_cgroup *cg, struct arena *arena, char *line, const char *path,
-		     char devices[][DEVICE_LEN], const char *want_v2)
+static bool is_cgroup(const struct mountinfo_entry *mount)
 {
-	char mount_point[256], root[256], fstype[32], super[256], *device = devices[cg->nr];
-	char *tail = strstr(line, " - ");
+	return str_eq(mount->fstype, "cgroup") || str_eq(mount->fstype, "cgroup2");
+}
 
-	if (!tail || sscanf(line, "%*s %*s %31s %255s %255s", device, root, mount_point) != 3 ||
-	    sscanf(tail, " - %31s %*s %255s", fstype, super) != 2)
-		return 0;
-	for (size_t i = 0; i < cg->nr; i++)
-		if (str_eq(devices[i], device))
-			return 0;
-	if (str_eq(fstype, "cgroup2"))
-		return want_v2 ? plan_hierarchy(cg, arena, mount_point, want_v2, path) : 0;
-	if (!str_eq(fstype, "cgroup") || want_v2)
+/* A hierarchy is one device, however often it is mounted: the first one counts. */
+static bool is_repeated(const struct mountinfo *mounts, size_t nr)
+{
+	for (size_t i = 0; i < nr; i++)
+		if (is_cgroup(&mounts->entries[i]) &&
+		    str_eq(mounts->entries[i].device, mounts->entries[nr].device))
+			return true;
+	return false;
+}
+
+static int plan_mount(struct host_cgroup *cg, struct arena *arena,
+		      const struct mountinfo_entry *mount, const char *path, const char *want_v2)
+{
+	if (str_eq(mount->fstype, "cgroup2"))
+		return want_v2 ? plan_hierarchy(cg, arena, mount->mount_point, want_v2, path) : 0;
+	if (want_v2)
 		return 0;
 	/* Super options: "rw,cpu,cpuacct" or "rw,name=systemd". */
-	const char *controllers = strchr(super, ',');
-	return plan_hierarchy(cg, arena, mount_point, controllers ? controllers + 1 : "", path);
+	const char *controllers = strchr(mount->super_options, ',');
+	return plan_hierarchy(cg, arena, mount->mount_point, controllers ? controllers + 1 : "",
+			      path);
 }
 
 /* @want_v2: what its hierarchy has for controllers, NULL for those of version 1. */
-static int plan_all(struct host_cgroup *cg, struct arena *arena, const char *mountinfo,
+static int plan_all(struct host_cgroup *cg, struct arena *arena, const struct mountinfo *mounts,
 		    const char *path, const char *want_v2)
 {
-	cleanup_free char *copy = strdup(mountinfo);
-	char devices[HOST_CGROUP_MAX + 1][DEVICE_LEN] = { "" };
-	char *save = NULL;
+	int r = 0;
 
-	if (!copy)
-		return -ENOMEM;
-	for (char *line = strtok_r(copy, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-		int r = plan_line(cg, arena, line, path, devices, want_v2);
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	for (size_t i = 0; i < mounts->nr && r >= 0; i++)
+		if (is_cgroup(&mounts->entries[i]) && !is_repeated(mounts, i))
+			r = plan_mount(cg, arena, &mounts->entries[i], path, want_v2);
+	return r;
 }
 
 /**
@@ -128,10 +124,10 @@ int host_cgroup_plan_on(const struct host_cgroup_host *host, const char *cgroups
 	}
 	if (strstr(path, "..") || str_eq(path, "/"))
 		return err_set(err, EINVAL, "linux.cgroupsPath '%s' is not allowed", cgroups_path);
-	int r = plan_all(&cg, arena, host->mountinfo, path, NULL);
+	int r = plan_all(&cg, arena, host->mounts, path, NULL);
 	bool v2 = !cg.nr;
 	if (r >= 0 && (v2 || (scope && host->systemd)))
-		r = plan_all(&cg, arena, host->mountinfo, path, v2 ? "" : HOST_CGROUP_BARE);
+		r = plan_all(&cg, arena, host->mounts, path, v2 ? "" : HOST_CGROUP_BARE);
 	if (r < 0)
 		return err_set_errno(err, r, "find host cgroups");
 	if (scope && host->systemd && cg.nr) {
@@ -155,15 +151,14 @@ int host_cgroup_plan_on(const struct host_cgroup_host *host, const char *cgroups
 int host_cgroup_plan(const char *cgroups_path, bool systemd, struct arena *arena,
 		     struct host_cgroup *ret, struct err *err)
 {
-	cleanup_free char *mountinfo = NULL;
-	ssize_t n = io_read_file_at(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, &mountinfo);
+	cleanup_mountinfo struct mountinfo mounts = MOUNTINFO_NULL;
+	int r = mountinfo_read(&mounts);
 
-	if (n < 0)
-		return err_set_errno(err, (int)n, "find host cgroups");
+	if (r < 0)
+		return err_set_errno(err, r, "find host cgroups");
 	/* As sd_booted(3) finds out. */
-	const struct host_cgroup_host host = { mountinfo,
-					       faccessat(AT_FDCWD, "/run/systemd/system/", F_OK,
-							 AT_SYMLINK_NOFOLLOW) == 0 };
+	const struct host_cgroup_host host = { &mounts, faccessat(AT_FDCWD, "/run/systemd/system/",
+								  F_OK, AT_SYMLINK_NOFOLLOW) == 0 };
 	return host_cgroup_plan_on(&host, cgroups_path, systemd, arena, ret, err);
 }
 
@@ -335,39 +330,17 @@ static int set_value(const struct host_cgroup *cg, const char *controller, const
 	return r < 0 ? err_set_errno(err, r, "set %s to %s", path, value) : 0;
 }
 
-/**
- * host_cgroup_weight() - version 2's weight for version 1's shares
- * @shares: 2 to 262144
- *
- * Return: 1 to 10000.
- */
-uint64_t host_cgroup_weight(uint64_t shares)
-{
-	return 1 + (MAX(shares, 2UL) - 2) * 9999 / 262142;
-}
-
-/**
- * host_cgroup_period() - what a CPU quota is counted in
- * @cpu: limits
- *
- * Return: microseconds, the kernel's default where nothing is said.
- */
-uint64_t host_cgroup_period(const struct oci_cpu *cpu)
-{
-	return cpu->period && *cpu->period ? *cpu->period : 100000;
-}
-
 static int limit_cpu(const struct host_cgroup *cg, const struct oci_cpu *cpu, struct err *err)
 {
 	char text[64];
-	uint64_t period = host_cgroup_period(cpu);
+	uint64_t period = oci_cpu_period(cpu);
 	bool v2 = false;
 	int r = 0;
 
 	(void)find_controller(cg, "cpu", &v2);
 	if (cpu->shares && *cpu->shares) {
 		(void)snprintf(text, sizeof(text), "%" PRIu64,
-			       v2 ? host_cgroup_weight(*cpu->shares) : *cpu->shares);
+			       v2 ? oci_cpu_weight(*cpu->shares) : *cpu->shares);
 		r = set_value(cg, "cpu", "cpu.shares", "cpu.weight", text, err);
 	}
 	if (r >= 0 && cpu->quota && *cpu->quota != 0) {

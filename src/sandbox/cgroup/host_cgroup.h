@@ -13,6 +13,7 @@
 
 #include "common/arena.h"
 #include "common/err.h"
+#include "common/mountinfo.h"
 #include "oci/oci_spec.h"
 
 struct systemd_scope;
@@ -31,8 +32,8 @@ struct host_cgroup {
 #define HOST_CGROUP_NULL ((struct host_cgroup){ .nr = 0 })
 
 struct host_cgroup_host {
-	const char *mountinfo; /* of /proc, see proc(5) */
-	bool systemd;	       /* is PID 1 */
+	const struct mountinfo *mounts;
+	bool systemd; /* is PID 1 */
 };
 
 /*
@@ -58,6 +59,3 @@ void host_cgroup_close(struct host_cgroup *cg);
 /* In a fiber: the last process may still be on its way out. */
 int host_cgroup_remove(const struct host_cgroup *cg, struct err *err) must_check;
 int host_cgroup_remove_dirs(char *const *dirs, size_t nr) must_check;
-
-uint64_t host_cgroup_weight(uint64_t shares);
-uint64_t host_cgroup_period(const struct oci_cpu *cpu);

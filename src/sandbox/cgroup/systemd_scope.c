@@ -15,6 +15,7 @@
 #include "common/fiber.h"
 #include "common/io.h"
 #include "common/str.h"
+#include "oci/cpu.h"
 #include "sandbox/cgroup/host_cgroup.h"
 
 #define SCOPE_ANSWER_MS 30000
@@ -156,9 +157,9 @@ int systemd_scope_limits(const struct oci_resources *resources, bool v2,
 		put_number(ret, v2 ? "MemoryMax" : "MemoryLimit", (uint64_t)*memory->limit);
 	if (cpu && cpu->shares && *cpu->shares)
 		put_number(ret, v2 ? "CPUWeight" : "CPUShares",
-			   v2 ? host_cgroup_weight(*cpu->shares) : *cpu->shares);
+			   v2 ? oci_cpu_weight(*cpu->shares) : *cpu->shares);
 	if (cpu && cpu->quota && *cpu->quota)
-		put_quota(ret, *cpu->quota, host_cgroup_period(cpu));
+		put_quota(ret, *cpu->quota, oci_cpu_period(cpu));
 	if (cpu && v2 && !str_empty(cpu->cpus))
 		r = put_set(ret, "AllowedCPUs", ret->cpus, cpu->cpus, err);
 	if (r >= 0 && cpu && v2 && !str_empty(cpu->mems))

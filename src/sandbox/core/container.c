@@ -22,7 +22,7 @@
 #include "rpc/pb/agent_msg.h"
 #include "sandbox/storage/device.h"
 #include "sandbox/lifecycle/guest_spec.h"
-#include "oci/hooks.h"
+#include "host/hooks.h"
 #include "sandbox/network/dns.h"
 #include "sandbox/core/pid_thread.h"
 #include "sandbox/storage/rootfs.h"

@@ -17,7 +17,7 @@
 #include "oci/grouping.h"
 #include "rpc/ttrpc/rpc.h"
 #include "sandbox/core/container.h"
-#include "oci/hooks.h"
+#include "host/hooks.h"
 #include "sandbox/core/process.h"
 
 /* How much of the guest console an error quotes. */

@@ -27,15 +27,16 @@
 #include "common/fd.h"
 #include "common/json.h"
 #include "common/log.h"
+#include "common/run_output.h"
 #include "common/str.h"
 #include "sandbox/hypervisor/output_ring.h"
 #include "sandbox/hypervisor/qemu_cmdline.h"
 #include "sandbox/hypervisor/qmp.h"
-#include "sandbox/hypervisor/tool.h"
 
 #define CONSOLE_KEEP (64 * 1024)
 #define OUTPUT_KEEP (8 * 1024)
 #define PROBE_MS 5000
+#define PROBE_OUTPUT_MAX 512
 /* A process that was sent SIGKILL is given this long to go. */
 #define KILL_MS 5000
 /* The pidfd of a process that closed its QMP socket follows within this time. */
@@ -46,19 +47,19 @@
 
 static int q_probe(const struct vm_config *config, struct hypervisor_caps *ret, struct err *err)
 {
-	char text[512];
+	cleanup_strbuf struct strbuf text = STRBUF_NULL;
 	struct hypervisor_caps caps = { 0 };
 	const char *version;
 	int r;
 
-	r = tool_output(config->path, "--version", text, sizeof(text), loop_deadline_ms(PROBE_MS),
-			err);
+	r = run_output_of(config->path, "--version", PROBE_OUTPUT_MAX, loop_deadline_ms(PROBE_MS),
+			  &text, err);
 	if (r < 0)
 		return r;
-	version = str_skip_prefix(text, VERSION_PREFIX);
+	version = str_skip_prefix(text.data, VERSION_PREFIX);
 	if (!version || sscanf(version, "%u.%u", &caps.major, &caps.minor) != 2)
 		return err_set(err, EINVAL, "%s is not QEMU: it calls itself \"%.40s\"",
-			       config->path, text);
+			       config->path, text.data);
 	(void)snprintf(caps.version, sizeof(caps.version), "%.*s", (int)strcspn(version, " \n"),
 		       version);
 	*ret = caps;

@@ -17,7 +17,7 @@
 #include "common/log.h"
 #include "common/str.h"
 #include "kata/guest.h"
-#include "oci/hooks.h"
+#include "host/hooks.h"
 #include "paths.h"
 #include "sandbox/lifecycle/agent_client.h"
 #include "sandbox/core/pid_thread.h"

@@ -26,10 +26,10 @@
 #include "common/fiber.h"
 #include "common/list.h"
 #include "common/log.h"
+#include "common/relay_pair.h"
 #include "kata/guest.h"
 #include "sandbox/network/netns.h"
 #include "sandbox/network/sk_lookup.h"
-#include "sandbox/vsock/relay.h"
 #include "sandbox/core/sandbox.h"
 
 #define LOOPBACK_CONNS_MAX 128
@@ -117,7 +117,7 @@ static void conn_main(void *arg)
 	}
 	if (r < 0)
 		log_debug("%s", err.text);
-	else if (relay_carry("forward", conn->client, conn->guest) < 0)
+	else if (relay_pair("forward back", conn->client, conn->guest) < 0)
 		log_debug("forward a port: not to its end");
 	list_del(&conn->node);
 	if (conn->loopback)

@@ -28,13 +28,14 @@
 #include "common/fd.h"
 #include "common/fiber.h"
 #include "common/log.h"
+#include "common/run_output.h"
 #include "common/str.h"
 #include "sandbox/hypervisor/output_ring.h"
-#include "sandbox/hypervisor/tool.h"
 
 #define LISTEN_FD 3
 #define OUTPUT_KEEP 4096
 #define PROBE_MS 3000
+#define PROBE_OUTPUT_MAX 512
 #define KILL_MS 5000
 #define FUSE_MARK "FUSE kernel interface version" /* only the one in C prints it */
 
@@ -63,19 +64,20 @@ static const struct {
 int virtiofsd_probe(const char *path, enum virtiofsd_kind *ret_kind, char *ret_version, size_t len,
 		    struct err *err)
 {
+	cleanup_strbuf struct strbuf text = STRBUF_NULL;
 	const char *version;
-	char text[512];
-	int r = tool_output(path, "--version", text, sizeof(text), loop_deadline_ms(PROBE_MS), err);
+	int r = run_output_of(path, "--version", PROBE_OUTPUT_MAX, loop_deadline_ms(PROBE_MS),
+			      &text, err);
 
 	if (r < 0)
 		return r;
 	/* "virtiofsd version 7.2.22 (...)", "virtiofsd 1.10.0", "virtiofsd backend 1.4.0" */
-	version = str_skip_prefix(text, "virtiofsd ");
+	version = str_skip_prefix(text.data, "virtiofsd ");
 	if (!version)
 		return err_set(err, EINVAL, "%s is not virtiofsd: it calls itself \"%.40s\"", path,
-			       text);
+			       text.data);
 	version += strcspn(version, "0123456789\n");
-	*ret_kind = strstr(text, FUSE_MARK) ? VIRTIOFSD_C : VIRTIOFSD_RUST;
+	*ret_kind = strstr(text.data, FUSE_MARK) ? VIRTIOFSD_C : VIRTIOFSD_RUST;
 	if (ret_version)
 		(void)snprintf(ret_version, len, "%.*s", (int)strcspn(version, " \n"), version);
 	return 0;

@@ -21,6 +21,7 @@
 #include "common/log.h"
 #include "common/str.h"
 #include "sandbox/hypervisor/hypervisor.h"
+#include "oci/cpu.h"
 #include "oci/grouping.h"
 #include "rpc/pb/admin_msg.h"
 #include "rpc/pb/agent_msg.h"
@@ -57,16 +58,13 @@ static int tell_agent(struct sb_container *ctr, const struct oci_resources *reso
 
 static unsigned vcpus_for(const struct sandbox *sb, const struct oci_cpu *cpu)
 {
-	uint64_t period = cpu && cpu->period && *cpu->period ? *cpu->period : 100000;
+	unsigned vcpus = cpu && cpu->quota ? oci_cpu_count(*cpu->quota, oci_cpu_period(cpu)) : 0;
 
-	if (!cpu || !cpu->quota || *cpu->quota <= 0)
-		return 0;
-	uint64_t vcpus = ((uint64_t)*cpu->quota + period - 1) / period;
 	/*
 	 * The quota holds on the host in any case; a VM that has no room for more CPUs runs on
 	 * those it has.
 	 */
-	return (unsigned)MIN(vcpus, sb->max_vcpus);
+	return MIN(vcpus, sb->max_vcpus);
 }
 
 /* A guest that lets plugged vCPUs lie has less than it may use, and nothing else is wrong. */
@@ -174,15 +172,15 @@ static struct vm_size needed(const struct sandbox *sb)
 		if (str_eq(ctr->id, sb->id) || ctr->init->state == SB_PROCESS_STATE_STOPPED)
 			continue;
 		memory += MIN(ctr->limits.memory, UINT64_MAX / 2 - memory);
-		cpu += ctr->limits.cpu;
+		cpu += MIN(ctr->limits.cpu, INT64_MAX - cpu);
 		unlimited = unlimited || !ctr->limits.memory;
 	}
 	struct vm_size size = { .memory_mib = sandbox_ram_for_members(memory) };
 	if (unlimited)
 		size.memory_mib += sb->config->hypervisor.default_memory;
 	size.memory_mib = MAX(size.memory_mib, sb->boot_size.memory_mib);
-	cpu = (cpu + 999) / 1000;
-	size.vcpus = (unsigned)MAX(MIN(cpu, sb->max_vcpus), sb->boot_size.vcpus);
+	unsigned vcpus = oci_cpu_count((int64_t)cpu, 1000);
+	size.vcpus = MAX(MIN(vcpus, sb->max_vcpus), sb->boot_size.vcpus);
 	return size;
 }
 
@@ -252,12 +250,11 @@ void sb_limits_change(struct sb_container *ctr, const struct oci_resources *reso
 {
 	const struct oci_memory *memory = resources ? resources->memory : NULL;
 	const struct oci_cpu *cpu = resources ? resources->cpu : NULL;
-	uint64_t period = cpu && cpu->period && *cpu->period ? *cpu->period : 100000;
 
 	if (memory && memory->limit)
 		ctr->limits.memory = *memory->limit > 0 ? (uint64_t)*memory->limit : 0;
 	if (cpu && cpu->quota)
-		ctr->limits.cpu = *cpu->quota > 0 ? (uint64_t)*cpu->quota * 1000 / period : 0;
+		ctr->limits.cpu = oci_cpu_thousandths(*cpu->quota, oci_cpu_period(cpu));
 }
 
 /* More memory is there before the container may use it, less is taken after it may not. */

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "common/str.h"
+#include "oci/cpu.h"
 #include "oci/grouping.h"
 #include "sandbox/core/sandbox.h"
 #include "sandbox/hypervisor/vm_config.h"
@@ -53,12 +54,8 @@ static bool find_limits(struct sandbox *sb, int64_t *ret_memory, unsigned *ret_v
 	*ret_vcpus = oci_sandbox_size_vcpus(&size);
 	if (res && res->memory && res->memory->limit && *ret_memory <= 0)
 		*ret_memory = *res->memory->limit;
-	if (res && res->cpu && res->cpu->quota && *res->cpu->quota > 0 && !*ret_vcpus) {
-		uint64_t period = res->cpu->period && *res->cpu->period ? *res->cpu->period
-									: 100000;
-
-		*ret_vcpus = (unsigned)(((uint64_t)*res->cpu->quota + period - 1) / period);
-	}
+	if (res && res->cpu && res->cpu->quota && !*ret_vcpus)
+		*ret_vcpus = oci_cpu_count(*res->cpu->quota, oci_cpu_period(res->cpu));
 	return grouping.type == OCI_CONTAINER_SANDBOX && size.memory > 0;
 }
 

@@ -32,11 +32,11 @@
 #include "common/fiber.h"
 #include "common/list.h"
 #include "common/log.h"
+#include "common/relay_pair.h"
 #include "common/str.h"
 #include "kata/guest.h"
 #include "rpc/pb/agent_msg.h"
 #include "sandbox/core/container.h"
-#include "sandbox/vsock/relay.h"
 #include "sandbox/core/sandbox.h"
 
 /* More than the agent's own limit: it may know earlier that a client has gone. */
@@ -137,7 +137,7 @@ static void conn_main(void *arg)
 	conn->fiber = fiber_self();
 	int r = hs->ending ? -ECANCELED : connect_both(conn, &err);
 	if (r >= 0)
-		r = relay_carry("socket", conn->guest, conn->service);
+		r = relay_pair("socket back", conn->guest, conn->service);
 	else if (!hs->ending) {
 		log_debug("%s", err.text);
 		refuse(hs, conn->id);

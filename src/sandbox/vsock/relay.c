@@ -277,41 +277,6 @@ void relay_end_source(struct relay *relay)
 		fiber_interrupt(relay->fiber);
 }
 
-static int carry_one_way(const char *name, int from, int to, struct relay **ret)
-{
-	cleanup_close int source = neg_errno(fcntl(from, F_DUPFD_CLOEXEC, 3));
-	cleanup_close int sink = neg_errno(fcntl(to, F_DUPFD_CLOEXEC, 3));
-
-	if (source < 0 || sink < 0)
-		return MIN(source, sink);
-	return relay_start(fiber_loop(), name, TAKE_FD(source), TAKE_FD(sink), RELAY_SHUTDOWN_SINK,
-			   ret);
-}
-
-/**
- * relay_carry() - carry bytes between two sockets
- * @name: for debugging
- * @a: one
- * @b: the other
- *
- * Return: 0 when both directions have ended, or -errno.
- */
-int relay_carry(const char *name, int a, int b)
-{
-	struct relay *there = NULL, *back = NULL;
-	int r = carry_one_way(name, a, b, &there);
-
-	if (r >= 0)
-		r = carry_one_way(name, b, a, &back);
-	if (r >= 0)
-		r = relay_wait(back, LOOP_FOREVER);
-	if (r >= 0)
-		r = relay_wait(there, LOOP_FOREVER);
-	(void)relay_free(there);
-	(void)relay_free(back);
-	return r;
-}
-
 /**
  * relay_bytes() - how much has been copied
  * @relay: relay

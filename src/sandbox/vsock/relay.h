@@ -33,9 +33,4 @@ int relay_wait(struct relay *relay, uint64_t deadline_ns) must_check;
 struct relay *relay_free(struct relay *relay);
 /* The source counts as ended once it runs dry, although its writer keeps it open. */
 void relay_end_source(struct relay *relay);
-/*
- * In a fiber: makes one connection of two sockets, which are borrowed, until both directions have
- * ended.
- */
-int relay_carry(const char *name, int a, int b) must_check;
 uint64_t relay_bytes(const struct relay *relay);

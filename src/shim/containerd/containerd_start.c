@@ -24,7 +24,7 @@
 #include "common/str.h"
 #include "kata/state.h"
 #include "oci/grouping.h"
-#include "oci/hooks.h"
+#include "host/hooks.h"
 #include "oci/spec.h"
 #include "rpc/pb/pb_bridge.h"
 #include "rpc/pb/shim_msg.h"

@@ -46,7 +46,6 @@ int cgroup_read_key(int dir_fd, const char *file, const char *key, uint64_t *ret
 /* cgroup_resources.c */
 int cgroup_apply(const struct cgroup *cgroup, const struct oci_resources *res, bool is_update,
 		 struct err *err) must_check;
-uint64_t cgroup_shares_to_weight(uint64_t shares);
 uint64_t cgroup_blkio_to_io_weight(uint64_t weight);
 int cgroup_swap_limit(int64_t limit, int64_t swap, int64_t *ret, struct err *err) must_check;
 

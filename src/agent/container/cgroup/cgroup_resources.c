@@ -12,23 +12,9 @@
 
 #include "agent/container/cgroup/cgroup.h"
 #include "common/str.h"
+#include "oci/cpu.h"
 
-#define CPU_PERIOD_DEFAULT_US 100000
 #define RESOURCE_LIST_MAX 1024
-
-/**
- * cgroup_shares_to_weight() - cpu.shares of v1 as cpu.weight
- * @shares: 2 to 262144; others are cut
- *
- * Linear between the ends of both ranges, as runc has done it for years.
- *
- * Return: 1 to 10000.
- */
-uint64_t cgroup_shares_to_weight(uint64_t shares)
-{
-	shares = MIN(MAX(shares, 2U), 262144U);
-	return 1 + (shares - 2) * 9999 / 262142;
-}
 
 /**
  * cgroup_blkio_to_io_weight() - blkio.weight of v1 as io.weight
@@ -77,7 +63,7 @@ static int apply_cpu_max(int fd, const struct oci_cpu *cpu, struct err *err)
 {
 	cleanup_free char *text = NULL;
 	char quota[32] = "max";
-	unsigned long long period = CPU_PERIOD_DEFAULT_US;
+	unsigned long long period = OCI_CPU_PERIOD_US;
 
 	if (!cpu->quota && !(cpu->period && *cpu->period))
 		return 0;
@@ -88,7 +74,7 @@ static int apply_cpu_max(int fd, const struct oci_cpu *cpu, struct err *err)
 	else if (cpu->quota && *cpu->quota < 0)
 		(void)snprintf(quota, sizeof(quota), "max");
 	if (cpu->period && *cpu->period)
-		period = *cpu->period;
+		period = oci_cpu_period(cpu);
 	if (!text && strcmp(quota, "max") == 0)
 		return 0; /* no such controller, and nothing is limited */
 	return cgroup_write(fd, "cpu.max", err, "%s %llu", quota, period);
@@ -120,7 +106,7 @@ static int apply_cpu(int fd, const struct oci_cpu *cpu, struct err *err)
 		return err_set(err, ENOTSUP, "not supported: realtime CPU limits with cgroup v2");
 	if (cpu->shares && *cpu->shares)
 		r = cgroup_write(fd, "cpu.weight", err, "%llu",
-				 (unsigned long long)cgroup_shares_to_weight(*cpu->shares));
+				 (unsigned long long)oci_cpu_weight(*cpu->shares));
 	if (r >= 0 && cpu->idle)
 		r = cgroup_write(fd, "cpu.idle", err, "%lld", (long long)*cpu->idle);
 	if (r >= 0)
