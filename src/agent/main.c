@@ -10,7 +10,6 @@
 
 #include "agent/sandbox/pid_ns.h"
 #include "agent/server/guest_init.h"
-#include "agent/server/reaper.h"
 #include "agent/server/server.h"
 #include "agent/util/version.h"
 #include "common/log.h"
@@ -91,8 +90,7 @@ int main(int argc, char **argv)
 	(void)signal(SIGPIPE, SIG_IGN); /* cannot fail for this signal */
 	if (is_init)
 		r = guest_init(&config, &console, &err);
-	if (r >= 0 && (loop_new(&loop) < 0 || reaper_start(loop) < 0 ||
-		       (!is_init && catch_signals(loop, sources) < 0)))
+	if (r >= 0 && (loop_new(&loop) < 0 || (!is_init && catch_signals(loop, sources) < 0)))
 		r = err_set(&err, ENOMEM, "out of memory");
 	if (r >= 0)
 		r = server_init(&server, loop, &config, console, &err);

@@ -27,7 +27,6 @@
 #include <unistd.h>
 
 #include "agent/server/server.h"
-#include "agent/server/reaper.h"
 #include "common/fd.h"
 #include "common/io.h"
 #include "common/json.h"
@@ -86,7 +85,7 @@ static void run_agent(const struct agent_world *w)
 	(void)snprintf(config.server.path, sizeof(config.server.path), "%s", w->path);
 	log_init("kata-agent", STDERR_FILENO, LOG_FORMAT_PLAIN,
 		 getenv("KATA_TEST_DEBUG") ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN);
-	must(loop_new(&loop) < 0 || reaper_start(loop) < 0 ? -1 : 0, "loop");
+	must(loop_new(&loop), "loop");
 	if (server_init(&server, loop, &config, -1, &err) < 0) {
 		(void)fprintf(stderr, "# %s\n", err.text);
 		_exit(98);

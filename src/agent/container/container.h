@@ -47,6 +47,7 @@ enum container_state {
 };
 
 struct cgroup;
+struct children;
 struct process;
 struct seccomp_prog;
 
@@ -59,6 +60,7 @@ struct container {
 	struct list processes; /* struct process.node, init first */
 	struct cgroup *cgroup; /* NULL when cgroups are off */
 	struct loop *loop;
+	struct children *children;   /* of the agent, may be NULL */
 	struct fiber_cond idle_cond; /* private: a process has ended or lost its last waiter */
 	/* What an exec and the end need of the spec. */
 	struct oci_capabilities *capabilities; /* NULL: none */
@@ -86,6 +88,7 @@ struct container_create_args {
 	int ns[CONTAINER_NS_NR];     /* CONTAINER_NS_* or a descriptor to join, borrowed */
 	bool no_new_keyring;
 	bool no_pivot;		     /* move the root and chroot instead */
+	struct children *children;   /* where its processes become known; NULL: nowhere */
 	const dev_t *denied_devices; /* of the guest: denied even to the privileged */
 	size_t nr_denied_devices;
 	uint64_t deadline_ns;

@@ -87,7 +87,7 @@ int process_new(struct container *c, const char *exec_id, pid_t pid, int pidfd_c
 		return r;
 	}
 	(void)TAKE_FD(pidfd);
-	child_add(&p->child, pid);
+	child_add(c->children, &p->child, pid);
 	list_add_tail(&c->processes, &p->node);
 	*ret = p;
 	return 0;

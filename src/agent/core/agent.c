@@ -51,6 +51,7 @@ int agent_init(struct agent *agent, struct loop *loop, const struct agent_config
 		.hotplug = { &agent->uevents, config->hotplug_timeout_ms },
 		.sandbox = { .ipc_fd = -1, .uts_fd = -1, .pid_fd = -1, .pid_thread_fd = -1 },
 	};
+	children_init(&agent->children);
 	list_init(&agent->containers);
 	list_init(&agent->sandbox.storages);
 	list_init(&agent->oom.events);

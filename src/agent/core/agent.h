@@ -12,6 +12,7 @@
 #include "agent/device/hotplug.h"
 #include "agent/device/uevent.h"
 #include "agent/stream/streams.h"
+#include "agent/util/child.h"
 #include "agent/util/cmdline.h"
 #include "common/err.h"
 #include "common/fiber.h"
@@ -47,7 +48,8 @@ struct oom_queue {
 struct agent {
 	struct loop *loop;
 	struct agent_config config;
-	bool is_init; /* PID 1: owns the guest */
+	struct children children; /* that somebody waits for */
+	bool is_init;		  /* PID 1: owns the guest */
 	struct guest_sandbox sandbox;
 	struct list containers; /* struct agent_container.node */
 	size_t nr_containers;

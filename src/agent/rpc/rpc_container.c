@@ -141,6 +141,7 @@ static int make_container(struct agent_container *ctr,
 	struct stat root;
 
 	container_create_args_init(&args);
+	args.children = &ctr->agent->children;
 	cleanup_close int pidns = open_target_pidns(ctr->agent, req->oci, err);
 	if (pidns < 0 && pidns != -ENOENT)
 		return pidns;

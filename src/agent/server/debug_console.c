@@ -58,7 +58,7 @@ static int run_shell(struct agent *agent, int tty, struct err *err)
 		free(shell);
 		return r;
 	}
-	child_add(&shell->child, shell->proc.pid);
+	child_add(&agent->children, &shell->child, shell->proc.pid);
 	r = fiber_spawn(agent->loop, "shell", reap_main, shell, NULL);
 	/* Without a fiber nobody waits, and the reaper may have it. */
 	if (r < 0) {

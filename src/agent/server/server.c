@@ -195,6 +195,9 @@ int server_init(struct server *server, struct loop *loop, const struct agent_con
 	int r = agent_init(agent, loop, config, console_fd, err);
 	if (r < 0)
 		return r;
+	r = reaper_start(&server->reaper, loop, &agent->children);
+	if (r < 0)
+		return err_set_errno(err, r, "reap orphans");
 	r = socket_port_new(loop, &agent->sockets);
 	if (r < 0)
 		return err_set_errno(err, r, "sockets of the host");
@@ -223,6 +226,7 @@ void server_deinit(struct server *server)
 	server->rpc = rpc_server_free(server->rpc);
 	ready_deinit(&server->ready);
 	log_port_deinit(&server->log);
+	reaper_stop(&server->reaper);
 	server->agent.sockets = socket_port_free(server->agent.sockets);
 	agent_deinit(&server->agent);
 }

@@ -13,6 +13,7 @@
 #include "agent/server/listener.h"
 #include "agent/server/log_port.h"
 #include "agent/server/ready.h"
+#include "agent/server/reaper.h"
 #include "common/err.h"
 
 struct rpc_server;
@@ -30,6 +31,7 @@ struct server {
 	struct forward_port forward;
 	struct log_port log;
 	struct ready ready;
+	struct reaper reaper;
 };
 
 int server_init(struct server *server, struct loop *loop, const struct agent_config *config,
