@@ -29,8 +29,8 @@ static uint64_t new_flags(const struct launch_plan *launch)
 
 	for (int type = 0; type < CONTAINER_NS_NR; type++) {
 		/*
-		 * These two start counting from where their first process is: unshared by it,
-		 * later.
+		 * What these two show depends on where their first process is: it unshares them
+		 * itself, later (namespace_unshare_late()).
 		 */
 		if (type == CONTAINER_NS_CGROUP || type == CONTAINER_NS_TIME)
 			continue;
@@ -144,7 +144,7 @@ static int clone_through_intermediate(struct launch_plan *launch, launch_child_f
 	cleanup_close int sock = pair[0];
 	if (pid < 0)
 		return err_set_errno(err, -errno, "fork");
-	/* Neither can last: it makes a few system calls and ends. */
+	/* These block the loop, but not for long: the process makes a few system calls and ends. */
 	ssize_t n = fd_recv_msg(sock, &reply, sizeof(reply), &pidfd, 1, &nr_fds);
 	(void)waitpid(pid, NULL, 0);
 	if (n != sizeof(reply))

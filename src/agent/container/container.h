@@ -40,9 +40,9 @@ enum container_ns {
 
 /* What is legal in which state; the calls say so when it is not. */
 enum container_state {
-	CONTAINER_STATE_CREATED, /* init waits before its execve; all but pause, resume */
+	CONTAINER_STATE_CREATED, /* init waits before its execve; all calls but pause, resume */
 	CONTAINER_STATE_RUNNING, /* all but start, resume */
-	CONTAINER_STATE_PAUSED,	 /* frozen; all but start, exec, pause */
+	CONTAINER_STATE_PAUSED,	 /* frozen; all calls but start, exec, pause */
 	CONTAINER_STATE_STOPPED, /* init has ended; stats, update and destroy only */
 };
 

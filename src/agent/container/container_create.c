@@ -143,8 +143,8 @@ static int plan_all(struct launch_plan *launch, struct err *err)
 }
 
 /*
- * Parameters of an IPC namespace obey only the root of the user namespace that owns it, by its
- * number; all others obey us.
+ * Parameters of an IPC namespace may only be written by the uid that is root in the user namespace
+ * which owns it; the agent may write all others.
  */
 static int set_sysctl_as_owner(const struct launch_plan *launch, const struct kv *sysctl,
 			       struct err *err)
@@ -255,7 +255,7 @@ static int guide(struct launch_plan *launch, struct err *err)
 	return r;
 }
 
-/* What would hinder its set-up comes after it. */
+/* Limits and device rules that could make the set-up fail are applied after it. */
 static int after_ready(struct launch_plan *launch, struct err *err)
 {
 	const struct container_create_args *args = launch->args;
@@ -368,9 +368,9 @@ int container_create(const struct container_create_args *args, struct container 
 	r = plan_all(&launch, err);
 	if (r >= 0)
 		r = fork_init(&launch, err);
+	/* An open copy of the child's end would keep the end of the child from being seen. */
 	if (r >= 0)
-		launch.sync_fd =
-			fd_close(launch.sync_fd); /* or the child's end would never be seen */
+		launch.sync_fd = fd_close(launch.sync_fd);
 	if (r >= 0)
 		r = guide(&launch, err);
 	if (r >= 0)

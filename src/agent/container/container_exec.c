@@ -42,7 +42,8 @@ static int exec_enter(struct launch_plan *launch, struct err *err)
 		return r;
 	if (launch->container->time_ns_fd >= 0 && setns(launch->container->time_ns_fd, 0) < 0)
 		return err_set_errno(err, -errno, "join the time namespace of the container");
-	int flags = launch->join_flags & ~CLONE_NEWPID; /* being born there was the join */
+	/* The clone has made it in the PID namespace already. */
+	int flags = launch->join_flags & ~CLONE_NEWPID;
 	if (flags && setns(launch->init_pidfd, flags) < 0)
 		return errno == ESRCH
 			       ? err_set(err, ESRCH, "container %s has ended",
@@ -161,7 +162,7 @@ static int exec_start(struct launch_plan *launch, const char *exec_id, struct pr
 	if (r < 0) {
 		bool mask = fiber_mask_cancel(true);
 
-		(void)process_signal(p, SIGKILL); /* it has ended already, but for a timeout */
+		(void)process_signal(p, SIGKILL); /* only after a timeout it has not ended yet */
 		(void)process_wait(p, loop_deadline_ms(10000), NULL);
 		(void)fiber_mask_cancel(mask);
 		if (p->exited)

@@ -92,10 +92,7 @@ static int run_create_hooks(const struct launch_plan *launch, struct err *err)
 			       hooks->nr_create_container, "creating", err);
 }
 
-/*
- * A joined mount namespace is somebody's finished tree: nothing is mounted there and its root is
- * ours.
- */
+/* A joined mount namespace is complete: nothing is mounted there, and its root is used as it is. */
 static int use_joined_root(struct launch_plan *launch, int *ret_master, struct err *err)
 {
 	if (chdir("/") < 0)

@@ -94,7 +94,7 @@ static const char *cgroup_root(void)
 										 : NULL;
 }
 
-/* Guest hooks read it from the bundle, as the specification promises; nobody else does. */
+/* Only guest hooks read config.json from the bundle, as the specification promises them. */
 static int write_config(const char *bundle, const struct oci_spec *spec, struct err *err)
 {
 	cleanup_strbuf struct strbuf text = STRBUF_NULL;
@@ -214,8 +214,8 @@ static int create_locked(struct agent_container *ctr,
 	if (r < 0)
 		return r;
 	/*
-	 * What says nothing inherits, and the agent's own value makes a process immune: that would
-	 * be no limit.
+	 * A process without a value inherits the agent's, which makes it immune to the OOM killer:
+	 * then the memory limit would kill nothing.
 	 */
 	if (!req->oci->process->oom_score_adj)
 		req->oci->process->oom_score_adj = &ctr->oom_score_adj;

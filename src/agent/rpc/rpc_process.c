@@ -25,9 +25,13 @@
 /* Largest piece one ReadStdout returns, whatever the peer asks for. */
 #define READ_MAX (64U * 1024)
 
-/* Finds and pins; the process may be one whose output only is left. */
+/*
+ * Finds and pins the process; with @readable also one that has ended and whose output has not been
+ * read to its end.
+ */
 static int get_process(struct agent *agent, const char *id, const char *exec_id, bool readable,
-		       struct agent_container **ret_gc, struct agent_process **ret, struct err *err)
+		       struct agent_container **ret_ctr, struct agent_process **ret,
+		       struct err *err)
 {
 	struct agent_container *ctr = NULL;
 	int r = agent_container_get(agent, id, ENOENT, &ctr, err);
@@ -40,7 +44,7 @@ static int get_process(struct agent *agent, const char *id, const char *exec_id,
 		(void)agent_container_unref(ctr);
 		return err_set(err, ENOENT, "container %.128s has no process %.128s", id, exec_id);
 	}
-	*ret_gc = ctr;
+	*ret_ctr = ctr;
 	*ret = agent_process_ref(proc);
 	return 0;
 }
@@ -62,7 +66,7 @@ static int exec_locked(struct agent_container *ctr, const struct agent_exec_proc
 	r = agent_process_add(ctr, p, req->exec_id, conns, err);
 	if (r < 0)
 		(void)process_signal(
-			p, SIGKILL); /* it may have ended; the container's end collects it */
+			p, SIGKILL); /* it may have ended already; container_destroy() frees it */
 	return r;
 }
 
@@ -121,7 +125,8 @@ static bool waits_for_signals(pid_t pid)
 }
 
 /*
- * Has the process a use for the signal? One that blocks it fetches it by sigwait(3) or signalfd(2).
+ * Does the process handle the signal? One that blocks it will fetch it by sigwait(3) or
+ * signalfd(2).
  */
 static bool takes(pid_t pid, int signo)
 {

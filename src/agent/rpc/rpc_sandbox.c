@@ -177,7 +177,8 @@ RPC_FN(sandbox_rpc_create)
 		return err_set(err, EEXIST, "the sandbox exists already");
 	if (*req->sandbox_id && !str_is_valid_id(req->sandbox_id))
 		return err_set(err, EINVAL, "invalid sandbox id: %.128s", req->sandbox_id);
-	agent->sandbox.exists = true; /* from here on, for a second request that comes meanwhile */
+	/* Set before the rest: a second request that comes meanwhile must fail. */
+	agent->sandbox.exists = true;
 	int r = create(agent, req, err);
 	if (r < 0)
 		forget(agent);

@@ -31,10 +31,10 @@ struct agent_container {
 	size_t nr_processes;
 	unsigned nr_waiters; /* fibers inside process_wait(): @c must not go before they left */
 	struct fiber_cond no_waiters;
-	struct strv storages; /* mount points this container holds a count of */
+	struct strv storages; /* mount points of the storages that this container uses */
 	const char *rootfs;
 	const char *termination_log; /* guest path, NULL: none */
-	int32_t oom_score_adj;	     /* of processes whose spec says nothing */
+	int32_t oom_score_adj;	     /* for execs whose spec gives none */
 	int oom_fd;
 	struct loop_source *oom_source;
 	uint64_t oom_kills;

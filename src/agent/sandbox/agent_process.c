@@ -22,11 +22,11 @@
 #include "common/str.h"
 #include "kata/guest.h"
 
-/* A connection and the request that names it travel side by side. */
+/* How long a request waits for its connections: they may arrive after it. */
 #define STREAM_ARRIVAL_MS 2000
-/* How long RPC output may still trickle in from others who hold it open after the exit. */
+/* How long output is still read after the exit when other processes hold the pipe open. */
 #define STREAM_DRAIN_MS 500
-/* Room in the pipe of a direct stream: fewer, larger steps. */
+/* Size of the pipe of a direct stream: a large one needs fewer, larger steps. */
 #define STREAM_PIPE_SIZE (256 * 1024)
 
 /* A fiber inside agent_process_read(), to be told of the exit. */
@@ -123,7 +123,7 @@ static int relay_output(struct agent *agent, int *conn, int *local)
 
 	if (fd < 0)
 		return fd;
-	/* Beyond fs.pipe-user-pages-soft this fails, and the pipe serves as it is. */
+	/* Beyond fs.pipe-user-pages-soft this fails, and the pipe keeps its size. */
 	(void)fcntl(*local, F_SETPIPE_SZ,
 		    agent->config.pipe_size ? (int)agent->config.pipe_size : STREAM_PIPE_SIZE);
 	return stdio_relay_start(&agent->streams, agent->loop, STDIO_OUT, fd, TAKE_FD(*local),

@@ -37,7 +37,7 @@ struct stdio_conns {
 struct agent_process {
 	struct list node; /* in agent_container.processes */
 	unsigned refs;
-	struct process *p; /* NULL once the kernel's part is over */
+	struct process *p; /* NULL once the container has been destroyed */
 	char *exec_id;
 	bool is_init, terminal, direct, waited;
 	unsigned nr_waiters;	 /* fibers inside process_wait() for @p */

@@ -46,7 +46,7 @@ static void push(struct agent *agent, const char *id)
 
 	if (!event)
 		return;
-	/* Nobody may be asking; the newest events are the ones that matter. */
+	/* Perhaps nobody asks for events: the oldest one is dropped when there are too many. */
 	if (agent->oom.nr >= AGENT_OOM_EVENTS_MAX)
 		drop_first(&agent->oom);
 	memcpy(event->id, id, MIN(strlen(id), sizeof(event->id) - 1));

@@ -27,7 +27,8 @@ static void reap_main(void *arg)
 {
 	struct shell *shell = arg;
 
-	(void)proc_wait_fiber(&shell->proc, LOOP_FOREVER, NULL); /* how it ended does not matter */
+	/* Its exit status does not matter. */
+	(void)proc_wait_fiber(&shell->proc, LOOP_FOREVER, NULL);
 	child_reaped(&shell->child);
 	proc_deinit(&shell->proc);
 	free(shell);
@@ -60,7 +61,7 @@ static int run_shell(struct agent *agent, int tty, struct err *err)
 	}
 	child_add(&agent->children, &shell->child, shell->proc.pid);
 	r = fiber_spawn(agent->loop, "shell", reap_main, shell, NULL);
-	/* Without a fiber nobody waits, and the reaper may have it. */
+	/* Without a fiber nobody waits for it: from now on the reaper takes its status. */
 	if (r < 0) {
 		child_reaped(&shell->child);
 		proc_deinit(&shell->proc);

@@ -27,11 +27,14 @@
 #include "common/fiber.h"
 #include "kata/guest.h"
 
-/* By UDP, under way; the oldest is forgotten. Its number is the frame's id, modulo this. */
+/*
+ * Queries by UDP that wait for an answer; a new one takes the place of the oldest. The place in the
+ * table is the frame's id modulo this.
+ */
 #define ASKERS_MAX 256
-/* TCP connections; the number of one is the frame's id, modulo this. */
+/* TCP connections; the place in the table is the frame's id modulo this. */
 #define CONNS_MAX 16
-/* For the next query of a connection, and for its answer. */
+/* How long a connection may wait for its next query, and then for the answer. */
 #define CONN_IDLE_MS 15000
 #define ANSWER_MAX 65535
 
@@ -63,7 +66,10 @@ struct dns {
 	uint16_t next;
 	struct asker askers[ASKERS_MAX];
 	struct dns_conn *conns[CONNS_MAX];
-	/* Outlive the connection: an answer to the one before in its place is not taken for its. */
+	/*
+	 * The last id used in each place. They outlive the connection, so that a late answer to the
+	 * previous connection in the same place is not sent to the new one.
+	 */
 	uint16_t conn_ids[CONNS_MAX];
 	char query[KATA_DNS_QUERY_MAX], answer[ANSWER_MAX]; /* one for each fiber */
 };
@@ -71,7 +77,7 @@ struct dns {
 static void dns_end(struct dns *dns)
 {
 	dns->ending = true;
-	/* Wakes whoever waits for them. */
+	/* The fibers that wait for these sockets wake up, and see @ending. */
 	(void)shutdown(dns->host, SHUT_RDWR);
 	(void)shutdown(dns->udp, SHUT_RDWR);
 	(void)shutdown(dns->tcp, SHUT_RDWR);
@@ -140,7 +146,7 @@ static void answer_udp(struct dns *dns, uint16_t id, size_t len)
 	if (!asker->waiting || asker->id != id)
 		return;
 	asker->waiting = false;
-	/* An asker that has gone is no loss. */
+	/* When it fails the asker has gone. */
 	if (len)
 		(void)sendto(dns->udp, dns->answer, len, MSG_DONTWAIT,
 			     (const struct sockaddr *)&asker->addr, sizeof(asker->addr));

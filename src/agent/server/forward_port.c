@@ -56,7 +56,10 @@ static int dial_family(int family, uint16_t port, uint64_t deadline_ns)
 	return TAKE_FD(fd);
 }
 
-/* A service may listen in one family only, and the client cannot try the other one afterwards. */
+/*
+ * Tries both families: a service may listen in one of them only, and the client, which is connected
+ * already, cannot choose again.
+ */
 static int dial(const struct kata_forward *target)
 {
 	uint64_t deadline_ns = loop_deadline_ms(FORWARD_DIAL_MS);

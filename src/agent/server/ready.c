@@ -54,7 +54,7 @@ static bool find_port(char *ret, size_t size)
 	return found;
 }
 
-/* The host reads: tell it. */
+/* There is room in the port: write the line that did not fit before. */
 static void on_writable(void *arg, unsigned events)
 {
 	struct ready *ready = arg;
@@ -103,8 +103,7 @@ static void knock(const struct agent_addr *addr)
 		neg_errno(socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
 	if (fd < 0 ||
 	    (connect(fd, (struct sockaddr *)&host, sizeof(host)) < 0 && errno != EINPROGRESS))
-		log_debug(
-			"the host does not hear a knock"); /* it looks by itself, a little later */
+		log_debug("the host does not hear a knock"); /* it looks by itself soon */
 }
 
 /**
@@ -116,7 +115,7 @@ void ready_announce(struct ready *ready, struct agent *agent)
 {
 	ready->agent = agent;
 	knock(&agent->config.server);
-	/* Not a matter of the log level. */
+	/* Written past the log: the host waits for this line whatever the log level is. */
 	if (agent->console_fd >= 0 && write(agent->console_fd, READY_LINE, strlen(READY_LINE)) < 0)
 		log_debug("the console takes no more");
 	agent->uevents.fn = on_change;

@@ -149,7 +149,7 @@ static void listener_main(void *arg)
 	port_unref(port);
 }
 
-/* Nobody will answer any more. */
+/* The host has gone: nobody will answer the clients it was called for. */
 static void drop_unanswered(struct socket_port *port)
 {
 	list_for_each_safe(pos, next, &port->clients) {
@@ -174,7 +174,7 @@ static void hear_refusals(struct socket_port *port, int fd)
 		fiber_yield();
 	}
 	port->control = -1;
-	/* Whoever is calling gives up, before the descriptor goes. */
+	/* A fiber inside call_host() must have given up before the descriptor is closed. */
 	(void)shutdown(fd, SHUT_RDWR);
 	if (fiber_lock(&port->calling, LOOP_FOREVER) >= 0)
 		fiber_unlock(&port->calling);

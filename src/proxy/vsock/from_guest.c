@@ -211,8 +211,8 @@ void from_guest_run(void *arg)
 	(void)vq_want_kicks(vq, false);
 	bool empty = from_guest_drain(px, PACKETS_PER_RUN);
 	/*
-	 * When held, to_guest.c triggers us; else a kick that came before we asked for one is ours
-	 * to notice.
+	 * When the ring is held, to_guest.c triggers this again. Otherwise look once more: packets
+	 * may have come before the kick was asked for.
 	 */
 	if (!px->running || px->from_guest_held)
 		return;

@@ -184,7 +184,8 @@ static void on_hup(void *arg, unsigned events)
 
 	(void)events;
 	for (int i = 0; i < n; i++)
-		vconn_on_hup(evs[i].data.ptr); /* may have died just now: it looks at the state */
+		/* It may have died just now; the call looks at the state. */
+		vconn_on_hup(evs[i].data.ptr);
 }
 
 /**

@@ -238,7 +238,7 @@ static int make_links(int dev_fd, struct err *err)
 	for (size_t i = 0; i < ARRAY_SIZE(links); i++) {
 		if (str_eq(links[i].path, "core") && access(links[i].target, F_OK) < 0)
 			continue;
-		/* What the image has there is its own business. */
+		/* An entry that the image has there already is kept. */
 		if (symlinkat(links[i].target, dev_fd, links[i].path) < 0 && errno != EEXIST)
 			return err_set_errno(err, -errno, "link /dev/%s", links[i].path);
 	}
@@ -264,7 +264,8 @@ int device_make_all(const struct rootfs_plan *root, int root_fd, struct err *err
 
 	if (root->has_dev_mount)
 		return 0;
-	(void)mkdirat(root_fd, "dev", 0755); /* there already, or the open tells */
+	/* When it fails for another reason than EEXIST, the open fails, too. */
+	(void)mkdirat(root_fd, "dev", 0755);
 	cleanup_close int dev = path_open_plain_in(root_fd, "/dev", O_PATH | O_DIRECTORY);
 	if (dev < 0)
 		return err_set_errno(err, dev, "/dev of the container");

@@ -117,7 +117,7 @@ static int open_target(const struct mount_plan *plan, int root_fd, struct err *e
 	const char *destination = plan->oci->destination;
 
 	if (must_be_plain(destination)) {
-		/* When it is not there already, the open tells. */
+		/* When it fails for another reason than EEXIST, the open fails, too. */
 		(void)mkdirat(root_fd, destination + 1, 0755);
 		int fd = path_open_plain_in(root_fd, destination, O_PATH);
 		return fd < 0 ? err_set_errno(err, fd, "mount target %s in the rootfs", destination)

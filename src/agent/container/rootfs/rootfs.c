@@ -50,10 +50,7 @@ int rootfs_attach(const struct rootfs_plan *root, struct err *err)
 	return r < 0 ? err_set_errno(err, r, "attach the rootfs") : 0;
 }
 
-/*
- * Where it cannot be made, as on a read-only rootfs, the chdir will tell, with the user's rights.
-
- */
+/* When it cannot be made, as on a read-only rootfs, the later chdir() fails and says so. */
 static void make_cwd(const struct rootfs_plan *root)
 {
 	const char *cwd = root->spec->process->cwd;
