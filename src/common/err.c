@@ -21,7 +21,7 @@ int err_setv(struct err *err, int code, const char *fmt, va_list ap)
 {
 	char text[ERR_TEXT_MAX];
 
-	/* Through a local buffer: an argument may well be err->text itself. */
+	/* Into a local buffer first: one of the arguments may be err->text. */
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	memcpy(err->text, text, sizeof(text));
 	err->code = code;

@@ -213,7 +213,7 @@ static void take_fds(struct msghdr *msg, int *fds, size_t max_fds, size_t *nr)
 			if (*nr < max_fds)
 				fds[(*nr)++] = fd;
 			else
-				(void)close(fd); /* more than asked for: not ours to keep */
+				(void)close(fd); /* there is no room for more */
 		}
 	}
 }
@@ -254,8 +254,7 @@ ssize_t fd_recv_msg(int sock, void *data, size_t len, int *fds, size_t max_fds, 
 	take_fds(&msg, fds, max_fds, &nr);
 	if (msg.msg_flags & MSG_TRUNC) {
 		for (size_t i = 0; i < nr; i++)
-			(void)close(
-				fds[i]); /* a cut message is of no use, nor is what came with it */
+			(void)close(fds[i]); /* nobody gets a message that was cut */
 		return -EMSGSIZE;
 	}
 	*ret_nr_fds = nr;

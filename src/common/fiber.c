@@ -31,8 +31,8 @@
 #include "common/fiber_sanitize.h"
 
 /*
- * Address space only: pages count once touched. Deep users are protobuf and JSON trees, bounded in
- * depth.
+ * Address space: a page takes memory once it is touched. The deepest recursions are those over
+ * protobuf and JSON trees, which are bounded in depth.
  */
 #define FIBER_STACK_SIZE (256UL * 1024)
 #define FIBER_GUARD_SIZE 4096UL
@@ -248,17 +248,6 @@ int fiber_spawn(struct loop *loop, const char *name, fiber_fn fn, void *arg,
 struct fiber *fiber_self(void)
 {
 	return current;
-}
-
-/**
- * fiber_name() - what the fiber was called at its start
- * @fiber: fiber
- *
- * Return: the name, valid as long as the fiber.
- */
-const char *fiber_name(const struct fiber *fiber)
-{
-	return fiber->name;
 }
 
 /**

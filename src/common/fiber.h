@@ -44,7 +44,6 @@ struct fiber_mutex {
 int fiber_spawn(struct loop *loop, const char *name, fiber_fn fn, void *arg,
 		struct fiber **ret_fiber) must_check;
 struct fiber *fiber_self(void);
-const char *fiber_name(const struct fiber *fiber);
 struct loop *fiber_loop(void);
 void fiber_cancel(struct fiber *fiber);
 void fiber_interrupt(struct fiber *fiber);

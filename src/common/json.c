@@ -199,7 +199,7 @@ static int drop_duplicates(struct parser *p, struct json *object)
 	qsort(members, n, sizeof(*members), compare_members);
 	for (size_t i = 0; i + 1 < n; i++)
 		if (strcmp(members[i].node->key, members[i + 1].node->key) == 0)
-			members[i].node->parent = NULL; /* marks it */
+			members[i].node->parent = NULL; /* marks it for removal below */
 	for (struct json *m = object->first; m; m = m->next) {
 		if (!m->parent) {
 			object->nr--;
@@ -252,7 +252,7 @@ static const yajl_callbacks callbacks = {
 	.yajl_end_array = on_array_end,
 };
 
-/* @what as the story of the byte at @pos. */
+/* Fills the error with @what, and with the line that the byte at @pos is in. */
 static int syntax_error(struct parser *p, size_t pos, const char *what)
 {
 	unsigned line = 1;
@@ -404,25 +404,6 @@ const struct json *json_get(const struct json *object, const char *key)
 	return NULL;
 }
 
-/**
- * json_need() - look up a member that must be there
- * @object: the object
- * @key: the member's name
- * @ret: the member
- * @err: says that it is missing, and where
- *
- * Return: 0 or -EINVAL.
- */
-int json_need(const struct json *object, const char *key, const struct json **ret, struct err *err)
-{
-	const struct json *m = json_get(object, key);
-
-	if (!m)
-		return json_error(object, err, "\"%s\" is missing", key);
-	*ret = m;
-	return 0;
-}
-
 static const char *const type_names[] = {
 	[JSON_NULL] = "null",	   [JSON_BOOL] = "a boolean",	[JSON_INT] = "a number",
 	[JSON_UINT] = "a number",  [JSON_DOUBLE] = "a number",	[JSON_STRING] = "a string",
@@ -505,27 +486,6 @@ int json_to_u64(const struct json *node, uint64_t max, uint64_t *ret, struct err
 	if (v > max)
 		return json_error(node, err, "number out of range");
 	*ret = v;
-	return 0;
-}
-
-/**
- * json_to_double() - the value of any number
- * @node: the value
- * @ret: receives it, rounded where a double cannot hold the integer
- * @err: says where something else was found
- *
- * Return: 0 or -EINVAL.
- */
-int json_to_double(const struct json *node, double *ret, struct err *err)
-{
-	if (node->type == JSON_INT)
-		*ret = (double)node->i;
-	else if (node->type == JSON_UINT)
-		*ret = (double)node->u;
-	else if (node->type == JSON_DOUBLE)
-		*ret = node->d;
-	else
-		return wrong_type(node, "a number", err);
 	return 0;
 }
 

@@ -65,8 +65,6 @@ int json_parse(struct arena *arena, const char *data, size_t len, const char *na
 
 /* Lookups. A member that is null counts as absent. */
 const struct json *json_get(const struct json *object, const char *key);
-int json_need(const struct json *object, const char *key, const struct json **ret,
-	      struct err *err) must_check;
 int json_error(const struct json *node, struct err *err, const char *fmt, ...) printf_format(3, 4);
 
 /* Conversions of one value; *ret is written on success only. */
@@ -75,7 +73,6 @@ int json_to_bool(const struct json *node, bool *ret, struct err *err) must_check
 int json_to_i64(const struct json *node, int64_t min, int64_t max, int64_t *ret,
 		struct err *err) must_check;
 int json_to_u64(const struct json *node, uint64_t max, uint64_t *ret, struct err *err) must_check;
-int json_to_double(const struct json *node, double *ret, struct err *err) must_check;
 int json_to_str(const struct json *node, const char **ret, struct err *err) must_check;
 
 /* The same for an optional member: absent leaves *ret alone and is no error. */

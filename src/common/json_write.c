@@ -132,7 +132,7 @@ static void close_container(struct json_writer *w, const char *bracket)
 		return;
 	}
 	w->depth--;
-	if (w->need_comma) /* it was not empty */
+	if (w->need_comma) /* the array or object is not empty */
 		new_line(w);
 	put(w, bracket, 1);
 	w->need_comma = true;
@@ -252,7 +252,10 @@ void json_put_double(struct json_writer *w, double v)
 	}
 	if (v == 0)
 		v = 0; /* readers that take "-0" for an integer lose the sign, so it is not written */
-	/* 15 digits are what a person wrote, 17 what any double needs to come back unchanged. */
+	/*
+	 * 15 digits give back what a person wrote ("0.1"); some doubles need 17 to be read back
+	 * unchanged.
+	 */
 	(void)snprintf(text, sizeof(text), "%.15g", v);
 	if (strtod(text, NULL) != v)
 		(void)snprintf(text, sizeof(text), "%.17g", v);

@@ -158,7 +158,7 @@ static void write_line(int fd, char *line, int n)
 	size_t len = MIN((size_t)n, LOG_LINE_MAX - 1);
 	line[len - 1] = '\n'; /* also when the line was cut */
 	if (write(fd, line, len) < 0) {
-		/* A log that cannot be written has nowhere to say so. */
+		/* There is no other place to report it. */
 	}
 }
 

@@ -19,7 +19,7 @@ enum log_format {
 };
 
 void log_init(const char *name, int fd, enum log_format format, enum log_level level);
-/* Errors go there, too, in plain words: -1 for no longer. */
+/* Errors are also written to @fd, as plain text; -1: no longer. */
 void log_copy_errors(int fd);
 void log_set_level(enum log_level level);
 void log_set_context(const char *key, const char *value);

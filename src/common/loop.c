@@ -217,7 +217,7 @@ int loop_io_set_events(struct loop_source *src, unsigned events)
 {
 	evutil_socket_t fd = event_get_fd(src->event);
 
-	(void)event_del(src->event); /* not being added is fine */
+	(void)event_del(src->event); /* fails when it is not waited for now */
 	if (event_assign(src->event, src->loop->base, fd, to_libevent(events), on_io, src) < 0)
 		return -ENOMEM;
 	if (events && event_add(src->event, NULL) < 0)

@@ -97,13 +97,13 @@ static int parse(char *text_consume, struct mountinfo *ret)
 }
 
 /**
- * mountinfo_parse() - take a list of mounts apart
+ * mountinfo_parse_for_test() - take a list of mounts apart
  * @text: as the kernel writes it; lines of another form are passed over
  * @ret: receives the list, released with mountinfo_deinit()
  *
  * Return: 0 or -ENOMEM.
  */
-int mountinfo_parse(const char *text, struct mountinfo *ret)
+int mountinfo_parse_for_test(const char *text, struct mountinfo *ret)
 {
 	char *copy = strdup(text);
 

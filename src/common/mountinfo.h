@@ -24,6 +24,6 @@ struct mountinfo {
 #define MOUNTINFO_NULL ((struct mountinfo){ 0 })
 
 int mountinfo_read(struct mountinfo *ret) must_check;
-int mountinfo_parse(const char *text, struct mountinfo *ret) must_check;
+int mountinfo_parse_for_test(const char *text, struct mountinfo *ret) must_check;
 void mountinfo_deinit(struct mountinfo *info);
 #define cleanup_mountinfo cleanup_with(mountinfo_deinit)

@@ -75,7 +75,7 @@ static int child_place_fds(const struct proc_spec *spec, int report)
 	return report;
 }
 
-/* The parent takes the end of the report, which is closed with the rest, for success. */
+/* Closes the pipe of the report with the rest; the parent reads its end as success. */
 static void attr_noreturn child_run(const struct proc_spec *spec, int report)
 {
 	int first = 3;
@@ -104,7 +104,10 @@ static void child_limit_caps(uint64_t caps, int report)
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct sets[2];
 
-	/* Refused to who lacks CAP_SETPCAP; only root would get them back by its exec. */
+	/*
+	 * Fails without CAP_SETPCAP. Then they stay in the bounding set only, from which a user
+	 * other than root gets nothing at its exec.
+	 */
 	for (unsigned cap = 0; prctl(PR_CAPBSET_READ, cap) >= 0; cap++)
 		if (!(caps >> cap & 1))
 			(void)prctl(PR_CAPBSET_DROP, cap);
@@ -138,7 +141,7 @@ static void attr_noreturn child_main(const struct proc_spec *spec, pid_t parent,
 		child_fail(report, "join network namespace");
 	if (spec->cwd && chdir(spec->cwd) < 0)
 		child_fail(report, "chdir");
-	/* Refused to who has no capabilities to keep. */
+	/* Fails for a process without capabilities, which has none to keep. */
 	if (spec->keep_caps)
 		(void)prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP);
 	report = child_place_fds(spec, report);
@@ -284,7 +287,7 @@ int proc_start_time(pid_t pid, uint64_t *ret_ticks)
 	ssize_t n = io_read_file_at(AT_FDCWD, path, 4096, &stat);
 	if (n < 0)
 		return n == -ENOENT ? -ESRCH : (int)n;
-	char *p = strrchr(stat, ')'); /* the name before may hold anything */
+	char *p = strrchr(stat, ')'); /* the name before it may hold blanks and parentheses */
 	if (!p)
 		return -EINVAL;
 	char *save = NULL, *word = strtok_r(p + 1, " ", &save); /* field 3 */

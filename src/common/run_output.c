@@ -70,7 +70,7 @@ static int spawn(const struct run_output *run, int in, int out, struct proc *ret
 static int collect(const struct run_output *run, int fd, struct proc *proc, struct strbuf *out,
 		   int *ret_wstatus)
 {
-	/* Somebody may look at the output as a string although there is none. */
+	/* A program that prints nothing gives "" and not NULL. */
 	int r = strbuf_puts(out, "");
 
 	if (r >= 0)

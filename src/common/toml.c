@@ -2,8 +2,9 @@
 /*
  * DOC: TOML reader
  *
- * Recursive descent over the text, one function per construct. What makes TOML more than key =
- * value is who may add to a table once it exists; each table and array remembers how it came to be:
+ * Recursive descent over the text, one function per construct. The hard part of TOML is
+ * the rules about who may add to a table that exists already; so each table and array remembers how
+ * it was made:
  *
  *	IMPLICIT	only as a parent in a header; a header of its own or dotted keys may still
  *			define it
@@ -495,13 +496,13 @@ int toml_parse(struct arena *arena, const char *data, size_t len, const char *na
 }
 
 /**
- * toml_get() - look a key up
+ * toml_get_for_test() - look a key up
  * @table: a table; other values have no keys
  * @key: one part, dots have no meaning here
  *
  * Return: the value or NULL.
  */
-const struct toml *toml_get(const struct toml *table, const char *key)
+const struct toml *toml_get_for_test(const struct toml *table, const char *key)
 {
 	return table->type == TOML_TABLE ? find(table, key) : NULL;
 }

@@ -12,8 +12,8 @@
  *	agent.<key>		"agent.<key>" must match one of [runtime] enable_annotations
  *
  * and a path must also match a glob of its valid_*_paths list. The expressions are anchored at both
- * ends. A few keys that reach nobody but the pod are free. Kata Containers itself does not filter
- * runtime.* and agent.*; there, kernel_modules makes any pod load modules, and that is not
+ * ends. A few keys that affect the pod alone need no permission. Kata Containers itself does not
+ * filter runtime.* and agent.*; there, kernel_modules makes any pod load modules, and that is not
  * followed. Annotations known to have no effect are ignored in runtime and agent, where every pod
  * may carry them. A denied annotation is an error, because a pod that runs without what its
  * annotations promise may be less safe than its author thinks.

@@ -2,7 +2,7 @@
 /*
  * The configuration: configuration.toml, its drop-ins and a pod's annotations, as one struct. Keys
  * have the names that Kata Containers gives them, fields the names of the keys; only what has an
- * effect has a field.
+ * effect has a field. "ours" marks keys that Kata Containers does not have.
  */
 #pragma once
 
@@ -116,8 +116,8 @@ struct json_writer;
 
 int config_load(const char *path, struct arena *arena, struct config **ret,
 		struct err *err) must_check;
-int config_parse(const char *data, size_t len, const char *name, struct arena *arena,
-		 struct config **ret, struct err *err) must_check;
+int config_parse_for_test(const char *data, size_t len, const char *name, struct arena *arena,
+			  struct config **ret, struct err *err) must_check;
 int config_apply_annotations(struct config *config, const struct kv *annotations, size_t nr,
 			     struct arena *arena, struct err *err) must_check;
 /* Does one of the globs match an absolute path? */

@@ -21,7 +21,7 @@ enum config_kind {
 	CONFIG_OPTIONS, /* a WORD plus ",=+:/", as it may stand on the VMM's command line */
 	CONFIG_PATH,	/* absolute or empty */
 	CONFIG_STRV,
-	/* Keys without a field: what they may say without being a promise we do not keep. */
+	/* Keys without a field: only values that ask for nothing we do not do are accepted. */
 	CONFIG_ONLY_WORD, /* a string, one of @words */
 	CONFIG_ONLY_FALSE,
 };
@@ -33,7 +33,7 @@ enum config_section { CONFIG_HYPERVISOR, CONFIG_FACTORY, CONFIG_AGENT, CONFIG_RU
 enum config_access {
 	CONFIG_ADMIN,  /* nothing */
 	CONFIG_LISTED, /* set it if enable_annotations lists it */
-	CONFIG_FREE,   /* set it: it reaches nobody but the pod */
+	CONFIG_FREE,   /* set it: it affects the pod alone */
 };
 
 #define CONFIG_POWER_OF_TWO 1u	/* 0 is allowed if @min is 0 */

@@ -127,7 +127,7 @@ static int read_section(struct loader *ld, const struct toml *table, enum config
 	return 0;
 }
 
-/* [hypervisor.NAME] and [agent.NAME]: one name of each is ours. */
+/* [hypervisor.NAME] and [agent.NAME]: of each, only the table called @ours is read. */
 static int read_named(struct loader *ld, const struct toml *table, enum config_section section,
 		      const char *ours, const char *prefix)
 {
@@ -265,7 +265,7 @@ static int default_list(struct strv *list, const char *value, struct arena *aren
 	return arena_strv_add(arena, list, value) < 0 ? no_memory(err) : 0;
 }
 
-/* An annotation may choose what the administrator has chosen, when nothing else is said. */
+/* Where the file has no list of allowed values, an annotation may name the configured one only. */
 static int default_lists(struct config_hypervisor *hv, struct arena *arena, struct err *err)
 {
 	bool sources_given = hv->valid_entropy_sources.nr > 0;
@@ -350,7 +350,7 @@ static int finish(struct config *config, struct arena *arena, struct err *err)
 }
 
 /**
- * config_parse() - read a configuration from memory, without drop-ins
+ * config_parse_for_test() - read a configuration from memory, without drop-ins
  * @data: text of it
  * @len: length of that
  * @name: what errors call it
@@ -360,8 +360,8 @@ static int finish(struct config *config, struct arena *arena, struct err *err)
  *
  * Return: 0, -EINVAL, -ERANGE, -EOPNOTSUPP, -E2BIG or -ENOMEM.
  */
-int config_parse(const char *data, size_t len, const char *name, struct arena *arena,
-		 struct config **ret, struct err *err)
+int config_parse_for_test(const char *data, size_t len, const char *name, struct arena *arena,
+			  struct config **ret, struct err *err)
 {
 	struct loader ld = { .arena = arena, .file = name, .err = err };
 	int r = config_new(arena, &ld.config, err);

@@ -33,12 +33,12 @@ static int set_number(const struct config_key *key, uint64_t v, struct config *c
 }
 
 /*
- * A fraction is rounded up, because a VM has whole CPUs. 0 stands for one, negative for all of the
- * host's.
+ * A fraction is rounded up, because a VM has whole CPUs. 0 means one CPU, a negative number all
+ * CPUs of the host.
  */
 static int set_vcpus(const struct config_key *key, double v, struct config *config, struct err *err)
 {
-	if (!(v <= (double)key->max)) /* not a number neither */
+	if (!(v <= (double)key->max)) /* refuses NaN, too */
 		return err_set(err, ERANGE, "%g is not a number of CPUs up to %ju", v,
 			       (uintmax_t)key->max);
 	if (v < 0)

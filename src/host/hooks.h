@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The hooks of a container that run on the host. See the runtime specification, "POSIX-platform Hooks".
+ * The hooks of a container that run on the host. See the runtime specification, "POSIX-platform
+ * Hooks".
  */
 #pragma once
 

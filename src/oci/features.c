@@ -109,7 +109,7 @@ static void put_seccomp(struct json_writer *w)
 	json_member_bool(w, "enabled", true);
 	json_member_array(w, "actions");
 	for (const char *const *name = oci_words(OCI_WORDS_SECCOMP_ACTIONS); *name; name++)
-		if (!str_eq(*name, "SCMP_ACT_NOTIFY")) /* its listener would be a host process */
+		if (!str_eq(*name, "SCMP_ACT_NOTIFY")) /* would need a listener on the host */
 			json_put_str(w, *name);
 	json_array_end(w);
 	put_list(w, "operators", oci_words(OCI_WORDS_SECCOMP_OPERATORS));
@@ -136,7 +136,7 @@ static void put_linux(struct json_writer *w)
 	put_enabled(w, "apparmor", false);
 	put_enabled(w, "selinux", false);
 	put_enabled(w, "intelRdt", false);
-	/* What is shared with a guest cannot be mapped: virtiofsd does not know how. */
+	/* virtiofsd cannot serve mounts with mapped ids. */
 	json_member_object(w, "mountExtensions");
 	put_enabled(w, "idmap", false);
 	json_object_end(w);

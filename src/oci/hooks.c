@@ -138,7 +138,7 @@ static void keep_tail(struct hook_run *run, const char *data, size_t n)
 	run->len = keep + add;
 }
 
-/* Reads what is there now, but not for ever. */
+/* Reads what is there now, with a bound for a hook that writes all the time. */
 static int drain(struct hook_run *run)
 {
 	char buf[HOOK_OUTPUT_MAX];

@@ -29,7 +29,7 @@ int oci_state_format(const struct oci_state *state, struct strbuf *out)
 }
 
 /**
- * oci_state_parse() - read a state document
+ * oci_state_parse_for_test() - read a state document
  * @data: its text
  * @len: length of it
  * @name: what errors call it
@@ -39,8 +39,8 @@ int oci_state_format(const struct oci_state *state, struct strbuf *out)
  *
  * Return: 0, -EINVAL, -E2BIG or -ENOMEM.
  */
-int oci_state_parse(const char *data, size_t len, const char *name, struct arena *arena,
-		    struct oci_state **ret, struct err *err)
+int oci_state_parse_for_test(const char *data, size_t len, const char *name, struct arena *arena,
+			     struct oci_state **ret, struct err *err)
 {
 	void *object;
 	int r = spec_document_parse(data, len, name, &spec_table_state, arena, &object, err);

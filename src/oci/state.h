@@ -21,7 +21,7 @@ struct oci_container_info {
 };
 
 int oci_state_format(const struct oci_state *state, struct strbuf *out) must_check;
-int oci_state_parse(const char *data, size_t len, const char *name, struct arena *arena,
-		    struct oci_state **ret, struct err *err) must_check;
+int oci_state_parse_for_test(const char *data, size_t len, const char *name, struct arena *arena,
+			     struct oci_state **ret, struct err *err) must_check;
 void oci_container_info_write(struct json_writer *w, const struct oci_container_info *info);
 int oci_time_format(int64_t sec, uint32_t nsec, char *buf, size_t size) must_check;

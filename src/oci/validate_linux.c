@@ -26,7 +26,7 @@ static int check_namespaces(struct oci_check *check, const struct oci_linux *lin
 			return err_set(check->err, EINVAL,
 				       "linux.namespaces[%zu].path: \"%s\" is not an absolute path",
 				       i, ns->path);
-		for (size_t k = 0; k < i; k++) /* at most seven distinct ones have passed */
+		for (size_t k = 0; k < i; k++) /* few: each type may stand here once */
 			if (str_eq(lin->namespaces[k].type, ns->type))
 				return err_set(check->err, EINVAL,
 					       "linux.namespaces[%zu]: \"%s\" is given twice", i,

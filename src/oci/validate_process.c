@@ -83,8 +83,7 @@ static int check_rlimits(struct oci_check *check, const struct oci_process *proc
 				check->err, EINVAL,
 				"process.rlimits[%zu]: soft limit %ju of %s is above the hard limit %ju",
 				i, (uintmax_t)limit->soft, limit->type, (uintmax_t)limit->hard);
-		for (size_t k = 0; k < i;
-		     k++) /* at most 15 distinct ones have passed, so this is no square */
+		for (size_t k = 0; k < i; k++) /* few: each type may stand here once */
 			if (str_eq(process->rlimits[k].type, limit->type))
 				return err_set(check->err, EINVAL,
 					       "process.rlimits[%zu]: %s is given twice", i,

@@ -43,8 +43,8 @@ static int check_guest_namespaces(const struct oci_spec *spec, const struct oci_
 }
 
 /*
- * Managers hand out the host's own network namespace under names of theirs. Process 1 lives in it;
- * where we may not look at that one, we take ours, as whoever creates containers does so from the
+ * The path may be any name for the host's own network namespace. It is compared with that of
+ * process 1, or, where that may not be looked at, with our own: containers are created from the
  * host.
  */
 static bool is_host_network(const char *path)
@@ -97,7 +97,7 @@ static int check_seccomp(const struct oci_seccomp *seccomp, struct err *err)
 	return 0;
 }
 
-/* The guest has one tree of its own; what the host's trees are called says nothing about it. */
+/* The guest has one cgroup tree, of version 2: it lacks the host's hierarchies of version 1. */
 static int check_cgroup_mounts(const struct oci_spec *spec, struct err *err)
 {
 	for (size_t i = 0; i < spec->nr_mounts; i++) {

@@ -37,7 +37,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (arena_new(&arena) < 0 ||
 	    toml_parse(arena, (const char *)data, size, "fuzz", &root, &err) < 0)
 		return 0;
-	if (config_parse((const char *)data, size, "fuzz", arena, &config, &err) == 0)
+	if (config_parse_for_test((const char *)data, size, "fuzz", arena, &config, &err) == 0)
 		annotate(root, config, arena);
 	return 0;
 }

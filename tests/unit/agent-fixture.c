@@ -34,6 +34,7 @@
 #include "common/str.h"
 #include "container-fixture.h"
 #include "oci/spec.h"
+#include "rpc/ttrpc/rpc.h"
 
 uint64_t agent_soon(void)
 {

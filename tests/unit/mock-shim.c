@@ -23,6 +23,7 @@
 #include "kata/standin.h"
 #include "rpc/pb/admin_msg.h"
 #include "rpc/pb/task_msg.h"
+#include "rpc/ttrpc/rpc.h"
 
 #define NR_TASKS 8
 #define NR_FDS 4

@@ -24,6 +24,7 @@
 #include "container-fixture.h"
 #include "kata/guest.h"
 #include "rpc/pb/admin_msg.h"
+#include "rpc/ttrpc/rpc.h"
 
 static struct agent_world w;
 

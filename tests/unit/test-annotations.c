@@ -24,7 +24,7 @@ static struct config *config;
 
 static void load(const char *text)
 {
-	if (config_parse(text, strlen(text), "c.toml", arena, &config, &err) < 0)
+	if (config_parse_for_test(text, strlen(text), "c.toml", arena, &config, &err) < 0)
 		fail_msg("%s", err.text);
 }
 

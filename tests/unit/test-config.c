@@ -44,7 +44,7 @@ static int teardown(void **state)
 static struct config *parse(const char *text)
 {
 	struct config *config = NULL;
-	int r = config_parse(text, strlen(text), "c.toml", arena, &config, &err);
+	int r = config_parse_for_test(text, strlen(text), "c.toml", arena, &config, &err);
 
 	if (r < 0)
 		print_message("# %s\n", err.text);
@@ -56,7 +56,7 @@ static void refuses(const char *text, const char *message)
 {
 	struct config *config;
 
-	assert_true(config_parse(text, strlen(text), "c.toml", arena, &config, &err) < 0);
+	assert_true(config_parse_for_test(text, strlen(text), "c.toml", arena, &config, &err) < 0);
 	assert_string_equal(err.text, message);
 }
 

@@ -29,13 +29,13 @@ static void tags_are_optional_and_many(void **state)
 	cleanup_mountinfo struct mountinfo info = MOUNTINFO_NULL;
 
 	(void)state;
-	assert_int_equal(
-		mountinfo_parse("22 1 0:20 / /a rw - tmpfs none rw,size=1k\n"
-				"23 1 0:21 / /b rw shared:7 - ext4 /dev/sda1 rw\n"
-				"24 1 0:22 /x /c rw shared:7 master:1 propagate_from:2 unbindable "
-				"- cgroup cgroup rw,cpu,cpuacct\n",
-				&info),
-		0);
+	assert_int_equal(mountinfo_parse_for_test(
+				 "22 1 0:20 / /a rw - tmpfs none rw,size=1k\n"
+				 "23 1 0:21 / /b rw shared:7 - ext4 /dev/sda1 rw\n"
+				 "24 1 0:22 /x /c rw shared:7 master:1 propagate_from:2 unbindable "
+				 "- cgroup cgroup rw,cpu,cpuacct\n",
+				 &info),
+			 0);
 	assert_int_equal(info.nr, 3);
 	assert_entry(&info, 0, "0:20", "/a", "tmpfs", "rw,size=1k");
 	assert_entry(&info, 1, "0:21", "/b", "ext4", "rw");
@@ -48,12 +48,12 @@ static void escapes_become_the_bytes_they_stand_for(void **state)
 
 	(void)state;
 	/* A space, tab, line feed, backslash; then what is no escape, and one at the very end. */
-	assert_int_equal(
-		mountinfo_parse("1 1 0:1 / /a\\040b\\011c\\012d\\134e rw - tmpfs t rw\n"
-				"1 1 0:1 / /\\04\\999\\400\\x rw - tmpfs t rw\n"
-				"1 1 0:1 / /\\303\\274\\0 rw - fuse.x t rw,name=a\\040b\\04\n",
-				&info),
-		0);
+	assert_int_equal(mountinfo_parse_for_test(
+				 "1 1 0:1 / /a\\040b\\011c\\012d\\134e rw - tmpfs t rw\n"
+				 "1 1 0:1 / /\\04\\999\\400\\x rw - tmpfs t rw\n"
+				 "1 1 0:1 / /\\303\\274\\0 rw - fuse.x t rw,name=a\\040b\\04\n",
+				 &info),
+			 0);
 	assert_int_equal(info.nr, 3);
 	assert_entry(&info, 0, "0:1", "/a b\tc\nd\\e", "tmpfs", "rw");
 	assert_entry(&info, 1, "0:1", "/\\04\\999\\400\\x", "tmpfs", "rw");
@@ -65,11 +65,11 @@ static void odd_lines_are_read_or_passed_over(void **state)
 	cleanup_mountinfo struct mountinfo info = MOUNTINFO_NULL;
 
 	(void)state;
-	assert_int_equal(mountinfo_parse("", &info), 0);
+	assert_int_equal(mountinfo_parse_for_test("", &info), 0);
 	assert_int_equal(info.nr, 0);
 	mountinfo_deinit(&info);
 	assert_int_equal(
-		mountinfo_parse(
+		mountinfo_parse_for_test(
 			"\n\nwords\n1 1 0:1 / /no/end rw shared:1\n1 1 0:1\n"
 			/* A source may be empty, and a mount point may look like the mark. */
 			"1 1 0:2 / /empty rw -  tmpfs rw\n"

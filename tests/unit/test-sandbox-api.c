@@ -27,6 +27,7 @@
 #include "oci/oci_spec.h"
 #include "rpc/pb/metrics_msg.h"
 #include "rpc/pb/pb_bridge.h"
+#include "rpc/ttrpc/rpc.h"
 #include "shim/containerd/sandbox_api.h"
 #include "shim/core/shim.h"
 

@@ -28,6 +28,7 @@
 #include "kata/standin.h"
 #include "rpc/pb/agent_msg.h"
 #include "rpc/pb/task_msg.h"
+#include "rpc/ttrpc/rpc.h"
 #include "sandbox/core/container.h"
 #include "sandbox/core/sandbox.h"
 #include "shim/core/shim.h"
@@ -227,7 +228,7 @@ static void set_up(struct world *w)
 	fiber_cond_init(&agent.exit_now);
 	assert_int_equal(sandbox_new(fiber_loop(), &events, NULL, &w->sb), 0);
 	w->sb->id = "sb";
-	assert_int_equal(config_parse("", 0, "t", w->sb->arena, &w->sb->config, &err), 0);
+	assert_int_equal(config_parse_for_test("", 0, "t", w->sb->arena, &w->sb->config, &err), 0);
 	w->sb->config->agent.request_timeout_ms = 200;
 	w->sb->config->agent.create_container_timeout_ms = 200;
 	if (share_init(&w->sb->share, dir, &err) < 0)

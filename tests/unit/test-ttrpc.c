@@ -175,7 +175,7 @@ static void tear_down(struct world *w)
 	w->release = true;
 	fiber_cond_broadcast(&w->released);
 	let_others_run(5);
-	assert_int_equal(rpc_server_active_requests(w->server), 0);
+	assert_int_equal(rpc_server_active_requests_for_test(w->server), 0);
 	w->server = rpc_server_free(w->server);
 }
 
@@ -352,7 +352,7 @@ static int run_interleaved(void *arg)
 	}
 	while (w.nr_waiting < (int)ARRAY_SIZE(waiters))
 		fiber_yield();
-	assert_int_equal(rpc_server_active_requests(w.server), ARRAY_SIZE(waiters));
+	assert_int_equal(rpc_server_active_requests_for_test(w.server), ARRAY_SIZE(waiters));
 	assert_int_equal(check_with(&w, "fine", &err), 0); /* overtakes all of them */
 	assert_false(waiters[0].done);
 	assert_int_equal(rpc_call(w.client, &agent_signal_process, &sig, NULL, NULL, soon(), &err),
@@ -622,13 +622,13 @@ static int run_disconnect(void *arg)
 	let_others_run(5);
 	assert_int_equal(w.nr_cancelled, 1);
 	assert_int_equal(w.nr_waiting, 1);
-	assert_int_equal(rpc_server_active_requests(w.server), 1);
+	assert_int_equal(rpc_server_active_requests_for_test(w.server), 1);
 	assert_int_equal(rpc_server_wait_idle(w.server, loop_now_ns()), -ETIMEDOUT);
 	w.release = true;
 	fiber_cond_broadcast(&w.released);
 	assert_int_equal(rpc_server_wait_idle(w.server, soon()), 0);
 	assert_int_equal(w.nr_finished, 1);
-	assert_int_equal(rpc_server_active_requests(w.server), 0);
+	assert_int_equal(rpc_server_active_requests_for_test(w.server), 0);
 	tear_down(&w);
 	return 0;
 }
@@ -703,7 +703,7 @@ static int run_back_pressure(void *arg)
 	let_others_run(2000);
 	assert_true(flood.nr_sent > 0);
 	assert_true(flood.nr_sent < NR_FLOOD); /* it is held back */
-	size_t active = rpc_server_active_requests(w.server);
+	size_t active = rpc_server_active_requests_for_test(w.server);
 	assert_true(active < NR_FLOOD);
 	assert_int_equal(check_with(&w, "fine", &err),
 			 0); /* the other connection does not suffer */

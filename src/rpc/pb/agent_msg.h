@@ -21,7 +21,7 @@
 #include "common/arena.h"
 #include "oci/oci_spec.h"
 #include "rpc/pb/common_msg.h"
-#include "rpc/ttrpc/rpc.h"
+#include "rpc/pb/rpc_method.h"
 
 enum agent_ip_family { AGENT_IP_FAMILY_V4 = 0, AGENT_IP_FAMILY_V6 = 1 };
 
@@ -67,7 +67,7 @@ struct agent_route {
 	int32_t family; /* enum agent_ip_family */
 	uint32_t flags, mtu, metric;
 	uint32_t type;	     /* RTN_*; 0: unicast */
-	uint32_t protocol;   /* RTPROT_*; RTPROT_RA and _KERNEL: a router's word */
+	uint32_t protocol;   /* RTPROT_*; RTPROT_RA and _KERNEL: from a router */
 	uint32_t expires;    /* seconds; 0: never */
 	uint32_t preference; /* RFC 4191, as on the wire */
 };

@@ -7,7 +7,7 @@
 #pragma once
 
 #include "rpc/pb/common_msg.h"
-#include "rpc/ttrpc/rpc.h"
+#include "rpc/pb/rpc_method.h"
 
 struct event_task_create {
 	const char *container_id, *bundle;

@@ -6,7 +6,7 @@
 #pragma once
 
 #include "rpc/pb/common_msg.h"
-#include "rpc/ttrpc/rpc.h"
+#include "rpc/pb/rpc_method.h"
 
 struct agent_blkio_stats;
 struct agent_network_stats;
@@ -19,9 +19,9 @@ struct cgroup1_metrics {
 	struct cgroup1_pids_stat *pids;
 	struct cgroup1_cpu_stat *cpu;
 	struct cgroup1_memory_stat *memory;
-	struct agent_blkio_stats *blkio; /* the guest's message says the same */
+	struct agent_blkio_stats *blkio; /* has the same fields */
 	struct cgroup1_rdma_stat *rdma;
-	struct agent_network_stats *network; /* as with blkio */
+	struct agent_network_stats *network; /* has the same fields */
 	size_t nr_network;
 	struct cgroup1_cgroup_stats *cgroup_stats;
 	struct cgroup1_memory_oom_control *memory_oom_control;

@@ -3,10 +3,10 @@
  * DOC: Protobuf and plain structs
  *
  * Logic never sees generated code. For every message there is a plain struct (the _msg.h headers)
- * and a table that binds its members to field numbers (rpc/pb_<protocol>.c); two walkers over those
- * tables do all conversion (rpc/pb/pb_encode.c, rpc/pb/pb_decode.c), and pb_type_check() here proves a
- * table complete and its types compatible, so that a field added to a .proto or a changed member is
- * noticed by the unit tests and not by a peer.
+ * and a table that binds its members to field numbers (rpc/pb/pb_<protocol>.c); two walkers over
+ * those tables do all conversion (rpc/pb/pb_encode.c, rpc/pb/pb_decode.c), and pb_type_check() here
+ * proves a table complete and its types compatible, so that a field added to a .proto or a changed
+ * member is noticed by the unit tests and not by a peer.
  */
 #include "rpc/pb/pb_bridge.h"
 
@@ -15,17 +15,6 @@
 
 #include "common/str.h"
 #include "rpc/pb/pb_scalar.h"
-
-/**
- * pb_type_name() - full name of a message
- * @type: its type, not NULL
- *
- * Return: for example "containerd.events.TaskExit".
- */
-const char *pb_type_name(const struct pb_type *type)
-{
-	return type->desc->name;
-}
 
 /**
  * pb_type_size() - size of the plain struct
@@ -157,7 +146,7 @@ int pb_any_pack(struct arena *arena, const struct pb_type *type, const void *pla
 }
 
 /**
- * pb_any_unpack() - read the message in an Any
+ * pb_any_unpack_for_test() - read the message in an Any
  * @any: from a peer
  * @type: what it must be
  * @arena: receives the parts of the struct
@@ -166,8 +155,8 @@ int pb_any_pack(struct arena *arena, const struct pb_type *type, const void *pla
  *
  * Return: 0, -EINVAL for another type, or the error of pb_decode().
  */
-int pb_any_unpack(const struct pb_any *any, const struct pb_type *type, struct arena *arena,
-		  void *plain, struct err *err)
+int pb_any_unpack_for_test(const struct pb_any *any, const struct pb_type *type,
+			   struct arena *arena, void *plain, struct err *err)
 {
 	if (!pb_any_is(any, type))
 		return err_set(err, EINVAL, "a %s was expected, not \"%.128s\"", type->desc->name,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Protobuf bytes <-> the plain structs of the *_msg.h headers. A struct pb_type names one such
- * pair; its tables live in rpc/pb_*.c, the only files that see generated code. A NULL type stands
- * for a message without fields.
+ * pair; its tables live in rpc/pb/pb_*.c, the only files that see generated code. A NULL type
+ * stands for a message without fields.
  */
 #pragma once
 
@@ -17,7 +17,6 @@
 struct pb_type;
 struct rpc_method;
 
-const char *pb_type_name(const struct pb_type *type);
 size_t pb_type_size(const struct pb_type *type);
 int pb_type_check(const struct pb_type *type, struct err *err) must_check;
 
@@ -29,8 +28,8 @@ int pb_decode(const struct pb_type *type, const uint8_t *data, size_t len, struc
 bool pb_any_is(const struct pb_any *any, const struct pb_type *type);
 int pb_any_pack(struct arena *arena, const struct pb_type *type, const void *plain,
 		struct pb_any *ret) must_check;
-int pb_any_unpack(const struct pb_any *any, const struct pb_type *type, struct arena *arena,
-		  void *plain, struct err *err) must_check;
+int pb_any_unpack_for_test(const struct pb_any *any, const struct pb_type *type,
+			   struct arena *arena, void *plain, struct err *err) must_check;
 struct pb_timestamp pb_timestamp_now(void);
 
 /* google.protobuf.Any by itself: containerd sends one on the standard input of start. */

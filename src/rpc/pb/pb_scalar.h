@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Scalars between the plain structs and protobuf-c, with range checks. Private to rpc/pb_*.c.
+ * Scalars between the plain structs and protobuf-c, with range checks. Private to rpc/pb/pb_*.c.
  */
 #pragma once
 

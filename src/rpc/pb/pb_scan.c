@@ -108,7 +108,7 @@ int pb_scan(const ProtobufCMessageDescriptor *desc, const uint8_t *data, size_t 
 	    struct err *err)
 {
 	uint32_t nr_fields = 0;
-	/* An absent field has no address, and nothing may be added to that, not even 0. */
+	/* @data may be NULL when @len is 0, and C forbids to add even 0 to that. */
 	struct scan s = { .at = data, .end = len ? data + len : data, .nr_fields = &nr_fields };
 
 	if (len > RPC_MESSAGE_MAX)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * How a plain struct is bound to a protobuf-c message, and the macros that write it down. Private
- * to rpc/pb_*.c.
+ * to rpc/pb/pb_*.c.
  *
  * A table lists every field number of the message; pb_type_check() refuses a table that misses one,
  * and the C type of a member is taken from its declaration, so neither end can drift.
@@ -16,7 +16,7 @@
 #include "common/arena.h"
 #include "common/err.h"
 #include "rpc/pb/pb_bridge.h"
-#include "rpc/ttrpc/rpc.h"
+#include "rpc/pb/rpc_method.h"
 
 /* Most fields (counting those of nested messages) and deepest nesting that are accepted. */
 #define PB_FIELDS_MAX (1U << 18)

@@ -7,7 +7,7 @@
 #pragma once
 
 #include "rpc/pb/common_msg.h"
-#include "rpc/ttrpc/rpc.h"
+#include "rpc/pb/rpc_method.h"
 
 enum bootstrap_log_level {
 	BOOTSTRAP_LOG_TRACE = -8,

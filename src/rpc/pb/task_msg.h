@@ -8,7 +8,7 @@
 #pragma once
 
 #include "rpc/pb/common_msg.h"
-#include "rpc/ttrpc/rpc.h"
+#include "rpc/pb/rpc_method.h"
 
 enum task_status {
 	TASK_STATUS_UNKNOWN = 0,

@@ -2,14 +2,14 @@
 /*
  * DOC: ttrpc in fibers
  *
- * Requests and responses are plain structs (rpc/pb/agent_msg.h, rpc/pb/task_msg.h ...), converted to and
- * from protobuf by rpc/pb/pb_bridge.c. A method is described once, in a table, and both the client and
- * the server use that description.
+ * Requests and responses are plain structs (rpc/pb/agent_msg.h, rpc/pb/task_msg.h ...), converted
+ * to and from protobuf by rpc/pb/pb_bridge.c. A method is described once, in a table, and both the
+ * client and the server use that description.
  *
  * Server: every request runs in a fiber of its own, so handlers are straight-line code and may
  * wait; replies leave in whatever order handlers finish. A handler returns 0 and has filled its
- * response, or -errno with @err filled; the one table in rpc/ttrpc/status.c turns errno into a ttrpc code
- * and back.
+ * response, or -errno with @err filled; the one table in rpc/ttrpc/status.c turns errno into a
+ * ttrpc code and back.
  *
  * Client: rpc_call() suspends the calling fiber; any number of fibers may call over one connection.
  * When the connection ends every pending call returns -ECONNRESET.
@@ -21,22 +21,11 @@
 #include "common/arena.h"
 #include "common/err.h"
 #include "common/fiber.h"
+#include "rpc/pb/rpc_method.h"
 
-/* Largest payload either side sends or accepts (ttrpc's own limit). */
-#define RPC_MESSAGE_MAX (4U << 20)
-
-struct pb_type;	 /* how a plain struct maps to a protobuf message: rpc/pb/pb_bridge.h */
 struct rpc_conn; /* one accepted connection of a server */
 struct rpc_client;
 struct rpc_server;
-
-/* One method of a service, shared by client and server. */
-struct rpc_method {
-	const char *service; /* as on the wire: "grpc.AgentService" */
-	const char *name;
-	const struct pb_type *request;
-	const struct pb_type *response;
-};
 
 /* One running request, valid until its handler returns. */
 struct rpc_request {
@@ -77,7 +66,7 @@ int rpc_server_add_connection(struct rpc_server *server, int fd_consume) must_ch
 /* Called (in the loop, not in a fiber) when a connection ends; may be NULL. */
 void rpc_server_on_disconnect(struct rpc_server *server,
 			      void (*fn)(void *ctx, struct rpc_conn *conn));
-size_t rpc_server_active_requests(const struct rpc_server *server);
+size_t rpc_server_active_requests_for_test(const struct rpc_server *server);
 int rpc_server_wait_idle(struct rpc_server *server, uint64_t deadline_ns) must_check;
 
 int rpc_client_new(struct loop *loop, int fd_consume, struct rpc_client **ret) must_check;
@@ -94,7 +83,3 @@ int rpc_call(struct rpc_client *client, const struct rpc_method *method, const v
 int rpc_call_metadata(struct rpc_client *client, const struct rpc_method *method,
 		      const struct kv *metadata, size_t nr_metadata, const void *req, void *resp,
 		      struct arena *arena, uint64_t deadline_ns, struct err *err) must_check;
-
-/* errno <-> google.rpc.Code (rpc/ttrpc/status.c) */
-int rpc_status_from_errno(int code);
-int rpc_status_to_errno(int status);

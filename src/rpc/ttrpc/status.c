@@ -3,10 +3,11 @@
  * The one table between errno and google.rpc.Code. An errno keeps its meaning across the wire as
  * well as 17 codes allow; the words travel in the status message.
  */
+#include "rpc/ttrpc/status.h"
+
 #include <errno.h>
 
-#include "rpc/ttrpc/rpc.h"
-#include "rpc/ttrpc/status.h"
+#include "common/macros.h"
 
 struct status_map {
 	int code; /* positive errno */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * google.rpc.Code, the status codes of ttrpc.
+ * google.rpc.Code, the status codes of ttrpc, and errno.
  */
 #pragma once
 
@@ -23,3 +23,6 @@ enum rpc_status_code {
 	RPC_STATUS_DATA_LOSS = 15,
 	RPC_STATUS_UNAUTHENTICATED = 16,
 };
+
+int rpc_status_from_errno(int code);
+int rpc_status_to_errno(int status);

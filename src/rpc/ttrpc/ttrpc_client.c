@@ -164,8 +164,8 @@ bool rpc_client_is_connected(const struct rpc_client *client)
 }
 
 /*
- * Ids grow by two as peers expect; after two milliards of calls they start again, past those still
- * in use.
+ * Ids of a client are odd and grow, as peers expect. After 2^31 calls they start again; those that
+ * are still in use are skipped.
  */
 static uint32_t take_stream_id(struct rpc_client *client)
 {
@@ -181,7 +181,7 @@ static int64_t timeout_from_deadline(uint64_t deadline_ns)
 
 	if (deadline_ns == LOOP_FOREVER)
 		return 0;
-	/* A deadline of right now must not read as none. */
+	/* 0 would mean that there is no deadline. */
 	return deadline_ns <= now ? 1 : (int64_t)MIN(deadline_ns - now, (uint64_t)INT64_MAX);
 }
 
@@ -214,7 +214,7 @@ static int call_send(struct calling *c, struct ttrpc_request *envelope, const vo
 	size_t len;
 
 	if (c->deadline_ns <= loop_now_ns())
-		return -ETIMEDOUT; /* the peer need not start what comes too late */
+		return -ETIMEDOUT; /* nothing is sent: it would come too late */
 	int r = pb_encode(c->method->request, req, c->scratch, &payload, &envelope->payload_len);
 
 	if (r < 0)

@@ -49,8 +49,8 @@ static void conn_unref(struct rpc_conn *conn)
 }
 
 /*
- * Sends what is an answer in any case: when even that fails the peer could only wait for ever, so
- * it is cut off.
+ * When an answer cannot be sent, the peer would wait for it for ever: the connection is ended
+ * instead.
  */
 static void send_response(struct rpc_conn *conn, uint32_t stream_id,
 			  const struct ttrpc_response *response, struct arena *arena)
@@ -183,13 +183,12 @@ static void request_run(void *arg)
 	req->fiber = fiber_self();
 	if (!req->cancelled && !req->answered)
 		r = request_handle(req, &data, &len, &err);
-	/*
-	 * The answer is sent even when the handler was cancelled for another reason than its peer.
-	 */
+	/* A cancelled handler has an answer, too, and sending it may have to wait. */
 	(void)fiber_mask_cancel(true);
 	if (!req->answered)
-		(void)ttrpc_stream_wait_room(&req->conn->stream,
-					     req->call.deadline_ns); /* looked at below */
+		(void)ttrpc_stream_wait_room(
+			&req->conn->stream,
+			req->call.deadline_ns); /* the checks below see a failure */
 	if (!req->answered && !req->conn->stream.failed) {
 		/* An empty status beside the payload: the oldest clients want one. */
 		response.payload = data;
@@ -270,8 +269,8 @@ static int request_accept(struct request *req, const struct ttrpc_frame *frame, 
 	if (frame->stream_id % 2 == 0)
 		return err_set(err, EINVAL, "stream id %u of a request is even", frame->stream_id);
 	/*
-	 * Lower ids than before are let pass: some clients number their calls before they queue
-	 * them.
+	 * Ids need not grow: some clients give a call its number before they put it into their
+	 * queue.
 	 */
 	if (find_request(conn, frame->stream_id))
 		return err_set(err, EINVAL, "stream id %u is in use", frame->stream_id);
@@ -330,8 +329,8 @@ static void on_request(struct rpc_conn *conn, const struct ttrpc_frame *frame)
 }
 
 /*
- * No method here takes a stream. An empty last frame only says that the peer is done, which is
- * known.
+ * No method here takes a stream. An empty last frame is accepted: it only says that the peer sends
+ * no more.
  */
 static void on_data(struct rpc_conn *conn, const struct ttrpc_frame *frame)
 {
@@ -352,7 +351,7 @@ static void on_frame(void *owner, const struct ttrpc_frame *frame)
 	struct rpc_conn *conn = owner;
 
 	if (frame->type == TTRPC_RESPONSE)
-		ttrpc_stream_fail(&conn->stream, -EBADMSG); /* nothing was asked here */
+		ttrpc_stream_fail(&conn->stream, -EBADMSG); /* a server asks nothing */
 	else if (frame->oversize)
 		send_status(conn, frame->stream_id, RPC_STATUS_RESOURCE_EXHAUSTED,
 			    "the message is longer than the limit of 4 MiB");

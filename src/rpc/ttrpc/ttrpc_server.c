@@ -64,7 +64,7 @@ static void on_accept(void *arg, unsigned events)
 			listener_rest(listener, fd);
 			return;
 		}
-		if (fd < 0) /* the peer's trouble, not ours */
+		if (fd < 0) /* that connection has failed, see accept(2); try the next */
 			continue;
 		int r = rpc_server_add_connection(listener->server, fd);
 		if (r < 0)
@@ -115,8 +115,8 @@ void rpc_server_unref(struct rpc_server *server)
  * rpc_server_free() - close all sockets
  * @server: server or NULL
  *
- * Cancelable handlers are cancelled. Handlers that still run (rpc_server_active_requests() counts
- * them) keep what they need and their results are dropped. May be called from a handler; the
+ * Cancelable handlers are cancelled. Handlers that still run (rpc_server_active_requests_for_test()
+ * counts them) keep what they need and their results are dropped. May be called from a handler; the
  * disconnect callback is not called.
  *
  * Return: NULL.
@@ -196,12 +196,12 @@ void rpc_server_on_disconnect(struct rpc_server *server,
 }
 
 /**
- * rpc_server_active_requests() - how many handlers run
+ * rpc_server_active_requests_for_test() - how many handlers run
  * @server: server
  *
  * Return: their number, those of lost connections included.
  */
-size_t rpc_server_active_requests(const struct rpc_server *server)
+size_t rpc_server_active_requests_for_test(const struct rpc_server *server)
 {
 	return server->nr_requests;
 }

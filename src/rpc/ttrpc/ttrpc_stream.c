@@ -108,7 +108,7 @@ static void stream_read(struct ttrpc_stream *stream)
 	if (n == -EAGAIN || n == -EINTR)
 		return;
 	if (n <= 0) {
-		/* An end inside a frame is not how a peer hangs up. */
+		/* A peer that hangs up does so between frames; an end inside one is an error. */
 		r = n < 0 ? (int)n : ttrpc_reader_is_idle(&stream->in) ? -ECONNRESET : -EPROTO;
 		ttrpc_stream_fail(stream, r);
 		return;

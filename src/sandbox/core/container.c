@@ -20,6 +20,7 @@
 #include "oci/spec.h"
 #include "oci/validate.h"
 #include "rpc/pb/agent_msg.h"
+#include "rpc/ttrpc/rpc.h"
 #include "sandbox/storage/device.h"
 #include "sandbox/lifecycle/guest_spec.h"
 #include "host/hooks.h"

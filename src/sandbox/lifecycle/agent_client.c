@@ -14,6 +14,7 @@
 #include "common/str.h"
 #include "kata/guest.h"
 #include "rpc/pb/agent_msg.h"
+#include "rpc/ttrpc/rpc.h"
 #include "sandbox/core/container.h"
 #include "sandbox/core/sandbox.h"
 

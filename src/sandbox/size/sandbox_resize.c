@@ -25,6 +25,7 @@
 #include "oci/grouping.h"
 #include "rpc/pb/admin_msg.h"
 #include "rpc/pb/agent_msg.h"
+#include "rpc/ttrpc/rpc.h"
 #include "sandbox/core/container.h"
 #include "sandbox/core/sandbox.h"
 

@@ -16,6 +16,7 @@
 #include "rpc/pb/events_msg.h"
 #include "rpc/pb/pb_bridge.h"
 #include "rpc/pb/task_msg.h"
+#include "rpc/ttrpc/rpc.h"
 
 #define EVENTS_TRIES 5
 #define EVENTS_TIMEOUT_MS 5000
