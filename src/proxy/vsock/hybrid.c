@@ -223,6 +223,25 @@ static void pause_listening(struct proxy *px, int r)
 		resume_listening(px);
 }
 
+/**
+ * hybrid_take_client() - begin to read the request of a client
+ * @px: proxy
+ * @fd_consume: its connected, non-blocking unix socket; closed on failure
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int hybrid_take_client(struct proxy *px, int fd_consume)
+{
+	struct vconn *c = vconn_new(px, fd_consume, VCONN_HELLO, &client_ops);
+
+	if (!c)
+		return -ENOMEM;
+	int r = vconn_set_timer(c, HELLO_TIMEOUT_MS);
+	if (r < 0)
+		vconn_kill(c);
+	return r;
+}
+
 static void on_client(void *arg, unsigned events)
 {
 	struct proxy *px = arg;
@@ -243,9 +262,7 @@ static void on_client(void *arg, unsigned events)
 			(void)fd_close(fd);
 			continue;
 		}
-		struct vconn *c = vconn_new(px, fd, VCONN_HELLO, &client_ops);
-		if (c && vconn_set_timer(c, HELLO_TIMEOUT_MS) < 0)
-			vconn_kill(c);
+		(void)hybrid_take_client(px, fd); /* without memory it is turned away */
 	}
 }
 

@@ -14,6 +14,7 @@ struct vconn;
 
 int hybrid_listen(struct proxy *px, int fd, struct err *err) must_check;
 void hybrid_unlisten(struct proxy *px);
+int hybrid_take_client(struct proxy *px, int fd_consume) must_check;
 void hybrid_wait(struct vconn *c);
 void hybrid_wake(struct proxy *px);
 void hybrid_refused(struct vconn *c);
