@@ -8,10 +8,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "agent/core/agent.h"
-#include "agent/server/guest_init.h"
 #include "agent/sandbox/pid_ns.h"
-#include "agent/server/reaper.h"
+#include "agent/server/guest_init.h"
+#include "agent/server/server.h"
 #include "agent/util/version.h"
 #include "common/log.h"
 
@@ -76,7 +75,7 @@ static int catch_signals(struct loop *loop, struct loop_source *sources[2])
 
 int main(int argc, char **argv)
 {
-	static struct agent agent;
+	static struct server server;
 	struct loop_source *sources[2] = { NULL };
 	struct agent_config config;
 	struct loop *loop = NULL;
@@ -91,11 +90,10 @@ int main(int argc, char **argv)
 	(void)signal(SIGPIPE, SIG_IGN); /* cannot fail for this signal */
 	if (is_init)
 		r = guest_init(&config, &console, &err);
-	if (r >= 0 && (loop_new(&loop) < 0 || reaper_start(loop) < 0 ||
-		       (!is_init && catch_signals(loop, sources) < 0)))
+	if (r >= 0 && (loop_new(&loop) < 0 || (!is_init && catch_signals(loop, sources) < 0)))
 		r = err_set(&err, ENOMEM, "out of memory");
 	if (r >= 0)
-		r = agent_init(&agent, loop, &config, console, &err);
+		r = server_init(&server, loop, &config, console, &err);
 	if (r < 0) {
 		/*
 		 * There is no sandbox yet to be lost, and the host sees at once that there will be
@@ -112,8 +110,9 @@ int main(int argc, char **argv)
 	 */
 	do
 		r = loop_run(loop);
-	while (is_init && !agent.ending);
+	while (is_init && !server.agent.ending);
 	if (is_init)
 		guest_power_off();
+	server_deinit(&server);
 	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

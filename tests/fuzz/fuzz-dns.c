@@ -171,6 +171,8 @@ static void step(struct world *w)
 		turns(2);
 }
 
+static struct dns_port dns_port;
+
 static int run(void *arg)
 {
 	struct world *w = arg;
@@ -182,7 +184,7 @@ static int run(void *arg)
 	if (dns_relay_new(fiber_loop(), other, -1, &w->relay) < 0)
 		abort();
 	w->host = make_pair(&other);
-	if (dns_port_serve(fiber_loop(), other) < 0)
+	if (dns_port_serve(&dns_port, fiber_loop(), other) < 0)
 		abort();
 	while (w->in.left)
 		step(w);

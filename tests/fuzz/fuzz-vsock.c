@@ -20,6 +20,7 @@
 
 #include "common/fd.h"
 #include "common/log.h"
+#include "proxy/vsock/hybrid.h"
 #include "proxy/vsock/proxy.h"
 #include "steps.h"
 
@@ -234,7 +235,7 @@ static void connect_client(struct input *in)
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) < 0)
 		abort();
 	clients[i] = pair[0];
-	if (!vconn_new(px, pair[1], VCONN_HELLO))
+	if (hybrid_take_client(px, pair[1]) < 0)
 		abort();
 	int len = snprintf(line, sizeof(line), "CONNECT %u%s\n", kind & 7, kind & 8 ? " wait" : "");
 	if (kind & 16)

@@ -26,8 +26,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "agent/core/agent.h"
-#include "agent/server/reaper.h"
+#include "agent/server/server.h"
 #include "common/fd.h"
 #include "common/io.h"
 #include "common/json.h"
@@ -73,7 +72,7 @@ static void enter_namespaces(const struct agent_world *w)
 
 static void run_agent(const struct agent_world *w)
 {
-	static struct agent agent;
+	static struct server server;
 	struct loop *loop;
 	struct agent_config config;
 	struct err err = ERR_NULL;
@@ -87,13 +86,13 @@ static void run_agent(const struct agent_world *w)
 	(void)snprintf(config.server.path, sizeof(config.server.path), "%s", w->path);
 	log_init("kata-agent", STDERR_FILENO, LOG_FORMAT_PLAIN,
 		 getenv("KATA_TEST_DEBUG") ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN);
-	must(loop_new(&loop) < 0 || reaper_start(loop) < 0 ? -1 : 0, "loop");
-	if (agent_init(&agent, loop, &config, -1, &err) < 0) {
+	must(loop_new(&loop), "loop");
+	if (server_init(&server, loop, &config, -1, &err) < 0) {
 		(void)fprintf(stderr, "# %s\n", err.text);
 		_exit(98);
 	}
 	int r = loop_run(loop);
-	agent_deinit(&agent);
+	server_deinit(&server);
 	_exit(r < 0 ? 97 : 0);
 }
 

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "agent/container/container.h"
+#include "agent/container/process.h"
 #include "common/err.h"
 #include "oci/oci_spec.h"
 

@@ -470,13 +470,15 @@ static void a_guest_that_does_not_read_is_given_up_by_its_end(void)
 
 /* --- the agent's end --- */
 
+static struct dns_port dns_port;
+
 static int port_start(void)
 {
 	int pair[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair),
 			 0);
-	assert_int_equal(dns_port_serve(fiber_loop(), pair[1]), 0);
+	assert_int_equal(dns_port_serve(&dns_port, fiber_loop(), pair[1]), 0);
 	return pair[0];
 }
 
@@ -643,7 +645,7 @@ static void a_host_that_breaks_the_rules_is_left_and_another_served(void)
 		assert_int_equal(
 			socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair),
 			0);
-		assert_int_equal(dns_port_serve(fiber_loop(), pair[1]), -EBUSY);
+		assert_int_equal(dns_port_serve(&dns_port, fiber_loop(), pair[1]), -EBUSY);
 		(void)close(pair[0]);
 		write_tcp(fd, "q", 1);
 		(void)read_text(host, 1, "q");

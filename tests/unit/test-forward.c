@@ -49,6 +49,8 @@ static int listen_v4(uint32_t address, uint16_t *ret_port)
 	return fd;
 }
 
+static struct forward_port forward_port;
+
 /* Returns the host's end of a new connection to the agent. */
 static int forward(uint16_t port, uint16_t ipv6)
 {
@@ -57,7 +59,7 @@ static int forward(uint16_t port, uint16_t ipv6)
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair),
 			 0);
-	assert_int_equal(forward_port_serve(fiber_loop(), pair[1]), 0);
+	assert_int_equal(forward_port_serve(&forward_port, fiber_loop(), pair[1]), 0);
 	assert_int_equal(fiber_write_full(pair[0], &target, sizeof(target), LOOP_FOREVER), 0);
 	return pair[0];
 }
@@ -120,7 +122,7 @@ static int refused_main(void *arg)
 	/* A host that hangs up before it has said what it wants. */
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair),
 			 0);
-	assert_int_equal(forward_port_serve(fiber_loop(), pair[1]), 0);
+	assert_int_equal(forward_port_serve(&forward_port, fiber_loop(), pair[1]), 0);
 	assert_int_equal(fiber_write_full(pair[0], "x", 1, LOOP_FOREVER), 0);
 	assert_int_equal(shutdown(pair[0], SHUT_WR), 0);
 	assert_int_equal(fiber_read(pair[0], buf, sizeof(buf), loop_deadline_ms(20000)), 0);

@@ -21,16 +21,16 @@
 #include "agent/container/namespace.h"
 #include "common/fd.h"
 
-typedef void (*launch_child_fn)(struct launch *);
+typedef void (*launch_child_fn)(struct launch_plan *);
 
-static uint64_t new_flags(const struct launch *launch)
+static uint64_t new_flags(const struct launch_plan *launch)
 {
 	uint64_t flags = 0;
 
 	for (int type = 0; type < CONTAINER_NS_NR; type++) {
 		/*
-		 * These two start counting from where their first process is: unshared by it,
-		 * later.
+		 * What these two show depends on where their first process is: it unshares them
+		 * itself, later (namespace_unshare_late()).
 		 */
 		if (type == CONTAINER_NS_CGROUP || type == CONTAINER_NS_TIME)
 			continue;
@@ -40,7 +40,7 @@ static uint64_t new_flags(const struct launch *launch)
 	return flags;
 }
 
-static bool needs_intermediate(const struct launch *launch)
+static bool needs_intermediate(const struct launch_plan *launch)
 {
 	enum ns_mode user = launch->ns[CONTAINER_NS_USER].mode;
 
@@ -53,7 +53,7 @@ static bool needs_intermediate(const struct launch *launch)
 }
 
 /* As fork(2), but with everything clone3(2) can do. Return: pid, 0 in the child, or -errno. */
-static pid_t clone_call(const struct launch *launch, uint64_t flags, int *ret_pidfd)
+static pid_t clone_call(const struct launch_plan *launch, uint64_t flags, int *ret_pidfd)
 {
 	struct clone_args args = {
 		.flags = flags | CLONE_PIDFD,
@@ -72,7 +72,7 @@ static pid_t clone_call(const struct launch *launch, uint64_t flags, int *ret_pi
  * The namespace new children get into is an attribute of the parent: it is changed for the time of
  * one clone. The agent has one thread and does not wait in between.
  */
-static int clone_in_pid_ns(const struct launch *launch, launch_child_fn child, uint64_t flags,
+static int clone_in_pid_ns(const struct launch_plan *launch, launch_child_fn child, uint64_t flags,
 			   pid_t *ret_pid, int *ret_pidfd, struct err *err)
 {
 	const struct ns_plan *pid_ns = &launch->ns[CONTAINER_NS_PID];
@@ -91,7 +91,7 @@ static int clone_in_pid_ns(const struct launch *launch, launch_child_fn child, u
 	}
 	pid_t pid = clone_call(launch, flags, ret_pidfd);
 	if (pid == 0) {
-		child((struct launch *)(uintptr_t)launch); /* the child's own copy */
+		child((struct launch_plan *)(uintptr_t)launch); /* the child's own copy */
 		_exit(255);
 	}
 	if (own >= 0 && setns(own, CLONE_NEWPID) < 0) {
@@ -113,7 +113,7 @@ struct intermediate_reply {
 	struct err err;
 };
 
-static void intermediate_main(struct launch *launch, launch_child_fn child, int sock)
+static void intermediate_main(struct launch_plan *launch, launch_child_fn child, int sock)
 {
 	struct intermediate_reply reply = { .pid = 0 };
 	int pidfd = -1;
@@ -128,8 +128,8 @@ static void intermediate_main(struct launch *launch, launch_child_fn child, int 
 	_exit(0);
 }
 
-static int clone_through_intermediate(struct launch *launch, launch_child_fn child, pid_t *ret_pid,
-				      int *ret_pidfd, struct err *err)
+static int clone_through_intermediate(struct launch_plan *launch, launch_child_fn child,
+				      pid_t *ret_pid, int *ret_pidfd, struct err *err)
 {
 	struct intermediate_reply reply = { .pid = 0 };
 	size_t nr_fds = 0;
@@ -144,7 +144,7 @@ static int clone_through_intermediate(struct launch *launch, launch_child_fn chi
 	cleanup_close int sock = pair[0];
 	if (pid < 0)
 		return err_set_errno(err, -errno, "fork");
-	/* Neither can last: it makes a few system calls and ends. */
+	/* These block the loop, but not for long: the process makes a few system calls and ends. */
 	ssize_t n = fd_recv_msg(sock, &reply, sizeof(reply), &pidfd, 1, &nr_fds);
 	(void)waitpid(pid, NULL, 0);
 	if (n != sizeof(reply))
@@ -168,7 +168,7 @@ static int clone_through_intermediate(struct launch *launch, launch_child_fn chi
  *
  * Return: 0 or -errno.
  */
-int clone_process(struct launch *launch, void (*child)(struct launch *), pid_t *ret_pid,
+int clone_process(struct launch_plan *launch, void (*child)(struct launch_plan *), pid_t *ret_pid,
 		  int *ret_pidfd, struct err *err)
 {
 	sigset_t all, old;

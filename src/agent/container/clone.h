@@ -8,7 +8,7 @@
 
 #include "common/err.h"
 
-struct launch;
+struct launch_plan;
 
-int clone_process(struct launch *launch, void (*child)(struct launch *), pid_t *ret_pid,
+int clone_process(struct launch_plan *launch, void (*child)(struct launch_plan *), pid_t *ret_pid,
 		  int *ret_pidfd, struct err *err) must_check;

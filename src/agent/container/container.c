@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A container that exists: signals, pause, update, statistics, its end. What it takes to make one
- * is in create.c.
+ * is in container_create.c.
  */
 #include "agent/container/container.h"
 
@@ -10,10 +10,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "agent/container/attr/seccomp.h"
 #include "agent/container/cgroup/cgroup.h"
 #include "agent/container/hooks.h"
 #include "agent/container/process.h"
-#include "agent/container/attr/seccomp.h"
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/str.h"

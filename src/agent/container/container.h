@@ -14,7 +14,6 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "agent/util/child.h"
 #include "common/arena.h"
 #include "common/err.h"
 #include "common/fiber.h"
@@ -41,40 +40,15 @@ enum container_ns {
 
 /* What is legal in which state; the calls say so when it is not. */
 enum container_state {
-	CONTAINER_STATE_CREATED, /* init waits before its execve; all but pause, resume */
+	CONTAINER_STATE_CREATED, /* init waits before its execve; all calls but pause, resume */
 	CONTAINER_STATE_RUNNING, /* all but start, resume */
-	CONTAINER_STATE_PAUSED,	 /* frozen; all but start, exec, pause */
+	CONTAINER_STATE_PAUSED,	 /* frozen; all calls but start, exec, pause */
 	CONTAINER_STATE_STOPPED, /* init has ended; stats, update and destroy only */
 };
 
-/*
- * One process of a container: its init or an exec. Owned by the container, freed by
- * process_remove() or with it.
- */
-struct process {
-	struct list node; /* in container.processes */
-	struct container *container;
-	char *exec_id; /* the container's id for init */
-	pid_t pid; /* in our pid namespace, 0 once it was reaped; signals go by process_signal() */
-	pid_t pid_seen; /* the same, but kept for ever */
-	int pidfd;
-	bool terminal;
-	/*
-	 * Our ends, non-blocking and owned here until somebody takes them with TAKE_FD(); -1 when
-	 * there is none.
-	 */
-	int stdin_fd, stdout_fd, stderr_fd;
-	int tty_fd; /* pty master, used for both directions when terminal */
-	bool exited;
-	int exit_code;		     /* 0-255, 128 + signal; valid when exited */
-	int wstatus;		     /* the same in waitpid(2)'s form */
-	struct fiber_cond exit_cond; /* broadcast once, when exited becomes true */
-	struct loop_source *watcher; /* private */
-	struct child child;	     /* private */
-	unsigned nr_waiters;	     /* private */
-};
-
 struct cgroup;
+struct children;
+struct process;
 struct seccomp_prog;
 
 struct container {
@@ -86,6 +60,7 @@ struct container {
 	struct list processes; /* struct process.node, init first */
 	struct cgroup *cgroup; /* NULL when cgroups are off */
 	struct loop *loop;
+	struct children *children;   /* of the agent, may be NULL */
 	struct fiber_cond idle_cond; /* private: a process has ended or lost its last waiter */
 	/* What an exec and the end need of the spec. */
 	struct oci_capabilities *capabilities; /* NULL: none */
@@ -113,6 +88,7 @@ struct container_create_args {
 	int ns[CONTAINER_NS_NR];     /* CONTAINER_NS_* or a descriptor to join, borrowed */
 	bool no_new_keyring;
 	bool no_pivot;		     /* move the root and chroot instead */
+	struct children *children;   /* where its processes become known; NULL: nowhere */
 	const dev_t *denied_devices; /* of the guest: denied even to the privileged */
 	size_t nr_denied_devices;
 	uint64_t deadline_ns;
@@ -137,10 +113,6 @@ int container_exec(struct container *c, const char *exec_id, const struct oci_pr
 int container_destroy(struct container *c, uint64_t deadline_ns, struct err *err) must_check;
 
 struct process *container_find_process(struct container *c, const char *exec_id);
-int process_signal(struct process *p, int signo) must_check;
-int process_wait(struct process *p, uint64_t deadline_ns, int *ret_exit_code) must_check;
-int process_resize(struct process *p, unsigned rows, unsigned columns) must_check;
-void process_remove(struct process *p); /* of an exec that has exited and that nobody waits for */
 
 int container_kill_all(struct container *c, struct err *err) must_check;
 int container_pause(struct container *c, uint64_t deadline_ns, struct err *err) must_check;
@@ -162,9 +134,3 @@ int container_stats(struct container *c, struct arena *arena, struct agent_cgrou
 int container_oom_watch(struct container *c, struct err *err) must_check;
 int container_oom_kills(struct container *c, int watch_fd, uint64_t *ret,
 			struct err *err) must_check;
-
-/*
- * For PID 1, once, before anything else is mounted: puts a bind of "/" over the initial root file
- * system, which cannot be pivoted away from, so that containers can use pivot_root(2).
- */
-int container_make_root_pivotable(struct err *err) must_check;

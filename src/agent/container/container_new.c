@@ -148,6 +148,7 @@ int container_new(const struct container_create_args *args, struct container **r
 		list_init(&c->processes);
 		fiber_cond_init(&c->idle_cond);
 		c->loop = fiber_loop();
+		c->children = args->children;
 		c->time_ns_fd = c->sync_fd = -1;
 		c->no_new_keyring = args->no_new_keyring;
 		c->id = keep_str(&k, args->id);

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "agent/container/process.h"
 #include "agent/util/child.h"
 #include "common/str.h"
 #include "oci/hooks.h"
@@ -41,7 +42,7 @@ int hooks_run_fiber(const struct container *c, const char *kind, const struct oc
 	bool stopped = str_eq(status, "stopped");
 	const struct oci_state state = state_of(c, status, stopped ? 0 : c->init->pid_seen);
 	struct child child;
-	const struct proc_watch watch = child_watch(&child);
+	const struct proc_watch watch = child_watch(c->children, &child);
 	const struct hooks_place place = { .netns_fd = -1, .watch = &watch };
 
 	return hooks_run(kind, hooks, nr, &state, &place, err);

@@ -12,19 +12,19 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include "agent/container/hooks.h"
 #include "agent/container/attr/label.h"
+#include "agent/container/attr/sysctl.h"
+#include "agent/container/attr/user.h"
+#include "agent/container/hooks.h"
 #include "agent/container/launch.h"
 #include "agent/container/namespace.h"
 #include "agent/container/program.h"
 #include "agent/container/rootfs/rootfs.h"
 #include "agent/container/sync.h"
-#include "agent/container/attr/sysctl.h"
 #include "agent/container/terminal.h"
-#include "agent/container/attr/user.h"
 #include "common/fd.h"
 
-static int take_stdio(const struct launch *launch, struct err *err)
+static int take_stdio(const struct launch_plan *launch, struct err *err)
 {
 	for (int fd = 0; fd <= 2; fd++)
 		if (launch->stdio[fd] >= 0 && dup2(launch->stdio[fd], fd) < 0)
@@ -39,7 +39,7 @@ static int take_stdio(const struct launch *launch, struct err *err)
  *
  * Return: 0 or -errno.
  */
-int init_begin(struct launch *launch, struct err *err)
+int init_begin(struct launch_plan *launch, struct err *err)
 {
 	program_reset_signals();
 	/*
@@ -53,14 +53,14 @@ int init_begin(struct launch *launch, struct err *err)
 	return take_stdio(launch, err);
 }
 
-static int enter_namespaces(struct launch *launch, struct err *err)
+static int enter_namespaces(struct launch_plan *launch, struct err *err)
 {
-	int r = label_open(launch, err);
+	int r = label_open(&launch->label, err);
 
 	if (r >= 0 && !launch->joined)
 		r = namespace_join_all(launch->ns, false, err);
 	if (r >= 0)
-		r = namespace_unshare_late(launch, err);
+		r = namespace_unshare_late(launch->ns, launch->linux_, err);
 	if (r < 0)
 		return r;
 	/*
@@ -73,7 +73,7 @@ static int enter_namespaces(struct launch *launch, struct err *err)
 	return r < 0 ? r : namespace_set_names(launch->spec, &launch->ns[CONTAINER_NS_UTS], err);
 }
 
-static int run_create_hooks(const struct launch *launch, struct err *err)
+static int run_create_hooks(const struct launch_plan *launch, struct err *err)
 {
 	const struct oci_hooks *hooks = launch->spec->hooks;
 	const struct container *c = launch->container;
@@ -92,11 +92,8 @@ static int run_create_hooks(const struct launch *launch, struct err *err)
 			       hooks->nr_create_container, "creating", err);
 }
 
-/*
- * A joined mount namespace is somebody's finished tree: nothing is mounted there and its root is
- * ours.
- */
-static int use_joined_root(struct launch *launch, int *ret_master, struct err *err)
+/* A joined mount namespace is complete: nothing is mounted there, and its root is used as it is. */
+static int use_joined_root(struct launch_plan *launch, int *ret_master, struct err *err)
 {
 	if (chdir("/") < 0)
 		return err_set_errno(err, -errno, "enter the root of the mount namespace");
@@ -107,23 +104,23 @@ static int use_joined_root(struct launch *launch, int *ret_master, struct err *e
 	return r < 0 ? r : run_create_hooks(launch, err);
 }
 
-static int build_root(struct launch *launch, int *ret_master, struct err *err)
+static int build_root(struct launch_plan *launch, int *ret_master, struct err *err)
 {
-	if (launch->rootfs_fd < 0)
+	if (launch->root.fd < 0)
 		return use_joined_root(launch, ret_master, err);
-	int r = rootfs_attach(launch, err);
+	int r = rootfs_attach(&launch->root, err);
 	if (r >= 0)
-		r = rootfs_prepare(launch, err);
+		r = rootfs_prepare(&launch->root, err);
 	if (r >= 0 && launch->process->terminal)
-		r = terminal_open(launch, launch->rootfs_fd, ret_master, err);
+		r = terminal_open(launch, launch->root.fd, ret_master, err);
 	if (r >= 0)
 		r = run_create_hooks(launch, err);
 	if (r >= 0)
-		r = rootfs_protect(launch, err);
-	return r < 0 ? r : rootfs_enter(launch, err);
+		r = rootfs_protect(&launch->root, err);
+	return r < 0 ? r : rootfs_enter(&launch->root, err);
 }
 
-static int start_hooks(const struct launch *launch, struct err *err)
+static int start_hooks(const struct launch_plan *launch, struct err *err)
 {
 	const struct oci_hooks *hooks = launch->spec->hooks;
 	const struct container *c = launch->container;
@@ -134,7 +131,7 @@ static int start_hooks(const struct launch *launch, struct err *err)
 			       hooks->nr_start_container, "created", err);
 }
 
-static int init_run(struct launch *launch, struct err *err)
+static int init_run(struct launch_plan *launch, struct err *err)
 {
 	int master = -1, r = init_begin(launch, err);
 	char *path = NULL, **env = NULL;
@@ -171,7 +168,7 @@ static int init_run(struct launch *launch, struct err *err)
  * init_main() - what the first process of a container runs; never returns
  * @launch: plan
  */
-void init_main(struct launch *launch)
+void init_main(struct launch_plan *launch)
 {
 	struct err err = ERR_NULL;
 

@@ -6,7 +6,7 @@
 
 #include "common/err.h"
 
-struct launch;
+struct launch_plan;
 
-int init_begin(struct launch *launch, struct err *err) must_check;
-void init_main(struct launch *launch);
+int init_begin(struct launch_plan *launch, struct err *err) must_check;
+void init_main(struct launch_plan *launch);

@@ -3,10 +3,10 @@
  * DOC: How a process gets into a container
  *
  * Private to src/agent/container. Everything that can be decided, checked or opened before the fork
- * is put into a struct launch by the agent; clone3(2) copies it into the child, which only carries
+ * is put into a struct launch_plan by the agent; clone3(2) copies it into the child, which only carries
  * it out. There is no helper program and one fork per process.
  *
- *	agent (create.c)                          child (init.c)
+ *	agent (container_create.c)                child (init.c)
  *	  open mount sources, compile seccomp,
  *	  make cgroup, pipes, sync socket
  *	  clone3(new namespaces, into cgroup) ->  wait for GO
@@ -19,7 +19,7 @@
  *	  container_start(): START ------------>  startContainer hooks, seccomp, execve
  *	  end of file on the socket means that the execve succeeded; an ERROR says why not
  *
- * An exec (exec.c) is the same without the middle: clone3 into the cgroup, setns, user,
+ * An exec (container_exec.c) is the same without the middle: clone3 into the cgroup, setns, user,
  * capabilities, execve. The child reports failures as ERROR with errno and text. When the agent
  * dies the child sees the end of the socket.
  */
@@ -30,50 +30,17 @@
 #include <sys/types.h>
 
 #include "agent/container/attr/capability.h"
-#include "agent/container/container.h"
-#include "agent/container/rootfs/mount_options.h"
+#include "agent/container/attr/label.h"
+#include "agent/container/attr/limits.h"
 #include "agent/container/attr/seccomp.h"
+#include "agent/container/container.h"
+#include "agent/container/namespace.h"
+#include "agent/container/rootfs/plan.h"
 #include "common/arena.h"
 #include "common/err.h"
 #include "oci/oci_spec.h"
 
-enum ns_mode {
-	NS_MODE_OWN, /* the agent's */
-	NS_MODE_NEW,
-	NS_MODE_JOIN, /* by descriptor */
-};
-
-struct ns_plan {
-	enum ns_mode mode;
-	int fd;	       /* to join, -1 otherwise */
-	bool fd_owned; /* opened by us */
-};
-
-/* One mount of the spec. */
-struct mount_plan {
-	const struct oci_mount *oci;
-	struct mount_options options;
-	const char *type; /* of the file system; NULL: @tree_fd is it, or it is a remount */
-	int tree_fd; /* a detached mount, made by the agent; -1: the child makes a file system */
-	bool is_dir;
-};
-
-struct device_plan {
-	const char *path; /* in the container */
-	mode_t mode;	  /* with the S_IF bits */
-	dev_t rdev;
-	uid_t uid;
-	gid_t gid;
-	int tree_fd; /* a detached mount of such a node, for those who may not make it; -1: make it
-		      */
-};
-
-struct rlimit_plan {
-	int resource;
-	uint64_t soft, hard;
-};
-
-struct launch {
+struct launch_plan {
 	struct arena *arena; /* of the plan; released after the fork */
 	struct container *container;
 	const struct container_create_args *args; /* NULL for an exec */
@@ -90,20 +57,21 @@ struct launch {
 
 	struct capability_sets caps;
 	const struct seccomp_prog *seccomp; /* NULL: none */
-	struct rlimit_plan *rlimits;
-	size_t nr_rlimits;
-	const char *apparmor_profile, *selinux_label; /* NULL: none */
-	int label_fd; /* child: /proc/thread-self/attr/..., opened before the root changes; -1 */
-
-	int rootfs_fd; /* detached tree; -1 when the mount namespace is joined */
-	struct mount_plan *mounts;
-	size_t nr_mounts;
-	struct device_plan *devices;
-	size_t nr_devices;
-	bool has_dev_mount; /* somebody else's /dev is bound: leave it alone */
-	struct mount_propagation root_propagation; /* flag 0: the default */
+	struct limits_plan limits;
+	struct label_plan label;
+	struct rootfs_plan root; /* of an init */
 
 	int stdio[3];  /* the child's ends; -1 with a terminal */
 	int sync_fd;   /* the child's end */
 	int cgroup_fd; /* -1: none */
 };
+
+#define LAUNCH_PLAN_NULL                  \
+	((struct launch_plan){            \
+		.label = { .fd = -1 },    \
+		.root = ROOTFS_PLAN_NULL, \
+		.stdio = { -1, -1, -1 },  \
+		.sync_fd = -1,            \
+		.init_pidfd = -1,         \
+		.cgroup_fd = -1,          \
+	})

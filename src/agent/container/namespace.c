@@ -18,7 +18,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "agent/container/launch.h"
 #include "agent/container/sync.h"
 #include "common/fd.h"
 #include "common/io.h"
@@ -214,22 +213,24 @@ static int write_time_offsets(const struct oci_linux *linux_, struct err *err)
 
 /**
  * namespace_unshare_late() - in the child: make the namespaces that depend on where the process is
- * @launch: plan
+ * @ns: plan
+ * @linux_: of the spec
  * @err: filled on failure
  *
  * The process must be in its cgroup. The time namespace takes effect with the execve.
  *
  * Return: 0 or -errno.
  */
-int namespace_unshare_late(const struct launch *launch, struct err *err)
+int namespace_unshare_late(const struct ns_plan *ns, const struct oci_linux *linux_,
+			   struct err *err)
 {
-	if (launch->ns[CONTAINER_NS_CGROUP].mode == NS_MODE_NEW && unshare(CLONE_NEWCGROUP) < 0)
+	if (ns[CONTAINER_NS_CGROUP].mode == NS_MODE_NEW && unshare(CLONE_NEWCGROUP) < 0)
 		return err_set_errno(err, -errno, "make a cgroup namespace");
-	if (launch->ns[CONTAINER_NS_TIME].mode != NS_MODE_NEW)
+	if (ns[CONTAINER_NS_TIME].mode != NS_MODE_NEW)
 		return 0;
 	if (unshare(CLONE_NEWTIME) < 0)
 		return err_set_errno(err, -errno, "make a time namespace");
-	return write_time_offsets(launch->linux_, err);
+	return write_time_offsets(linux_, err);
 }
 
 /**

@@ -15,9 +15,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "agent/util/child.h"
-#include "agent/container/launch.h"
 #include "agent/container/attr/user.h"
+#include "agent/container/launch.h"
+#include "agent/util/child.h"
 #include "common/fd.h"
 #include "common/loop.h"
 #include "common/proc.h"
@@ -87,7 +87,7 @@ int process_new(struct container *c, const char *exec_id, pid_t pid, int pidfd_c
 		return r;
 	}
 	(void)TAKE_FD(pidfd);
-	child_add(&p->child, pid);
+	child_add(c->children, &p->child, pid);
 	list_add_tail(&c->processes, &p->node);
 	*ret = p;
 	return 0;
@@ -125,7 +125,7 @@ void process_remove(struct process *p)
 }
 
 /* One pipe; @child_end is 0 (it reads) or 1 (it writes). */
-static int open_pipe(struct launch *launch, int child_end, int *ret_child, int *ret_ours,
+static int open_pipe(struct launch_plan *launch, int child_end, int *ret_child, int *ret_ours,
 		     struct err *err)
 {
 	const struct container *c = launch->container;
@@ -154,7 +154,7 @@ static int open_pipe(struct launch *launch, int child_end, int *ret_child, int *
  *
  * Return: 0 or -errno.
  */
-int process_open_stdio(struct process *p, struct launch *launch, struct err *err)
+int process_open_stdio(struct process *p, struct launch_plan *launch, struct err *err)
 {
 	int r;
 

@@ -21,10 +21,10 @@
 #include <unistd.h>
 
 #include "agent/container/attr/label.h"
-#include "agent/container/launch.h"
 #include "agent/container/attr/limits.h"
 #include "agent/container/attr/seccomp.h"
 #include "agent/container/attr/user.h"
+#include "agent/container/launch.h"
 #include "common/fd.h"
 #include "common/str.h"
 
@@ -77,7 +77,7 @@ static const char *find_env(char *const *env, const char *name)
 }
 
 /* The environment of the spec, with HOME from /etc/passwd when it has none. */
-static int build_env(const struct launch *launch, char ***ret, struct err *err)
+static int build_env(const struct launch_plan *launch, char ***ret, struct err *err)
 {
 	const struct strv *env = &launch->process->env;
 	char **copy = arena_calloc(launch->arena, env->nr + 2, sizeof(*copy));
@@ -120,7 +120,7 @@ static const char *errno_words(int errnum, char words[64])
 }
 
 /* Managers decide between exit status 127 and 126 by these words; they are runc's. */
-static int look_up(struct launch *launch, char *const *env, char **ret, struct err *err)
+static int look_up(struct launch_plan *launch, char *const *env, char **ret, struct err *err)
 {
 	const char *name = launch->process->args.v[0];
 	const char *path = find_env(env, "PATH");
@@ -189,7 +189,7 @@ static int change_dir(const char *cwd, bool *ret_again, struct err *err)
  * Loading a filter needs CAP_SYS_ADMIN or no_new_privs, so without the latter the former is given
  * up after it.
  */
-static uint64_t extra_capability(const struct launch *launch)
+static uint64_t extra_capability(const struct launch_plan *launch)
 {
 	uint64_t admin = 1ULL << CAP_SYS_ADMIN;
 
@@ -199,7 +199,7 @@ static uint64_t extra_capability(const struct launch *launch)
 	return admin;
 }
 
-static int change_user(struct launch *launch, struct err *err)
+static int change_user(struct launch_plan *launch, struct err *err)
 {
 	const struct oci_process *process = launch->process;
 	bool again;
@@ -233,7 +233,7 @@ static int change_user(struct launch *launch, struct err *err)
  *
  * Return: 0 or -errno.
  */
-int program_prepare(struct launch *launch, char **ret_path, char ***ret_env, struct err *err)
+int program_prepare(struct launch_plan *launch, char **ret_path, char ***ret_env, struct err *err)
 {
 	const struct oci_process *process = launch->process;
 	int r = 0;
@@ -247,7 +247,7 @@ int program_prepare(struct launch *launch, char **ret_path, char ***ret_env, str
 	if (r >= 0)
 		r = build_env(launch, ret_env, err);
 	if (r >= 0)
-		r = label_apply(launch, err);
+		r = label_apply(&launch->label, err);
 	if (r < 0)
 		return r;
 	(void)umask(process->user.umask ? *process->user.umask & 0777 : 022);
@@ -270,7 +270,7 @@ int program_prepare(struct launch *launch, char **ret_path, char ***ret_env, str
  *
  * Return: -errno; does not return otherwise.
  */
-int program_run(const struct launch *launch, const char *path, char **env, struct err *err)
+int program_run(const struct launch_plan *launch, const char *path, char **env, struct err *err)
 {
 	char words[64];
 	int r = fd_cloexec_from(3);

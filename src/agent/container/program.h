@@ -6,10 +6,10 @@
 
 #include "common/err.h"
 
-struct launch;
+struct launch_plan;
 
-int program_prepare(struct launch *launch, char **ret_path, char ***ret_env,
+int program_prepare(struct launch_plan *launch, char **ret_path, char ***ret_env,
 		    struct err *err) must_check;
-int program_run(const struct launch *launch, const char *path, char **env,
+int program_run(const struct launch_plan *launch, const char *path, char **env,
 		struct err *err) must_check;
 void program_reset_signals(void);

@@ -66,7 +66,7 @@ static int bind_console(int root_fd, int slave, struct err *err)
 	return r < 0 ? err_set_errno(err, r, "bind the terminal to /dev/console") : 0;
 }
 
-static int set_up_slave(const struct launch *launch, int slave, struct err *err)
+static int set_up_slave(const struct launch_plan *launch, int slave, struct err *err)
 {
 	const struct oci_box *size = launch->process->console_size;
 
@@ -101,7 +101,7 @@ static int set_up_slave(const struct launch *launch, int slave, struct err *err)
  *
  * Return: 0 or -errno.
  */
-int terminal_open(const struct launch *launch, int root_fd, int *ret_master, struct err *err)
+int terminal_open(const struct launch_plan *launch, int root_fd, int *ret_master, struct err *err)
 {
 	int unlock = 0;
 	cleanup_close int master = open_master(root_fd), slave = -1;

@@ -6,7 +6,7 @@
 
 #include "common/err.h"
 
-struct launch;
+struct launch_plan;
 
-int terminal_open(const struct launch *launch, int root_fd, int *ret_master,
+int terminal_open(const struct launch_plan *launch, int root_fd, int *ret_master,
 		  struct err *err) must_check;

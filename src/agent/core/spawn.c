@@ -27,7 +27,7 @@ int spawn_run(struct agent *agent, char *const *argv, const void *input, size_t 
 	      struct spawn_result *ret, struct err *err)
 {
 	struct child child;
-	const struct proc_watch watch = child_watch(&child);
+	const struct proc_watch watch = child_watch(&agent->children, &child);
 	const struct run_output run = {
 		.argv = argv,
 		.input = input,
@@ -37,7 +37,6 @@ int spawn_run(struct agent *agent, char *const *argv, const void *input, size_t 
 		.watch = &watch,
 	};
 
-	(void)agent;
 	bool old = fiber_mask_cancel(true); /* it ends by itself, and that is bounded */
 	int r = run_output(&run, &ret->output, &ret->code, err);
 	(void)fiber_mask_cancel(old);

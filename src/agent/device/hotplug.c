@@ -13,11 +13,12 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
-#include "agent/core/agent.h"
 #include "agent/device/pci_path.h"
+#include "agent/device/uevent.h"
 #include "common/fd.h"
 #include "common/io.h"
 #include "common/str.h"
+#include "rpc/pb/agent_msg.h"
 
 #define SYSFS "/sys"
 #define HOTPLUG_NAME_MAX 32 /* of a block device or a network interface */
@@ -31,11 +32,6 @@ struct wanted {
 	const char *subsystem;
 	char name[HOTPLUG_NAME_MAX];
 };
-
-static uint64_t hotplug_deadline(const struct agent *agent)
-{
-	return loop_deadline_ms(agent->config.hotplug_timeout_ms);
-}
 
 /* The node is there a moment before the disk behind it can be used: only opening it tells. */
 static int node_works(const char *name)
@@ -121,21 +117,21 @@ static int node_name(const char *path, struct wanted *wanted, struct err *err)
 	return 0;
 }
 
-static int wait_wanted(struct agent *agent, uevent_ready_fn ready, struct wanted *wanted,
+static int wait_wanted(const struct hotplug *hotplug, uevent_ready_fn ready, struct wanted *wanted,
 		       struct err *err)
 {
-	int r = uevents_wait(&agent->uevents, ready, wanted, hotplug_deadline(agent));
+	int r = uevents_wait(hotplug->uevents, ready, wanted,
+			     loop_deadline_ms(hotplug->timeout_ms));
 
 	if (r == -ETIMEDOUT)
 		return err_set(err, ETIMEDOUT, "device %s did not appear within %llu ms",
-			       wanted->address,
-			       (unsigned long long)agent->config.hotplug_timeout_ms);
+			       wanted->address, (unsigned long long)hotplug->timeout_ms);
 	return r < 0 ? err_set_errno(err, r, "device %s", wanted->address) : 0;
 }
 
 /**
  * hotplug_wait_block() - wait for a block device
- * @agent: agent
+ * @hotplug: where to listen and how long to wait
  * @type: DEVICE_*
  * @address: in the form @type has
  * @ret_node: receives "/dev/<name>"
@@ -144,8 +140,8 @@ static int wait_wanted(struct agent *agent, uevent_ready_fn ready, struct wanted
  *
  * Return: 0 or -errno.
  */
-int hotplug_wait_block(struct agent *agent, const char *type, const char *address, char *ret_node,
-		       size_t size, struct err *err)
+int hotplug_wait_block(const struct hotplug *hotplug, const char *type, const char *address,
+		       char *ret_node, size_t size, struct err *err)
 {
 	struct wanted wanted = { .address = address, .subsystem = "block" };
 	uevent_ready_fn ready = ready_name;
@@ -163,7 +159,7 @@ int hotplug_wait_block(struct agent *agent, const char *type, const char *addres
 		r = err_set(err, ENOTSUP, "not supported: block devices of type %s", type);
 	}
 	if (r >= 0)
-		r = wait_wanted(agent, ready, &wanted, err);
+		r = wait_wanted(hotplug, ready, &wanted, err);
 	if (r >= 0)
 		(void)snprintf(ret_node, size, "/dev/%s", wanted.name);
 	return r;
@@ -171,7 +167,7 @@ int hotplug_wait_block(struct agent *agent, const char *type, const char *addres
 
 /**
  * hotplug_wait_net() - wait for a network interface
- * @agent: agent
+ * @hotplug: where to listen and how long to wait
  * @pci_path: where it is plugged
  * @ret_name: receives the kernel's name for it
  * @size: its size
@@ -179,11 +175,11 @@ int hotplug_wait_block(struct agent *agent, const char *type, const char *addres
  *
  * Return: 0 or -errno.
  */
-int hotplug_wait_net(struct agent *agent, const char *pci_path, char *ret_name, size_t size,
-		     struct err *err)
+int hotplug_wait_net(const struct hotplug *hotplug, const char *pci_path, char *ret_name,
+		     size_t size, struct err *err)
 {
 	struct wanted wanted = { .address = pci_path, .subsystem = "net" };
-	int r = wait_wanted(agent, ready_pci, &wanted, err);
+	int r = wait_wanted(hotplug, ready_pci, &wanted, err);
 
 	if (r >= 0)
 		(void)snprintf(ret_name, size, "%s", wanted.name);
@@ -204,8 +200,8 @@ static struct oci_device *find_in_spec(struct oci_spec *spec, const char *contai
 	return NULL;
 }
 
-static int add_block(struct agent *agent, const struct agent_device *device, struct oci_spec *spec,
-		     struct renumbered *ret, struct err *err)
+static int add_block(const struct hotplug *hotplug, const struct agent_device *device,
+		     struct oci_spec *spec, struct renumbered *ret, struct err *err)
 {
 	const char *address = str_empty(device->id) || str_eq(device->type, HOTPLUG_MMIOBLK) ||
 					      str_eq(device->type, HOTPLUG_NVDIMM)
@@ -213,7 +209,7 @@ static int add_block(struct agent *agent, const struct agent_device *device, str
 				      : device->id;
 	char node[HOTPLUG_NODE_MAX];
 	struct stat st;
-	int r = hotplug_wait_block(agent, device->type, address, node, sizeof(node), err);
+	int r = hotplug_wait_block(hotplug, device->type, address, node, sizeof(node), err);
 
 	if (r < 0)
 		return r;
@@ -232,7 +228,8 @@ static int add_block(struct agent *agent, const struct agent_device *device, str
 	return 0;
 }
 
-static int wait_vfio(struct agent *agent, const struct agent_device *device, struct err *err)
+static int wait_vfio(const struct hotplug *hotplug, const struct agent_device *device,
+		     struct err *err)
 {
 	for (size_t i = 0; i < device->options.nr; i++) {
 		const char *equals = strrchr(device->options.v[i], '=');
@@ -241,7 +238,7 @@ static int wait_vfio(struct agent *agent, const struct agent_device *device, str
 		if (!equals)
 			return err_set(err, EINVAL, "device option %s is not <address>=<PCI path>",
 				       device->options.v[i]);
-		int r = wait_wanted(agent, ready_pci_device, &wanted, err);
+		int r = wait_wanted(hotplug, ready_pci_device, &wanted, err);
 		if (r < 0)
 			return r;
 	}
@@ -277,7 +274,7 @@ static int renumber_rules(struct oci_spec *spec, const struct renumbered *list, 
 
 /**
  * hotplug_add_devices() - wait for a container's devices and enter them into its spec
- * @agent: agent
+ * @hotplug: where to listen and how long to wait
  * @devices: what the host plugged
  * @nr: number of them
  * @spec: spec, changed: numbers in linux.devices and in the device rules
@@ -286,8 +283,8 @@ static int renumber_rules(struct oci_spec *spec, const struct renumbered *list, 
  *
  * Return: 0 or -errno.
  */
-int hotplug_add_devices(struct agent *agent, const struct agent_device *devices, size_t nr,
-			struct oci_spec *spec, struct arena *arena, struct err *err)
+int hotplug_add_devices(const struct hotplug *hotplug, const struct agent_device *devices,
+			size_t nr, struct oci_spec *spec, struct arena *arena, struct err *err)
 {
 	struct renumbered *list = arena_calloc(arena, nr + 1, sizeof(*list));
 	size_t nr_list = 0;
@@ -296,8 +293,8 @@ int hotplug_add_devices(struct agent *agent, const struct agent_device *devices,
 		return err_set(err, ENOMEM, "out of memory");
 	for (size_t i = 0; i < nr; i++) {
 		int r = str_eq(devices[i].type, HOTPLUG_VFIO_GK)
-				? wait_vfio(agent, &devices[i], err)
-				: add_block(agent, &devices[i], spec, &list[nr_list], err);
+				? wait_vfio(hotplug, &devices[i], err)
+				: add_block(hotplug, &devices[i], spec, &list[nr_list], err);
 
 		if (r < 0)
 			return r;

@@ -12,8 +12,8 @@
 #include "common/err.h"
 #include "oci/oci_spec.h"
 
-struct agent;
 struct agent_device;
+struct uevents;
 
 #define HOTPLUG_NODE_MAX 64 /* "/dev/<name>" */
 
@@ -28,12 +28,19 @@ struct agent_device;
 #define HOTPLUG_VFIO_GK \
 	"vfio-pci-gk" /* options "<host address>=<PCI path>"; the guest's driver keeps it */
 
+/* How devices are waited for. */
+struct hotplug {
+	struct uevents *uevents;
+	uint64_t timeout_ms;
+};
+
 extern const char *const hotplug_device_types[]; /* NULL-terminated */
 
 /* In a fiber. */
-int hotplug_wait_block(struct agent *agent, const char *type, const char *address, char *ret_node,
-		       size_t size, struct err *err) must_check;
-int hotplug_wait_net(struct agent *agent, const char *pci_path, char *ret_name, size_t size,
-		     struct err *err) must_check;
-int hotplug_add_devices(struct agent *agent, const struct agent_device *devices, size_t nr,
-			struct oci_spec *spec, struct arena *arena, struct err *err) must_check;
+int hotplug_wait_block(const struct hotplug *hotplug, const char *type, const char *address,
+		       char *ret_node, size_t size, struct err *err) must_check;
+int hotplug_wait_net(const struct hotplug *hotplug, const char *pci_path, char *ret_name,
+		     size_t size, struct err *err) must_check;
+int hotplug_add_devices(const struct hotplug *hotplug, const struct agent_device *devices,
+			size_t nr, struct oci_spec *spec, struct arena *arena,
+			struct err *err) must_check;

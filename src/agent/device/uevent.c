@@ -70,7 +70,7 @@ int uevents_init(struct uevents *uevents, struct loop *loop)
 	if (fd < 0)
 		return fd;
 	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size,
-			 sizeof(size)); /* the default serves too */
+			 sizeof(size)); /* when it fails the default size stays */
 	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
 		return -errno;
 	int r = loop_add_io(loop, fd, LOOP_READ, on_uevent, uevents, &uevents->source);

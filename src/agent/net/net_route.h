@@ -13,7 +13,7 @@
 struct agent_arp_neighbor;
 struct agent_route;
 
-/* What is there already is fine. */
+/* A route or neighbour that is there already is no error. */
 int net_route_add(int sock, const struct net_link *links, size_t nr_links,
 		  const struct agent_route *route, struct err *err) must_check;
 int net_route_del(int sock, const struct net_link *links, size_t nr_links,

@@ -18,8 +18,8 @@
 
 #include <linux/openat2.h>
 
-#include "agent/util/mounts.h"
 #include "agent/rpc/service.h"
+#include "agent/util/mounts.h"
 #include "common/fd.h"
 #include "common/io.h"
 #include "common/str.h"

@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "agent/core/agent.h"
-#include "agent/rpc/service.h"
 #include "agent/core/spawn.h"
+#include "agent/rpc/service.h"
 #include "rpc/pb/agent_msg.h"
 
 static const char *const directories[] = { "/sbin", "/usr/sbin", "/bin", "/usr/bin" };

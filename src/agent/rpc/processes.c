@@ -12,10 +12,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "agent/core/agent.h"
 #include "agent/container/container.h"
-#include "agent/sandbox/agent_process.h"
+#include "agent/container/process.h"
+#include "agent/core/agent.h"
 #include "agent/rpc/service.h"
+#include "agent/sandbox/agent_container.h"
+#include "agent/sandbox/agent_process.h"
 #include "common/io.h"
 #include "common/str.h"
 
@@ -125,13 +127,13 @@ int processes_read(const char *proc, pid_t pid, struct arena *arena, struct admi
 	return r;
 }
 
-static void name_process(struct agent_container *gc, struct admin_process *p)
+static void name_process(struct agent_container *ctr, struct admin_process *p)
 {
-	list_for_each(node, &gc->processes) {
-		struct agent_process *gp = list_entry(node, struct agent_process, node);
+	list_for_each(node, &ctr->processes) {
+		struct agent_process *proc = list_entry(node, struct agent_process, node);
 
-		if (gp->p && gp->p->pid == (pid_t)p->pid)
-			p->exec_id = gp->is_init ? gc->id : gp->exec_id;
+		if (proc->p && proc->p->pid == (pid_t)p->pid)
+			p->exec_id = proc->is_init ? ctr->id : proc->exec_id;
 	}
 }
 
@@ -149,13 +151,13 @@ RPC_FN(processes_rpc_list)
 {
 	const struct admin_processes_request *req = request;
 	struct admin_processes_response *resp = response;
-	cleanup_container struct agent_container *gc = NULL;
+	cleanup_container struct agent_container *ctr = NULL;
 	pid_t *pids = NULL;
 	size_t nr_pids = 0;
-	int r = agent_container_get(ctx, req->id, ENOENT, &gc, err);
+	int r = agent_container_get(ctx, req->id, ENOENT, &ctr, err);
 
 	if (r >= 0)
-		r = container_pids(gc->c, call->arena, &pids, &nr_pids, err);
+		r = container_pids(ctr->c, call->arena, &pids, &nr_pids, err);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < MIN(nr_pids, (size_t)PROCESSES_MAX); i++) {
@@ -168,8 +170,8 @@ RPC_FN(processes_rpc_list)
 			r = arena_grow(call->arena, &resp->processes, &resp->nr_processes,
 				       sizeof(p));
 		if (r < 0)
-			return err_set_errno(err, r, "processes of %s", gc->id);
-		name_process(gc, &p);
+			return err_set_errno(err, r, "processes of %s", ctr->id);
+		name_process(ctr, &p);
 		resp->processes[resp->nr_processes - 1] = p;
 	}
 	return 0;

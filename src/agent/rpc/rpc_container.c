@@ -15,18 +15,20 @@
 #include <linux/magic.h>
 #include <linux/openat2.h>
 
-#include "agent/core/agent.h"
 #include "agent/container/container.h"
+#include "agent/container/process.h"
+#include "agent/core/agent.h"
 #include "agent/device/guest_devices.h"
-#include "agent/sandbox/agent_process.h"
 #include "agent/device/hotplug.h"
-#include "agent/util/mounts.h"
+#include "agent/rpc/service.h"
+#include "agent/rpc/stats.h"
+#include "agent/sandbox/agent_container.h"
+#include "agent/sandbox/agent_process.h"
 #include "agent/sandbox/oom.h"
 #include "agent/sandbox/pid_ns.h"
-#include "agent/rpc/service.h"
 #include "agent/sandbox/spec_adapt.h"
-#include "agent/rpc/stats.h"
 #include "agent/storage/storage.h"
+#include "agent/util/mounts.h"
 #include "common/fd.h"
 #include "common/io.h"
 #include "common/log.h"
@@ -65,7 +67,7 @@ static int check_rootfs(const char *path, struct err *err)
  * The file a container may leave its last words in: where the spec mounts it from, or inside the
  * rootfs.
  */
-static int note_termination_log(struct agent_container *gc, const struct oci_spec *spec)
+static int note_termination_log(struct agent_container *ctr, const struct oci_spec *spec)
 {
 	const char *path = NULL;
 
@@ -74,14 +76,14 @@ static int note_termination_log(struct agent_container *gc, const struct oci_spe
 			path = spec->annotations[i].value;
 	if (str_empty(path))
 		return 0;
-	gc->termination_log = arena_printf(gc->arena, "%s", path);
-	for (size_t i = 0; gc->termination_log && i < spec->nr_mounts; i++) {
+	ctr->termination_log = arena_printf(ctr->arena, "%s", path);
+	for (size_t i = 0; ctr->termination_log && i < spec->nr_mounts; i++) {
 		if (!str_eq(spec->mounts[i].destination, path) || str_empty(spec->mounts[i].source))
 			continue;
-		gc->termination_log = arena_strdup(gc->arena, spec->mounts[i].source);
-		gc->rootfs = "/";
+		ctr->termination_log = arena_strdup(ctr->arena, spec->mounts[i].source);
+		ctr->rootfs = "/";
 	}
-	return gc->termination_log ? 0 : -ENOMEM;
+	return ctr->termination_log ? 0 : -ENOMEM;
 }
 
 static const char *cgroup_root(void)
@@ -92,7 +94,7 @@ static const char *cgroup_root(void)
 										 : NULL;
 }
 
-/* Guest hooks read it from the bundle, as the specification promises; nobody else does. */
+/* Only guest hooks read config.json from the bundle, as the specification promises them. */
 static int write_config(const char *bundle, const struct oci_spec *spec, struct err *err)
 {
 	cleanup_strbuf struct strbuf text = STRBUF_NULL;
@@ -130,21 +132,22 @@ static int open_target_pidns(struct agent *agent, const struct oci_spec *spec, s
 		      : fd;
 }
 
-static int make_container(struct agent_container *gc,
+static int make_container(struct agent_container *ctr,
 			  const struct agent_create_container_request *req, const char *bundle,
 			  struct rpc_request *call, struct err *err)
 {
-	struct guest_sandbox *sandbox = &gc->agent->sandbox;
+	struct guest_sandbox *sandbox = &ctr->agent->sandbox;
 	struct container_create_args args;
 	struct stat root;
 
 	container_create_args_init(&args);
-	cleanup_close int pidns = open_target_pidns(gc->agent, req->oci, err);
+	args.children = &ctr->agent->children;
+	cleanup_close int pidns = open_target_pidns(ctr->agent, req->oci, err);
 	if (pidns < 0 && pidns != -ENOENT)
 		return pidns;
 	int r = req->sandbox_pidns && sandbox->pid_fd < 0 ? pid_ns_create(sandbox, err) : 0;
 	if (r >= 0)
-		r = spec_adapt(sandbox, gc->id, req->sandbox_pidns, req->oci, call->arena, &args,
+		r = spec_adapt(sandbox, ctr->id, req->sandbox_pidns, req->oci, call->arena, &args,
 			       err);
 	if (r < 0)
 		return r;
@@ -154,7 +157,7 @@ static int make_container(struct agent_container *gc,
 		return r;
 	if (pidns >= 0)
 		args.ns[CONTAINER_NS_PID] = pidns;
-	args.id = gc->id;
+	args.id = ctr->id;
 	args.spec = req->oci;
 	args.rootfs = req->oci->root->path;
 	args.bundle = bundle;
@@ -164,67 +167,68 @@ static int make_container(struct agent_container *gc,
 		args.denied_devices = &root.st_dev; /* the guest booted from an image */
 		args.nr_denied_devices = 1;
 	}
-	return container_create(&args, &gc->c, err);
+	return container_create(&args, &ctr->c, err);
 }
 
 /* A pause container makes the PID namespace that the pod's others may share. */
-static void pin_pid_namespace(struct agent_container *gc)
+static void pin_pid_namespace(struct agent_container *ctr)
 {
-	const struct guest_sandbox *sandbox = &gc->agent->sandbox;
+	const struct guest_sandbox *sandbox = &ctr->agent->sandbox;
 	char path[48];
 
-	if (sandbox->pid_fd >= 0 || (!str_empty(sandbox->id) && !str_eq(gc->id, sandbox->id)))
+	if (sandbox->pid_fd >= 0 || (!str_empty(sandbox->id) && !str_eq(ctr->id, sandbox->id)))
 		return;
-	(void)snprintf(path, sizeof(path), "/proc/%d/ns/pid", (int)gc->c->init->pid);
+	(void)snprintf(path, sizeof(path), "/proc/%d/ns/pid", (int)ctr->c->init->pid);
 	int fd = neg_errno(open(path, O_RDONLY | O_CLOEXEC));
 	if (fd < 0)
-		log_warn_errno(fd, "container %s: its PID namespace cannot be shared", gc->id);
+		log_warn_errno(fd, "container %s: its PID namespace cannot be shared", ctr->id);
 	else
-		gc->agent->sandbox.pid_fd = fd;
+		ctr->agent->sandbox.pid_fd = fd;
 }
 
-static int create_locked(struct agent_container *gc,
+static int create_locked(struct agent_container *ctr,
 			 const struct agent_create_container_request *req, struct rpc_request *call,
 			 struct err *err)
 {
 	cleanup_conns struct stdio_conns conns = STDIO_CONNS_NULL;
 	const uint32_t ports[STDIO_NR] = { req->stdin_port, req->stdout_port, req->stderr_port };
-	struct agent *agent = gc->agent;
+	struct agent *agent = ctr->agent;
 	char bundle[sizeof(KATA_GUEST_BASE) + CONTAINER_ID_MAX + 2];
 	int r = stdio_conns_take(agent, ports, &conns, err);
 
 	if (r < 0)
 		return r;
-	(void)snprintf(bundle, sizeof(bundle), KATA_GUEST_BASE "/%s", gc->id);
+	(void)snprintf(bundle, sizeof(bundle), KATA_GUEST_BASE "/%s", ctr->id);
 	r = io_mkdir_p(bundle, 0700);
 	if (r < 0)
 		return err_set_errno(err, r, "make %s", bundle);
-	r = hotplug_add_devices(agent, req->devices, req->nr_devices, req->oci, call->arena, err);
+	r = hotplug_add_devices(&agent->hotplug, req->devices, req->nr_devices, req->oci,
+				call->arena, err);
 	if (r >= 0)
 		r = guest_devices_adapt(req->oci, "/dev", "/sys", call->arena, err);
 	if (r >= 0)
-		r = storage_add_all(agent, req->storages, req->nr_storages, gc->id, gc->arena,
-				    &gc->storages, err);
+		r = storage_add_all(agent, req->storages, req->nr_storages, ctr->id, ctr->arena,
+				    &ctr->storages, err);
 	if (r >= 0)
 		r = check_rootfs(req->oci->root->path, err);
 	if (r < 0)
 		return r;
 	/*
-	 * What says nothing inherits, and the agent's own value makes a process immune: that would
-	 * be no limit.
+	 * A process without a value inherits the agent's, which makes it immune to the OOM killer:
+	 * then the memory limit would kill nothing.
 	 */
 	if (!req->oci->process->oom_score_adj)
-		req->oci->process->oom_score_adj = &gc->oom_score_adj;
-	gc->oom_score_adj = *req->oci->process->oom_score_adj;
-	gc->rootfs = arena_strdup(gc->arena, req->oci->root->path);
-	if (!gc->rootfs || note_termination_log(gc, req->oci) < 0)
+		req->oci->process->oom_score_adj = &ctr->oom_score_adj;
+	ctr->oom_score_adj = *req->oci->process->oom_score_adj;
+	ctr->rootfs = arena_strdup(ctr->arena, req->oci->root->path);
+	if (!ctr->rootfs || note_termination_log(ctr, req->oci) < 0)
 		return err_set(err, ENOMEM, "out of memory");
-	r = make_container(gc, req, bundle, call, err);
+	r = make_container(ctr, req, bundle, call, err);
 	if (r < 0)
 		return r;
-	pin_pid_namespace(gc);
-	return agent_process_add(gc, gc->c->init, str_empty(req->exec_id) ? gc->id : req->exec_id,
-				 &conns, err);
+	pin_pid_namespace(ctr);
+	return agent_process_add(ctr, ctr->c->init,
+				 str_empty(req->exec_id) ? ctr->id : req->exec_id, &conns, err);
 }
 
 /**
@@ -241,23 +245,23 @@ static int create_locked(struct agent_container *gc,
 RPC_FN(container_rpc_create)
 {
 	const struct agent_create_container_request *req = request;
-	struct agent_container *gc = NULL;
+	struct agent_container *ctr = NULL;
 	struct err undo_err = ERR_NULL;
 	int r = check_request(req, err);
 
 	(void)response;
 	if (r >= 0)
-		r = agent_container_new(ctx, req->container_id, &gc, err);
+		r = agent_container_new(ctx, req->container_id, &ctr, err);
 	if (r < 0)
 		return r;
-	r = fiber_lock(&gc->lock, LOOP_FOREVER);
+	r = fiber_lock(&ctr->lock, LOOP_FOREVER);
 	if (r >= 0) {
-		r = create_locked(gc, req, call, err);
-		if (r < 0 && agent_container_destroy(gc, loop_deadline_ms(UNDO_MS), &undo_err) < 0)
+		r = create_locked(ctr, req, call, err);
+		if (r < 0 && agent_container_destroy(ctr, loop_deadline_ms(UNDO_MS), &undo_err) < 0)
 			log_warn("half-made container: %s", undo_err.text);
-		fiber_unlock(&gc->lock);
+		fiber_unlock(&ctr->lock);
 	}
-	(void)agent_container_unref(gc);
+	(void)agent_container_unref(ctr);
 	return r;
 }
 
@@ -265,24 +269,24 @@ RPC_FN(container_rpc_create)
 static int get_locked(struct agent *agent, const char *id, struct rpc_request *call,
 		      struct agent_container **ret, struct err *err)
 {
-	struct agent_container *gc = NULL;
-	int r = agent_container_get(agent, id, EINVAL, &gc, err);
+	struct agent_container *ctr = NULL;
+	int r = agent_container_get(agent, id, EINVAL, &ctr, err);
 
 	if (r < 0)
 		return r;
-	r = agent_container_lock(gc, call, err);
+	r = agent_container_lock(ctr, call->deadline_ns, err);
 	if (r < 0) {
-		(void)agent_container_unref(gc);
+		(void)agent_container_unref(ctr);
 		return r;
 	}
-	*ret = gc;
+	*ret = ctr;
 	return 0;
 }
 
-static void put_locked(struct agent_container *gc)
+static void put_locked(struct agent_container *ctr)
 {
-	fiber_unlock(&gc->lock);
-	(void)agent_container_unref(gc);
+	fiber_unlock(&ctr->lock);
+	(void)agent_container_unref(ctr);
 }
 
 /**
@@ -298,17 +302,17 @@ static void put_locked(struct agent_container *gc)
 RPC_FN(container_rpc_start)
 {
 	const struct agent_start_container_request *req = request;
-	struct agent_container *gc;
+	struct agent_container *ctr;
 	struct err oom_err = ERR_NULL;
-	int r = get_locked(ctx, req->container_id, call, &gc, err);
+	int r = get_locked(ctx, req->container_id, call, &ctr, err);
 
 	(void)response;
 	if (r < 0)
 		return r;
-	if (oom_watch(gc, &oom_err) < 0)
-		log_warn("container %s: no OOM events: %s", gc->id, oom_err.text);
-	r = container_start(gc->c, call->deadline_ns, err);
-	put_locked(gc);
+	if (oom_watch(ctr, &oom_err) < 0)
+		log_warn("container %s: no OOM events: %s", ctr->id, oom_err.text);
+	r = container_start(ctr->c, call->deadline_ns, err);
+	put_locked(ctr);
 	return r;
 }
 
@@ -325,18 +329,18 @@ RPC_FN(container_rpc_start)
 RPC_FN(container_rpc_remove)
 {
 	const struct agent_remove_container_request *req = request;
-	struct agent_container *gc;
+	struct agent_container *ctr;
 	uint64_t deadline_ns = req->timeout ? loop_deadline_ms(req->timeout * 1000ULL)
 					    : LOOP_FOREVER;
-	int r = get_locked(ctx, req->container_id, call, &gc, err);
+	int r = get_locked(ctx, req->container_id, call, &ctr, err);
 
 	(void)response;
 	if (r < 0)
 		return r;
-	r = agent_container_destroy(gc, MIN(deadline_ns, call->deadline_ns), err);
+	r = agent_container_destroy(ctr, MIN(deadline_ns, call->deadline_ns), err);
 	if (r == -ETIMEDOUT)
-		r = err_set(err, ETIME, "container %s does not end", gc->id);
-	put_locked(gc);
+		r = err_set(err, ETIME, "container %s does not end", ctr->id);
+	put_locked(ctr);
 	return r;
 }
 
@@ -353,16 +357,16 @@ RPC_FN(container_rpc_remove)
 RPC_FN(container_rpc_update)
 {
 	const struct agent_update_container_request *req = request;
-	struct agent_container *gc;
+	struct agent_container *ctr;
 
 	(void)response;
 	if (!req->resources)
 		return err_set(err, EINVAL, "update %.128s: no resources", req->container_id);
-	int r = get_locked(ctx, req->container_id, call, &gc, err);
+	int r = get_locked(ctx, req->container_id, call, &ctr, err);
 	if (r < 0)
 		return r;
-	r = container_update(gc->c, req->resources, err);
-	put_locked(gc);
+	r = container_update(ctr->c, req->resources, err);
+	put_locked(ctr);
 	return r;
 }
 
@@ -380,11 +384,11 @@ RPC_FN(container_rpc_stats)
 {
 	const struct agent_stats_container_request *req = request;
 	struct agent_stats_container_response *resp = response;
-	cleanup_container struct agent_container *gc = NULL;
-	int r = agent_container_get(ctx, req->container_id, EINVAL, &gc, err);
+	cleanup_container struct agent_container *ctr = NULL;
+	int r = agent_container_get(ctx, req->container_id, EINVAL, &ctr, err);
 
 	if (r >= 0)
-		r = container_stats(gc->c, call->arena, &resp->cgroup_stats, err);
+		r = container_stats(ctr->c, call->arena, &resp->cgroup_stats, err);
 	if (r < 0)
 		return r;
 	r = stats_network(call->arena, &resp->network_stats, &resp->nr_network_stats);
@@ -404,14 +408,14 @@ RPC_FN(container_rpc_stats)
 RPC_FN(container_rpc_pause)
 {
 	const struct agent_pause_container_request *req = request;
-	struct agent_container *gc;
-	int r = get_locked(ctx, req->container_id, call, &gc, err);
+	struct agent_container *ctr;
+	int r = get_locked(ctx, req->container_id, call, &ctr, err);
 
 	(void)response;
 	if (r < 0)
 		return r;
-	r = container_pause(gc->c, call->deadline_ns, err);
-	put_locked(gc);
+	r = container_pause(ctr->c, call->deadline_ns, err);
+	put_locked(ctr);
 	return r;
 }
 
@@ -428,30 +432,30 @@ RPC_FN(container_rpc_pause)
 RPC_FN(container_rpc_resume)
 {
 	const struct agent_resume_container_request *req = request;
-	struct agent_container *gc;
-	int r = get_locked(ctx, req->container_id, call, &gc, err);
+	struct agent_container *ctr;
+	int r = get_locked(ctx, req->container_id, call, &ctr, err);
 
 	(void)response;
 	if (r < 0)
 		return r;
-	r = container_resume(gc->c, call->deadline_ns, err);
-	put_locked(gc);
+	r = container_resume(ctr->c, call->deadline_ns, err);
+	put_locked(ctr);
 	return r;
 }
 
 /* The container wrote the file: links in its path must not lead out of it. */
-static ssize_t read_last_words(const struct agent_container *gc, char *buf, size_t size)
+static ssize_t read_last_words(const struct agent_container *ctr, char *buf, size_t size)
 {
 	struct open_how how = {
 		.flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
 		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
 	};
-	cleanup_close int root = neg_errno(open(gc->rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC));
+	cleanup_close int root = neg_errno(open(ctr->rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC));
 
 	if (root < 0)
 		return root;
 	cleanup_close int fd =
-		neg_errno(syscall(SYS_openat2, root, gc->termination_log, &how, sizeof(how)));
+		neg_errno(syscall(SYS_openat2, root, ctr->termination_log, &how, sizeof(how)));
 	if (fd < 0)
 		return fd;
 	struct stat st;
@@ -474,22 +478,22 @@ RPC_FN(container_rpc_diagnostic_data)
 {
 	const struct agent_get_diagnostic_data_request *req = request;
 	struct agent_get_diagnostic_data_response *resp = response;
-	cleanup_container struct agent_container *gc = NULL;
+	cleanup_container struct agent_container *ctr = NULL;
 
 	if (!str_eq(req->log_type, "termination-log"))
 		return err_set(err, EINVAL, "unknown kind of diagnostic data: %.64s",
 			       req->log_type);
-	int r = agent_container_get(ctx, req->container_id, EINVAL, &gc, err);
+	int r = agent_container_get(ctx, req->container_id, EINVAL, &ctr, err);
 	if (r < 0)
 		return r;
 	resp->data = "";
 	char *buf = arena_alloc(call->arena, TERMINATION_LOG_MAX + 1);
 	if (!buf)
 		return err_set(err, ENOMEM, "out of memory");
-	ssize_t n = gc->termination_log ? read_last_words(gc, buf, TERMINATION_LOG_MAX) : -ENOENT;
+	ssize_t n = ctr->termination_log ? read_last_words(ctr, buf, TERMINATION_LOG_MAX) : -ENOENT;
 	if (n > 0 && !memchr(buf, '\0', (size_t)n))
 		resp->data = buf;
 	else if (n < 0 && n != -ENOENT)
-		return err_set_errno(err, (int)n, "termination message of %s", gc->id);
+		return err_set_errno(err, (int)n, "termination message of %s", ctr->id);
 	return 0;
 }

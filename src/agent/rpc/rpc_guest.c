@@ -19,9 +19,9 @@
 
 #include "agent/core/agent.h"
 #include "agent/device/hotplug.h"
-#include "agent/util/mounts.h"
 #include "agent/rpc/service.h"
 #include "agent/storage/storage.h"
+#include "agent/util/mounts.h"
 #include "agent/util/version.h"
 #include "common/fd.h"
 #include "common/io.h"
@@ -342,7 +342,8 @@ RPC_FN(guest_rpc_add_swap)
 		len += (size_t)snprintf(path + len, sizeof(path) - len, "%s%02x", i ? "/" : "",
 					req->pci_path[i]);
 	}
-	int r = hotplug_wait_block(ctx, HOTPLUG_BLK, path, node, sizeof(node), err);
+	struct agent *agent = ctx;
+	int r = hotplug_wait_block(&agent->hotplug, HOTPLUG_BLK, path, node, sizeof(node), err);
 	return r < 0 ? r : swap_on(node, err);
 }
 

@@ -62,7 +62,8 @@ static int find_link(struct agent *agent, struct net *net, const struct agent_in
 		return err_set(err, EINVAL, "interface %.16s: bad hardware address %.32s",
 			       itf->name, itf->hw_addr);
 	if (!str_empty(itf->device_path))
-		r = hotplug_wait_net(agent, itf->device_path, plugged, sizeof(plugged), err);
+		r = hotplug_wait_net(&agent->hotplug, itf->device_path, plugged, sizeof(plugged),
+				     err);
 	if (r >= 0)
 		r = net_look(net, arena, err);
 	if (r < 0)
@@ -77,7 +78,10 @@ static int find_link(struct agent *agent, struct net *net, const struct agent_in
 		return err_set(err, ENODEV, "Link not found (interface %.16s, %.32s)", itf->name,
 			       itf->hw_addr);
 	bool other_mac = has_mac && memcmp(link->mac, mac, ETH_ALEN) != 0;
-	/* Routes and IPv6 addresses, the container's own too, do not survive this. */
+	/*
+	 * Setting the interface down removes its routes and IPv6 addresses, those that the
+	 * container made, too.
+	 */
 	if (other_mac || !str_eq(link->name, itf->name))
 		r = net_link_set_flags(net->sock, link->index, 0, IFF_UP);
 	if (r >= 0 && other_mac)
@@ -154,7 +158,10 @@ static int remove_addresses(struct net *net, const struct net_link *link,
 	return 0;
 }
 
-/* Two interfaces may be about to swap names: who has the wanted one steps aside. */
+/*
+ * Two interfaces may be about to swap names: the one that has the wanted name now gets another one
+ * first.
+ */
 static int rename_link(struct net *net, const struct net_link *link, const char *name,
 		       struct err *err)
 {
@@ -176,8 +183,8 @@ static int rename_link(struct net *net, const struct net_link *link, const char 
 }
 
 /*
- * What the kernel does with the words of routers. A kernel that does not know one of the settings
- * cannot do what it is about.
+ * What the kernel does with router advertisements. A setting that the kernel does not know belongs
+ * to something it cannot do, so it is left out.
  */
 static int set_ipv6_conf(const struct agent_interface *itf, struct err *err)
 {

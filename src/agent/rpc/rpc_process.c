@@ -12,10 +12,12 @@
 #include <string.h>
 #include <sys/syscall.h>
 
-#include "agent/core/agent.h"
 #include "agent/container/container.h"
-#include "agent/sandbox/agent_process.h"
+#include "agent/container/process.h"
+#include "agent/core/agent.h"
 #include "agent/rpc/service.h"
+#include "agent/sandbox/agent_container.h"
+#include "agent/sandbox/agent_process.h"
 #include "common/io.h"
 #include "common/log.h"
 #include "common/str.h"
@@ -23,44 +25,48 @@
 /* Largest piece one ReadStdout returns, whatever the peer asks for. */
 #define READ_MAX (64U * 1024)
 
-/* Finds and pins; the process may be one whose output only is left. */
+/*
+ * Finds and pins the process; with @readable also one that has ended and whose output has not been
+ * read to its end.
+ */
 static int get_process(struct agent *agent, const char *id, const char *exec_id, bool readable,
-		       struct agent_container **ret_gc, struct agent_process **ret, struct err *err)
+		       struct agent_container **ret_ctr, struct agent_process **ret,
+		       struct err *err)
 {
-	struct agent_container *gc = NULL;
-	int r = agent_container_get(agent, id, ENOENT, &gc, err);
+	struct agent_container *ctr = NULL;
+	int r = agent_container_get(agent, id, ENOENT, &ctr, err);
 
 	if (r < 0)
 		return r;
-	struct agent_process *gp = readable ? agent_process_find_readable(gc, exec_id)
-					    : agent_process_find(gc, exec_id);
-	if (!gp) {
-		(void)agent_container_unref(gc);
+	struct agent_process *proc = readable ? agent_process_find_readable(ctr, exec_id)
+					      : agent_process_find(ctr, exec_id);
+	if (!proc) {
+		(void)agent_container_unref(ctr);
 		return err_set(err, ENOENT, "container %.128s has no process %.128s", id, exec_id);
 	}
-	*ret_gc = gc;
-	*ret = agent_process_ref(gp);
+	*ret_ctr = ctr;
+	*ret = agent_process_ref(proc);
 	return 0;
 }
 
-static int exec_locked(struct agent_container *gc, const struct agent_exec_process_request *req,
+static int exec_locked(struct agent_container *ctr, const struct agent_exec_process_request *req,
 		       struct stdio_conns *conns, struct rpc_request *call, struct err *err)
 {
 	struct process *p;
 
 	if (!req->process->oom_score_adj)
-		req->process->oom_score_adj = &gc->oom_score_adj;
-	if (!agent_process_make_room(gc, req->exec_id))
+		req->process->oom_score_adj = &ctr->oom_score_adj;
+	if (!agent_process_make_room(ctr, req->exec_id))
 		return err_set(err, EEXIST,
-			       "container %s: process %s exists, or there are too many", gc->id,
+			       "container %s: process %s exists, or there are too many", ctr->id,
 			       req->exec_id);
-	int r = container_exec(gc->c, req->exec_id, req->process, call->deadline_ns, &p, err);
+	int r = container_exec(ctr->c, req->exec_id, req->process, call->deadline_ns, &p, err);
 	if (r < 0)
 		return r;
-	r = agent_process_add(gc, p, req->exec_id, conns, err);
+	r = agent_process_add(ctr, p, req->exec_id, conns, err);
 	if (r < 0)
 		(void)process_signal(
-			p, SIGKILL); /* it may have ended; the container's end collects it */
+			p, SIGKILL); /* it may have ended already; container_destroy() frees it */
 	return r;
 }
 
@@ -78,22 +84,22 @@ RPC_FN(process_rpc_exec)
 {
 	const struct agent_exec_process_request *req = request;
 	const uint32_t ports[STDIO_NR] = { req->stdin_port, req->stdout_port, req->stderr_port };
-	cleanup_container struct agent_container *gc = NULL;
+	cleanup_container struct agent_container *ctr = NULL;
 	cleanup_conns struct stdio_conns conns = STDIO_CONNS_NULL;
 
 	(void)response;
 	if (!req->process || !str_is_valid_id(req->exec_id))
 		return err_set(err, EINVAL, "exec in %.128s: no process, or an invalid exec id",
 			       req->container_id);
-	int r = agent_container_get(ctx, req->container_id, ENOENT, &gc, err);
+	int r = agent_container_get(ctx, req->container_id, ENOENT, &ctr, err);
 	if (r >= 0)
 		r = stdio_conns_take(ctx, ports, &conns, err);
 	if (r >= 0)
-		r = agent_container_lock(gc, call, err);
+		r = agent_container_lock(ctr, call->deadline_ns, err);
 	if (r < 0)
 		return r;
-	r = exec_locked(gc, req, &conns, call, err);
-	fiber_unlock(&gc->lock);
+	r = exec_locked(ctr, req, &conns, call, err);
+	fiber_unlock(&ctr->lock);
 	return r;
 }
 
@@ -119,7 +125,8 @@ static bool waits_for_signals(pid_t pid)
 }
 
 /*
- * Has the process a use for the signal? One that blocks it fetches it by sigwait(3) or signalfd(2).
+ * Does the process handle the signal? One that blocks it will fetch it by sigwait(3) or
+ * signalfd(2).
  */
 static bool takes(pid_t pid, int signo)
 {
@@ -140,9 +147,10 @@ static bool takes(pid_t pid, int signo)
  * The first process of a PID namespace does not see signals it has no handler for: SIGTERM would be
  * lost.
  */
-static int effective_signal(const struct agent_process *gp, int signo)
+static int effective_signal(const struct agent_process *proc, int signo)
 {
-	if (signo == SIGTERM && gp->is_init && gp->p && gp->p->pid > 0 && !takes(gp->p->pid, signo))
+	if (signo == SIGTERM && proc->is_init && proc->p && proc->p->pid > 0 &&
+	    !takes(proc->p->pid, signo))
 		return SIGKILL;
 	return signo;
 }
@@ -163,9 +171,9 @@ static int effective_signal(const struct agent_process *gp, int signo)
 RPC_FN(process_rpc_signal)
 {
 	const struct agent_signal_process_request *req = request;
-	cleanup_container struct agent_container *gc = NULL;
+	cleanup_container struct agent_container *ctr = NULL;
 	int signo = (int)req->signal;
-	int r = agent_container_get(ctx, req->container_id, ENOENT, &gc, err);
+	int r = agent_container_get(ctx, req->container_id, ENOENT, &ctr, err);
 
 	(void)call;
 	(void)response;
@@ -174,13 +182,13 @@ RPC_FN(process_rpc_signal)
 	if (req->signal > (uint32_t)SIGRTMAX)
 		return err_set(err, EINVAL, "signal %u does not exist", req->signal);
 	if (str_empty(req->exec_id) && signo == SIGKILL)
-		return container_kill_all(gc->c, err);
-	struct agent_process *gp = agent_process_find(gc, req->exec_id);
-	if (!gp)
-		return err_set(err, ENOENT, "container %s has no process %.128s", gc->id,
+		return container_kill_all(ctr->c, err);
+	struct agent_process *proc = agent_process_find(ctr, req->exec_id);
+	if (!proc)
+		return err_set(err, ENOENT, "container %s has no process %.128s", ctr->id,
 			       req->exec_id);
-	r = gp->p ? process_signal(gp->p, effective_signal(gp, signo)) : -ESRCH;
-	return r < 0 && r != -ESRCH ? err_set_errno(err, r, "signal %d to %s", signo, gp->exec_id)
+	r = proc->p ? process_signal(proc->p, effective_signal(proc, signo)) : -ESRCH;
+	return r < 0 && r != -ESRCH ? err_set_errno(err, r, "signal %d to %s", signo, proc->exec_id)
 				    : 0;
 }
 
@@ -200,16 +208,16 @@ RPC_FN(process_rpc_wait)
 {
 	const struct agent_wait_process_request *req = request;
 	struct agent_wait_process_response *resp = response;
-	cleanup_container struct agent_container *gc = NULL;
-	cleanup_process struct agent_process *gp = NULL;
+	cleanup_container struct agent_container *ctr = NULL;
+	cleanup_process struct agent_process *proc = NULL;
 	int code = 0;
-	int r = get_process(ctx, req->container_id, req->exec_id, false, &gc, &gp, err);
+	int r = get_process(ctx, req->container_id, req->exec_id, false, &ctr, &proc, err);
 
 	if (r < 0)
 		return r;
-	r = agent_process_wait(gc, gp, call->deadline_ns, &code);
+	r = agent_process_wait(ctr, proc, call->deadline_ns, &code);
 	if (r < 0)
-		return err_set_errno(err, r, "wait for %s", gp->exec_id);
+		return err_set_errno(err, r, "wait for %s", proc->exec_id);
 	resp->status = code;
 	return 0;
 }
@@ -228,18 +236,18 @@ RPC_FN(process_rpc_write_stdin)
 {
 	const struct agent_write_stream_request *req = request;
 	struct agent_write_stream_response *resp = response;
-	cleanup_container struct agent_container *gc = NULL;
-	cleanup_process struct agent_process *gp = NULL;
-	int r = get_process(ctx, req->container_id, req->exec_id, false, &gc, &gp, err);
+	cleanup_container struct agent_container *ctr = NULL;
+	cleanup_process struct agent_process *proc = NULL;
+	int r = get_process(ctx, req->container_id, req->exec_id, false, &ctr, &proc, err);
 
 	if (r < 0)
 		return r;
 	if (!req->data_len)
-		agent_process_close_stdin(gp);
+		agent_process_close_stdin(proc);
 	else
-		r = agent_process_write(gp, req->data, req->data_len, call->deadline_ns);
+		r = agent_process_write(proc, req->data, req->data_len, call->deadline_ns);
 	if (r < 0)
-		return err_set_errno(err, r, "stdin of %s", gp->exec_id);
+		return err_set_errno(err, r, "stdin of %s", proc->exec_id);
 	resp->len = (uint32_t)req->data_len;
 	return 0;
 }
@@ -248,10 +256,10 @@ static int read_stream(struct agent *agent, struct rpc_request *call,
 		       const struct agent_read_stream_request *req, enum stdio_index which,
 		       struct agent_read_stream_response *resp, struct err *err)
 {
-	cleanup_container struct agent_container *gc = NULL;
-	cleanup_process struct agent_process *gp = NULL;
+	cleanup_container struct agent_container *ctr = NULL;
+	cleanup_process struct agent_process *proc = NULL;
 	size_t len = MIN(req->len, READ_MAX);
-	int r = get_process(agent, req->container_id, req->exec_id, true, &gc, &gp, err);
+	int r = get_process(agent, req->container_id, req->exec_id, true, &ctr, &proc, err);
 
 	if (r < 0)
 		return r;
@@ -260,10 +268,10 @@ static int read_stream(struct agent *agent, struct rpc_request *call,
 	uint8_t *buf = arena_alloc(call->arena, len);
 	if (!buf)
 		return err_set(err, ENOMEM, "out of memory");
-	ssize_t n = agent_process_read(gc, gp, which, buf, len);
+	ssize_t n = agent_process_read(ctr, proc, which, buf, len);
 	if (n < 0)
 		return err_set_errno(err, (int)n, "%s of %s",
-				     which == STDIO_STDOUT ? "stdout" : "stderr", gp->exec_id);
+				     which == STDIO_STDOUT ? "stdout" : "stderr", proc->exec_id);
 	resp->data = buf;
 	resp->data_len = (size_t)n;
 	return 0;
@@ -312,14 +320,14 @@ RPC_FN(process_rpc_read_stderr)
 RPC_FN(process_rpc_close_stdin)
 {
 	const struct agent_close_stdin_request *req = request;
-	cleanup_container struct agent_container *gc = NULL;
-	cleanup_process struct agent_process *gp = NULL;
-	int r = get_process(ctx, req->container_id, req->exec_id, false, &gc, &gp, err);
+	cleanup_container struct agent_container *ctr = NULL;
+	cleanup_process struct agent_process *proc = NULL;
+	int r = get_process(ctx, req->container_id, req->exec_id, false, &ctr, &proc, err);
 
 	(void)call;
 	(void)response;
 	if (r >= 0)
-		agent_process_close_stdin(gp);
+		agent_process_close_stdin(proc);
 	return r;
 }
 
@@ -336,19 +344,19 @@ RPC_FN(process_rpc_close_stdin)
 RPC_FN(process_rpc_resize)
 {
 	const struct agent_tty_win_resize_request *req = request;
-	cleanup_container struct agent_container *gc = NULL;
-	cleanup_process struct agent_process *gp = NULL;
-	int r = get_process(ctx, req->container_id, req->exec_id, false, &gc, &gp, err);
+	cleanup_container struct agent_container *ctr = NULL;
+	cleanup_process struct agent_process *proc = NULL;
+	int r = get_process(ctx, req->container_id, req->exec_id, false, &ctr, &proc, err);
 
 	(void)call;
 	(void)response;
 	if (r < 0)
 		return r;
-	if (!gp->terminal || !gp->p)
-		return err_set(err, ENOTTY, "process %s has no terminal", gp->exec_id);
+	if (!proc->terminal || !proc->p)
+		return err_set(err, ENOTTY, "process %s has no terminal", proc->exec_id);
 	if (req->row > UINT16_MAX || req->column > UINT16_MAX)
 		return err_set(err, EINVAL, "a terminal of %u x %u is too large", req->row,
 			       req->column);
-	r = process_resize(gp->p, req->row, req->column);
-	return r < 0 ? err_set_errno(err, r, "resize the terminal of %s", gp->exec_id) : 0;
+	r = process_resize(proc->p, req->row, req->column);
+	return r < 0 ? err_set_errno(err, r, "resize the terminal of %s", proc->exec_id) : 0;
 }

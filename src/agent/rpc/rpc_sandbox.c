@@ -12,17 +12,18 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "agent/core/agent.h"
-#include "agent/util/child.h"
 #include "agent/container/container.h"
-#include "agent/util/mounts.h"
+#include "agent/core/agent.h"
+#include "agent/core/spawn.h"
+#include "agent/rpc/service.h"
+#include "agent/sandbox/agent_container.h"
 #include "agent/sandbox/oom.h"
 #include "agent/sandbox/pid_ns.h"
 #include "agent/sandbox/sandbox_ns.h"
-#include "agent/rpc/service.h"
-#include "agent/core/spawn.h"
-#include "agent/stream/stdio_relay.h"
 #include "agent/storage/storage.h"
+#include "agent/stream/stdio_relay.h"
+#include "agent/util/child.h"
+#include "agent/util/mounts.h"
 #include "common/fd.h"
 #include "common/io.h"
 #include "common/log.h"
@@ -176,7 +177,8 @@ RPC_FN(sandbox_rpc_create)
 		return err_set(err, EEXIST, "the sandbox exists already");
 	if (*req->sandbox_id && !str_is_valid_id(req->sandbox_id))
 		return err_set(err, EINVAL, "invalid sandbox id: %.128s", req->sandbox_id);
-	agent->sandbox.exists = true; /* from here on, for a second request that comes meanwhile */
+	/* Set before the rest: a second request that comes meanwhile must fail. */
+	agent->sandbox.exists = true;
 	int r = create(agent, req, err);
 	if (r < 0)
 		forget(agent);
@@ -191,22 +193,23 @@ static void destroy_containers(struct agent *agent)
 	struct err err = ERR_NULL;
 
 	list_for_each(node, &agent->containers) {
-		struct agent_container *gc = list_entry(node, struct agent_container, node);
+		struct agent_container *ctr = list_entry(node, struct agent_container, node);
 
-		if (gc->c && container_kill_all(gc->c, &err) < 0)
-			log_debug("container %s: %s", gc->id, err.text);
+		if (ctr->c && container_kill_all(ctr->c, &err) < 0)
+			log_debug("container %s: %s", ctr->id, err.text);
 	}
 	while (!list_empty(&agent->containers)) {
-		cleanup_container struct agent_container *gc = agent_container_ref(
+		cleanup_container struct agent_container *ctr = agent_container_ref(
 			list_entry(agent->containers.next, struct agent_container, node));
 		uint64_t deadline_ns = loop_deadline_ms(DESTROY_MS);
 
-		if (fiber_lock(&gc->lock, deadline_ns) < 0) {
-			log_warn("container %s is busy and stays behind", gc->id);
+		if (fiber_lock(&ctr->lock, deadline_ns) < 0) {
+			log_warn("container %s is busy and stays behind", ctr->id);
 			return;
 		}
-		int r = list_empty(&gc->node) ? 0 : agent_container_destroy(gc, deadline_ns, &err);
-		fiber_unlock(&gc->lock);
+		int r = list_empty(&ctr->node) ? 0
+					       : agent_container_destroy(ctr, deadline_ns, &err);
+		fiber_unlock(&ctr->lock);
 		if (r < 0) {
 			log_warn("container stays behind: %s", err.text);
 			return;
@@ -327,4 +330,22 @@ RPC_FN(sandbox_rpc_volume_stats)
 	resp->usage = usage;
 	resp->nr_usage = 2;
 	return 0;
+}
+
+/**
+ * sandbox_rpc_get_oom_event() - GetOOMEvent: the next container that ran out of memory
+ * @ctx: agent
+ * @call: request
+ * @request: NULL
+ * @response: struct agent_oom_event
+ * @err: filled on failure
+ *
+ * Return: 0 or -errno; -ESHUTDOWN when the sandbox ends.
+ */
+RPC_FN(sandbox_rpc_get_oom_event)
+{
+	struct agent_oom_event *event = response;
+
+	(void)request;
+	return oom_take(ctx, call->deadline_ns, call->arena, &event->container_id, err);
 }

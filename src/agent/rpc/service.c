@@ -53,7 +53,7 @@ const struct rpc_handler service_handlers[] = {
 	{ &agent_add_swap_path, guest_rpc_add_swap_path, 0 },
 	{ &agent_copy_file, copyfile_rpc_copy, 0 },
 	{ &agent_get_metrics, metrics_rpc_get, 0 },
-	{ &agent_get_oom_event, oom_rpc_get_event, WAITS },
+	{ &agent_get_oom_event, sandbox_rpc_get_oom_event, WAITS },
 
 	{ &health_check, health_rpc_check, 0 },
 	{ &health_version, health_rpc_version, 0 },

@@ -20,6 +20,7 @@ RPC_FN(sandbox_rpc_destroy);
 RPC_FN(sandbox_rpc_update_ephemeral_mounts);
 RPC_FN(sandbox_rpc_remove_stale_mounts);
 RPC_FN(sandbox_rpc_volume_stats);
+RPC_FN(sandbox_rpc_get_oom_event);
 
 /* rpc_container.c */
 RPC_FN(container_rpc_create);
@@ -65,5 +66,4 @@ RPC_FN(health_rpc_version);
 RPC_FN(iptables_rpc_get);
 RPC_FN(iptables_rpc_set);
 RPC_FN(metrics_rpc_get);
-RPC_FN(oom_rpc_get_event);
 RPC_FN(processes_rpc_list);

@@ -3,16 +3,18 @@
  * The containers of the sandbox: finding, pinning, locking and taking them away. Each has a lock of
  * its own; nothing here stops one container's calls for another's.
  */
+#include "agent/sandbox/agent_container.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "agent/core/agent.h"
 #include "agent/container/container.h"
+#include "agent/core/agent.h"
 #include "agent/sandbox/agent_process.h"
-#include "agent/util/mounts.h"
 #include "agent/sandbox/oom.h"
 #include "agent/storage/storage.h"
+#include "agent/util/mounts.h"
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/str.h"
@@ -31,10 +33,10 @@ static const char *const reserved_ids[] = { "shared", "sandbox", "image", "virtu
 struct agent_container *agent_container_find(struct agent *agent, const char *id)
 {
 	list_for_each(node, &agent->containers) {
-		struct agent_container *gc = list_entry(node, struct agent_container, node);
+		struct agent_container *ctr = list_entry(node, struct agent_container, node);
 
-		if (str_eq(gc->id, id))
-			return gc;
+		if (str_eq(ctr->id, id))
+			return ctr;
 	}
 	return NULL;
 }
@@ -52,36 +54,36 @@ struct agent_container *agent_container_find(struct agent *agent, const char *id
 int agent_container_get(struct agent *agent, const char *id, int code, struct agent_container **ret,
 			struct err *err)
 {
-	struct agent_container *gc = agent_container_find(agent, id);
+	struct agent_container *ctr = agent_container_find(agent, id);
 
-	if (!gc || !gc->c || gc->removing)
+	if (!ctr || !ctr->c || ctr->removing)
 		return err_set(err, code, "no such container: %.128s", id);
-	*ret = agent_container_ref(gc);
+	*ret = agent_container_ref(ctr);
 	return 0;
 }
 
 /**
  * agent_container_ref() - pin a container
- * @gc: container
+ * @ctr: container
  *
- * Return: @gc.
+ * Return: @ctr.
  */
-struct agent_container *agent_container_ref(struct agent_container *gc)
+struct agent_container *agent_container_ref(struct agent_container *ctr)
 {
-	gc->refs++;
-	return gc;
+	ctr->refs++;
+	return ctr;
 }
 
 /**
  * agent_container_unref() - give a reference back
- * @gc: container or NULL; released with the last one
+ * @ctr: container or NULL; released with the last one
  *
  * Return: NULL.
  */
-struct agent_container *agent_container_unref(struct agent_container *gc)
+struct agent_container *agent_container_unref(struct agent_container *ctr)
 {
-	if (gc && !--gc->refs)
-		(void)arena_free(gc->arena);
+	if (ctr && !--ctr->refs)
+		(void)arena_free(ctr->arena);
 	return NULL;
 }
 
@@ -121,66 +123,66 @@ int agent_container_new(struct agent *agent, const char *id, struct agent_contai
 		return r;
 	if (arena_new(&arena) < 0)
 		return err_set(err, ENOMEM, "out of memory");
-	struct agent_container *gc = arena_alloc(arena, sizeof(*gc));
+	struct agent_container *ctr = arena_alloc(arena, sizeof(*ctr));
 	char *copy = arena_strdup(arena, id);
-	if (!gc || !copy) {
+	if (!ctr || !copy) {
 		(void)arena_free(arena);
 		return err_set(err, ENOMEM, "out of memory");
 	}
-	*gc = (struct agent_container){
+	*ctr = (struct agent_container){
 		.refs = 2, .agent = agent, .arena = arena, .id = copy, .oom_fd = -1
 	};
-	fiber_mutex_init(&gc->lock);
-	fiber_cond_init(&gc->no_waiters);
-	list_init(&gc->processes);
-	list_add_tail(&agent->containers, &gc->node);
+	fiber_mutex_init(&ctr->lock);
+	fiber_cond_init(&ctr->no_waiters);
+	list_init(&ctr->processes);
+	list_add_tail(&agent->containers, &ctr->node);
 	agent->nr_containers++;
-	*ret = gc;
+	*ret = ctr;
 	return 0;
 }
 
 /**
  * agent_container_lock() - take a container's lock for a request
- * @gc: container, pinned
- * @call: request whose deadline counts
+ * @ctr: container, pinned
+ * @deadline_ns: absolute time
  * @err: filled on failure
  *
  * Return: 0, or -ENOENT when it has gone meanwhile, -ETIMEDOUT, -ECANCELED.
  */
-int agent_container_lock(struct agent_container *gc, struct rpc_request *call, struct err *err)
+int agent_container_lock(struct agent_container *ctr, uint64_t deadline_ns, struct err *err)
 {
-	int r = fiber_lock(&gc->lock, call->deadline_ns);
+	int r = fiber_lock(&ctr->lock, deadline_ns);
 
 	if (r < 0)
-		return err_set_errno(err, r, "container %s is busy", gc->id);
-	if (gc->c)
+		return err_set_errno(err, r, "container %s is busy", ctr->id);
+	if (ctr->c)
 		return 0;
-	fiber_unlock(&gc->lock);
-	return err_set(err, ENOENT, "no such container: %s", gc->id);
+	fiber_unlock(&ctr->lock);
+	return err_set(err, ENOENT, "no such container: %s", ctr->id);
 }
 
-static void forget(struct agent_container *gc)
+static void forget(struct agent_container *ctr)
 {
 	struct err err = ERR_NULL;
 	char dir[sizeof(KATA_GUEST_BASE) + CONTAINER_ID_MAX + 2];
 
-	for (size_t i = gc->storages.nr; i > 0; i--)
-		storage_release(gc->agent, gc->storages.v[i - 1]);
-	gc->storages.nr = 0;
-	(void)snprintf(dir, sizeof(dir), KATA_GUEST_BASE "/%s", gc->id);
+	for (size_t i = ctr->storages.nr; i > 0; i--)
+		storage_release(ctr->agent, ctr->storages.v[i - 1]);
+	ctr->storages.nr = 0;
+	(void)snprintf(dir, sizeof(dir), KATA_GUEST_BASE "/%s", ctr->id);
 	if (mounts_remove_tree(dir, &err) < 0)
-		log_warn("container %s: %s", gc->id, err.text);
-	if (!list_empty(&gc->node)) {
-		list_del(&gc->node);
-		gc->agent->nr_containers--;
-		(void)agent_container_unref(gc);
+		log_warn("container %s: %s", ctr->id, err.text);
+	if (!list_empty(&ctr->node)) {
+		list_del(&ctr->node);
+		ctr->agent->nr_containers--;
+		(void)agent_container_unref(ctr);
 	}
 }
 
-static int wait_for_waiters(struct agent_container *gc, uint64_t deadline_ns)
+static int wait_for_waiters(struct agent_container *ctr, uint64_t deadline_ns)
 {
-	while (gc->nr_waiters) {
-		int r = fiber_cond_wait(&gc->no_waiters, deadline_ns);
+	while (ctr->nr_waiters) {
+		int r = fiber_cond_wait(&ctr->no_waiters, deadline_ns);
 
 		if (r < 0)
 			return r;
@@ -190,34 +192,34 @@ static int wait_for_waiters(struct agent_container *gc, uint64_t deadline_ns)
 
 /**
  * agent_container_destroy() - kill a container and forget all about it
- * @gc: container, pinned and locked by the caller; may be half made
+ * @ctr: container, pinned and locked by the caller; may be half made
  * @deadline_ns: absolute time
  * @err: filled on failure
  *
  * Return: 0, or -errno (-ETIMEDOUT), and then it is still there.
  */
-int agent_container_destroy(struct agent_container *gc, uint64_t deadline_ns, struct err *err)
+int agent_container_destroy(struct agent_container *ctr, uint64_t deadline_ns, struct err *err)
 {
 	struct err kill_err = ERR_NULL;
 	int r = 0;
 
-	gc->removing = true;
-	oom_unwatch(gc);
-	if (gc->c && container_kill_all(gc->c, &kill_err) < 0)
-		log_debug("container %s: %s", gc->id, kill_err.text);
-	if (gc->c)
-		r = wait_for_waiters(gc, deadline_ns);
-	if (r >= 0 && gc->c) {
-		agent_process_drop_all(gc);
-		r = container_destroy(gc->c, deadline_ns, err);
+	ctr->removing = true;
+	oom_unwatch(ctr);
+	if (ctr->c && container_kill_all(ctr->c, &kill_err) < 0)
+		log_debug("container %s: %s", ctr->id, kill_err.text);
+	if (ctr->c)
+		r = wait_for_waiters(ctr, deadline_ns);
+	if (r >= 0 && ctr->c) {
+		agent_process_drop_all(ctr);
+		r = container_destroy(ctr->c, deadline_ns, err);
 	} else if (r < 0) {
-		(void)err_set_errno(err, r, "container %s: its processes do not end", gc->id);
+		(void)err_set_errno(err, r, "container %s: its processes do not end", ctr->id);
 	}
 	if (r < 0) {
-		gc->removing = false;
+		ctr->removing = false;
 		return r;
 	}
-	gc->c = NULL;
-	forget(gc);
+	ctr->c = NULL;
+	forget(ctr);
 	return 0;
 }

@@ -11,8 +11,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "agent/core/agent.h"
 #include "agent/container/container.h"
+#include "agent/container/process.h"
+#include "agent/core/agent.h"
+#include "agent/sandbox/agent_container.h"
 #include "agent/sandbox/oom.h"
 #include "agent/stream/stdio_relay.h"
 #include "common/fd.h"
@@ -20,11 +22,11 @@
 #include "common/str.h"
 #include "kata/guest.h"
 
-/* A connection and the request that names it travel side by side. */
+/* How long a request waits for its connections: they may arrive after it. */
 #define STREAM_ARRIVAL_MS 2000
-/* How long RPC output may still trickle in from others who hold it open after the exit. */
+/* How long output is still read after the exit when other processes hold the pipe open. */
 #define STREAM_DRAIN_MS 500
-/* Room in the pipe of a direct stream: fewer, larger steps. */
+/* Size of the pipe of a direct stream: a large one needs fewer, larger steps. */
 #define STREAM_PIPE_SIZE (256 * 1024)
 
 /* A fiber inside agent_process_read(), to be told of the exit. */
@@ -121,7 +123,7 @@ static int relay_output(struct agent *agent, int *conn, int *local)
 
 	if (fd < 0)
 		return fd;
-	/* Beyond fs.pipe-user-pages-soft this fails, and the pipe serves as it is. */
+	/* Beyond fs.pipe-user-pages-soft this fails, and the pipe keeps its size. */
 	(void)fcntl(*local, F_SETPIPE_SZ,
 		    agent->config.pipe_size ? (int)agent->config.pipe_size : STREAM_PIPE_SIZE);
 	return stdio_relay_start(&agent->streams, agent->loop, STDIO_OUT, fd, TAKE_FD(*local),
@@ -147,43 +149,44 @@ static int relay_pipes(struct agent *agent, struct process *p, struct stdio_conn
 
 static void on_exit_seen(void *arg, unsigned events)
 {
-	struct agent_process *gp = arg;
+	struct agent_process *proc = arg;
 
 	(void)events;
-	gp->exit_source = loop_source_free(gp->exit_source);
-	gp->exit_fd = fd_close(gp->exit_fd);
-	gp->drain_until_ns = loop_deadline_ms(STREAM_DRAIN_MS);
-	list_for_each(node, &gp->readers)
+	proc->exit_source = loop_source_free(proc->exit_source);
+	proc->exit_fd = fd_close(proc->exit_fd);
+	proc->drain_until_ns = loop_deadline_ms(STREAM_DRAIN_MS);
+	list_for_each(node, &proc->readers)
 		fiber_interrupt(list_entry(node, struct reader, node)->fiber);
 }
 
-static int keep_for_rpc(struct agent *agent, struct agent_process *gp)
+static int keep_for_rpc(struct agent *agent, struct agent_process *proc)
 {
-	struct process *p = gp->p;
+	struct process *p = proc->p;
 
-	if (gp->terminal) {
+	if (proc->terminal) {
 		for (int i = 0; i < STDIO_STDERR; i++) {
-			gp->fds[i] = dup_fd(p->tty_fd);
-			if (gp->fds[i] < 0)
-				return gp->fds[i];
+			proc->fds[i] = dup_fd(p->tty_fd);
+			if (proc->fds[i] < 0)
+				return proc->fds[i];
 		}
 	} else {
-		gp->fds[STDIO_STDIN] = TAKE_FD(p->stdin_fd);
-		gp->fds[STDIO_STDOUT] = TAKE_FD(p->stdout_fd);
-		gp->fds[STDIO_STDERR] = TAKE_FD(p->stderr_fd);
+		proc->fds[STDIO_STDIN] = TAKE_FD(p->stdin_fd);
+		proc->fds[STDIO_STDOUT] = TAKE_FD(p->stdout_fd);
+		proc->fds[STDIO_STDERR] = TAKE_FD(p->stderr_fd);
 		for (int i = 0; agent->config.pipe_size && i < STDIO_NR; i++)
-			(void)fcntl(gp->fds[i], F_SETPIPE_SZ,
+			(void)fcntl(proc->fds[i], F_SETPIPE_SZ,
 				    (int)agent->config.pipe_size); /* as above */
 	}
-	gp->exit_fd = dup_fd(p->pidfd);
-	if (gp->exit_fd < 0)
-		return gp->exit_fd;
-	return loop_add_io(agent->loop, gp->exit_fd, LOOP_READ, on_exit_seen, gp, &gp->exit_source);
+	proc->exit_fd = dup_fd(p->pidfd);
+	if (proc->exit_fd < 0)
+		return proc->exit_fd;
+	return loop_add_io(agent->loop, proc->exit_fd, LOOP_READ, on_exit_seen, proc,
+			   &proc->exit_source);
 }
 
 /**
  * agent_process_add() - make a process known and connect its streams
- * @gc: container
+ * @ctr: container
  * @p: its init, or an exec that has begun
  * @exec_id: how the peer calls it
  * @conns: the host's connections; what is used is taken out
@@ -191,18 +194,18 @@ static int keep_for_rpc(struct agent *agent, struct agent_process *gp)
  *
  * Return: 0 or -errno.
  */
-int agent_process_add(struct agent_container *gc, struct process *p, const char *exec_id,
+int agent_process_add(struct agent_container *ctr, struct process *p, const char *exec_id,
 		      struct stdio_conns *conns, struct err *err)
 {
-	struct agent *agent = gc->agent;
-	struct agent_process *gp = calloc(1, sizeof(*gp));
+	struct agent *agent = ctr->agent;
+	struct agent_process *proc = calloc(1, sizeof(*proc));
 
-	if (!gp)
+	if (!proc)
 		return err_set(err, ENOMEM, "out of memory");
-	*gp = (struct agent_process){
+	*proc = (struct agent_process){
 		.refs = 1,
 		.p = p,
-		.is_init = p == gc->c->init,
+		.is_init = p == ctr->c->init,
 		.terminal = p->terminal,
 		.direct = conns->direct,
 		.fds = { -1, -1, -1 },
@@ -210,204 +213,206 @@ int agent_process_add(struct agent_container *gc, struct process *p, const char 
 		.drain_until_ns = LOOP_FOREVER,
 		.exec_id = strdup(exec_id),
 	};
-	list_init(&gp->node);
-	list_init(&gp->readers);
-	int r = gp->exec_id ? 0 : -ENOMEM;
+	list_init(&proc->node);
+	list_init(&proc->readers);
+	int r = proc->exec_id ? 0 : -ENOMEM;
 	if (r >= 0 && !conns->direct)
-		r = keep_for_rpc(agent, gp);
+		r = keep_for_rpc(agent, proc);
 	else if (r >= 0)
 		r = p->terminal ? relay_terminal(agent, p, conns) : relay_pipes(agent, p, conns);
 	if (r < 0) {
-		(void)agent_process_unref(gp);
+		(void)agent_process_unref(proc);
 		return err_set_errno(err, r, "streams of %s", exec_id);
 	}
-	list_add_tail(&gc->processes, &gp->node);
-	gc->nr_processes++;
+	list_add_tail(&ctr->processes, &proc->node);
+	ctr->nr_processes++;
 	return 0;
 }
 
 /**
  * agent_process_ref() - keep a process across a wait
- * @gp: process
+ * @proc: process
  *
- * Return: @gp.
+ * Return: @proc.
  */
-struct agent_process *agent_process_ref(struct agent_process *gp)
+struct agent_process *agent_process_ref(struct agent_process *proc)
 {
-	gp->refs++;
-	return gp;
+	proc->refs++;
+	return proc;
 }
 
 /**
  * agent_process_unref() - give a reference back
- * @gp: process or NULL
+ * @proc: process or NULL
  *
  * Return: NULL.
  */
-struct agent_process *agent_process_unref(struct agent_process *gp)
+struct agent_process *agent_process_unref(struct agent_process *proc)
 {
-	if (!gp || --gp->refs)
+	if (!proc || --proc->refs)
 		return NULL;
-	(void)loop_source_free(gp->exit_source);
-	(void)fd_close(gp->exit_fd);
+	(void)loop_source_free(proc->exit_source);
+	(void)fd_close(proc->exit_fd);
 	for (size_t i = 0; i < STDIO_NR; i++)
-		(void)fd_close(gp->fds[i]);
-	free(gp->exec_id);
-	free(gp);
+		(void)fd_close(proc->fds[i]);
+	free(proc->exec_id);
+	free(proc);
 	return NULL;
 }
 
-static void drop(struct agent_container *gc, struct agent_process *gp)
+static void drop(struct agent_container *ctr, struct agent_process *proc)
 {
-	if (list_empty(&gp->node))
+	if (list_empty(&proc->node))
 		return;
-	list_del(&gp->node);
-	gc->nr_processes--;
-	(void)agent_process_unref(gp);
+	list_del(&proc->node);
+	ctr->nr_processes--;
+	(void)agent_process_unref(proc);
 }
 
-static struct agent_process *find(struct agent_container *gc, const char *exec_id, bool even_waited)
+static struct agent_process *find(struct agent_container *ctr, const char *exec_id,
+				  bool even_waited)
 {
-	bool init = str_empty(exec_id) || str_eq(exec_id, gc->id);
+	bool init = str_empty(exec_id) || str_eq(exec_id, ctr->id);
 
-	list_for_each(node, &gc->processes) {
-		struct agent_process *gp = list_entry(node, struct agent_process, node);
+	list_for_each(node, &ctr->processes) {
+		struct agent_process *proc = list_entry(node, struct agent_process, node);
 
-		if ((even_waited || !gp->waited) &&
-		    ((init && gp->is_init) || str_eq(gp->exec_id, exec_id)))
-			return gp;
+		if ((even_waited || !proc->waited) &&
+		    ((init && proc->is_init) || str_eq(proc->exec_id, exec_id)))
+			return proc;
 	}
 	return NULL;
 }
 
 /**
  * agent_process_find() - look a process up
- * @gc: container
+ * @ctr: container
  * @exec_id: "" or the container's id for its init
  *
  * Return: the process, or NULL when there is none or it has been waited for.
  */
-struct agent_process *agent_process_find(struct agent_container *gc, const char *exec_id)
+struct agent_process *agent_process_find(struct agent_container *ctr, const char *exec_id)
 {
-	return find(gc, exec_id, false);
+	return find(ctr, exec_id, false);
 }
 
 /**
  * agent_process_find_readable() - look a process up whose output may be left to read
- * @gc: container
+ * @ctr: container
  * @exec_id: "" or the container's id for its init
  *
  * Return: the process or NULL.
  */
-struct agent_process *agent_process_find_readable(struct agent_container *gc, const char *exec_id)
+struct agent_process *agent_process_find_readable(struct agent_container *ctr, const char *exec_id)
 {
-	return find(gc, exec_id, true);
+	return find(ctr, exec_id, true);
 }
 
 /**
  * agent_process_make_room() - may a process with this id be added?
- * @gc: container
+ * @ctr: container
  * @exec_id: its id
  *
  * What is left of processes that have been waited for makes way.
  *
  * Return: true when it may.
  */
-bool agent_process_make_room(struct agent_container *gc, const char *exec_id)
+bool agent_process_make_room(struct agent_container *ctr, const char *exec_id)
 {
-	struct agent_process *same = find(gc, exec_id, true);
+	struct agent_process *same = find(ctr, exec_id, true);
 
 	if (same && (!same->waited || same->p))
 		return false;
 	if (same)
-		drop(gc, same);
-	list_for_each_safe(node, tmp, &gc->processes) {
-		struct agent_process *gp = list_entry(node, struct agent_process, node);
+		drop(ctr, same);
+	list_for_each_safe(node, tmp, &ctr->processes) {
+		struct agent_process *proc = list_entry(node, struct agent_process, node);
 
-		if (gc->nr_processes < AGENT_PROCESSES_MAX)
+		if (ctr->nr_processes < AGENT_PROCESSES_MAX)
 			return true;
-		if (gp->waited && !gp->p)
-			drop(gc, gp);
+		if (proc->waited && !proc->p)
+			drop(ctr, proc);
 	}
-	return gc->nr_processes < AGENT_PROCESSES_MAX;
+	return ctr->nr_processes < AGENT_PROCESSES_MAX;
 }
 
 /**
  * agent_process_drop_all() - forget the processes of a container that goes
- * @gc: container without waiters
+ * @ctr: container without waiters
  */
-void agent_process_drop_all(struct agent_container *gc)
+void agent_process_drop_all(struct agent_container *ctr)
 {
-	list_for_each_safe(node, tmp, &gc->processes) {
-		struct agent_process *gp = list_entry(node, struct agent_process, node);
+	list_for_each_safe(node, tmp, &ctr->processes) {
+		struct agent_process *proc = list_entry(node, struct agent_process, node);
 
-		gp->p = NULL;
-		drop(gc, gp);
+		proc->p = NULL;
+		drop(ctr, proc);
 	}
 }
 
-static void end_wait(struct agent_container *gc, struct agent_process *gp)
+static void end_wait(struct agent_container *ctr, struct agent_process *proc)
 {
-	gc->nr_waiters--;
-	if (!gc->nr_waiters)
-		fiber_cond_broadcast(&gc->no_waiters);
-	if (--gp->nr_waiters || !gp->p || !gp->waited)
+	ctr->nr_waiters--;
+	if (!ctr->nr_waiters)
+		fiber_cond_broadcast(&ctr->no_waiters);
+	if (--proc->nr_waiters || !proc->p || !proc->waited)
 		return;
-	if (!gp->is_init)
-		process_remove(gp->p);
-	gp->p = NULL;
-	if (gp->direct || (gp->ended[STDIO_STDOUT] && (gp->terminal || gp->ended[STDIO_STDERR])))
-		drop(gc, gp);
+	if (!proc->is_init)
+		process_remove(proc->p);
+	proc->p = NULL;
+	if (proc->direct ||
+	    (proc->ended[STDIO_STDOUT] && (proc->terminal || proc->ended[STDIO_STDERR])))
+		drop(ctr, proc);
 }
 
 /**
  * agent_process_wait() - wait for the exit
- * @gc: container
- * @gp: process that has not been waited for; several fibers may wait at once
+ * @ctr: container
+ * @proc: process that has not been waited for; several fibers may wait at once
  * @deadline_ns: absolute time
  * @ret_code: receives 0-255, 128 + signal
  *
  * Return: 0, -ETIMEDOUT or -ECANCELED.
  */
-int agent_process_wait(struct agent_container *gc, struct agent_process *gp, uint64_t deadline_ns,
-		       int *ret_code)
+int agent_process_wait(struct agent_container *ctr, struct agent_process *proc,
+		       uint64_t deadline_ns, int *ret_code)
 {
-	gc->nr_waiters++;
-	gp->nr_waiters++;
-	int r = process_wait(gp->p, deadline_ns, ret_code);
+	ctr->nr_waiters++;
+	proc->nr_waiters++;
+	int r = process_wait(proc->p, deadline_ns, ret_code);
 	if (r >= 0) {
-		gp->waited = true;
-		oom_check(gc);
+		proc->waited = true;
+		oom_check(ctr);
 	}
-	end_wait(gc, gp);
+	end_wait(ctr, proc);
 	return r;
 }
 
-static int wait_readable(struct agent_process *gp, int fd)
+static int wait_readable(struct agent_process *proc, int fd)
 {
 	struct reader reader = { .fiber = fiber_self() };
 
-	list_add_tail(&gp->readers, &reader.node);
-	int r = fiber_wait_fd(fd, LOOP_READ, gp->drain_until_ns);
+	list_add_tail(&proc->readers, &reader.node);
+	int r = fiber_wait_fd(fd, LOOP_READ, proc->drain_until_ns);
 	list_del(&reader.node);
 	return r == -EINTR ? 0 : r;
 }
 
 /**
  * agent_process_read() - read a piece of output
- * @gc: container, pinned by the caller
- * @gp: process
+ * @ctr: container, pinned by the caller
+ * @proc: process
  * @which: STDIO_STDOUT or STDIO_STDERR; the same for a terminal
  * @buf: receives it
  * @len: its size, not 0
  *
  * Return: bytes read, 0 at the end, or -errno.
  */
-ssize_t agent_process_read(struct agent_container *gc, struct agent_process *gp,
+ssize_t agent_process_read(struct agent_container *ctr, struct agent_process *proc,
 			   enum stdio_index which, void *buf, size_t len)
 {
-	enum stdio_index index = gp->terminal ? STDIO_STDOUT : which;
-	int fd = gp->fds[index];
+	enum stdio_index index = proc->terminal ? STDIO_STDOUT : which;
+	int fd = proc->fds[index];
 
 	if (fd < 0)
 		return -EBADF;
@@ -418,7 +423,7 @@ ssize_t agent_process_read(struct agent_container *gc, struct agent_process *gp,
 			return n;
 		if (n < 0 && errno == EINTR)
 			continue;
-		int r = n < 0 && errno == EAGAIN ? wait_readable(gp, fd)
+		int r = n < 0 && errno == EAGAIN ? wait_readable(proc, fd)
 			: n < 0			 ? -errno
 						 : -ENODATA;
 		if (r >= 0)
@@ -426,42 +431,42 @@ ssize_t agent_process_read(struct agent_container *gc, struct agent_process *gp,
 		/* ETIMEDOUT: the drain is over; EIO: the terminal's other side has closed. */
 		if (r != -ETIMEDOUT && r != -EIO && r != -ENODATA)
 			return r;
-		gp->ended[index] = true;
-		if (gp->waited && !gp->nr_waiters && gp->ended[STDIO_STDOUT] &&
-		    (gp->terminal || gp->ended[STDIO_STDERR]))
-			drop(gc, gp);
+		proc->ended[index] = true;
+		if (proc->waited && !proc->nr_waiters && proc->ended[STDIO_STDOUT] &&
+		    (proc->terminal || proc->ended[STDIO_STDERR]))
+			drop(ctr, proc);
 		return 0;
 	}
 }
 
 /**
  * agent_process_write() - write to a process's stdin
- * @gp: process
+ * @proc: process
  * @data: bytes
  * @len: number of bytes
  * @deadline_ns: absolute time
  *
  * Return: 0 or -errno (-EPIPE when nobody reads, -EBADF when it is closed).
  */
-int agent_process_write(struct agent_process *gp, const void *data, size_t len,
+int agent_process_write(struct agent_process *proc, const void *data, size_t len,
 			uint64_t deadline_ns)
 {
-	if (gp->fds[STDIO_STDIN] < 0 || gp->close_stdin)
+	if (proc->fds[STDIO_STDIN] < 0 || proc->close_stdin)
 		return -EBADF;
-	gp->nr_writers++;
-	int r = fiber_write_full(gp->fds[STDIO_STDIN], data, len, deadline_ns);
-	if (!--gp->nr_writers && gp->close_stdin)
-		gp->fds[STDIO_STDIN] = fd_close(gp->fds[STDIO_STDIN]);
+	proc->nr_writers++;
+	int r = fiber_write_full(proc->fds[STDIO_STDIN], data, len, deadline_ns);
+	if (!--proc->nr_writers && proc->close_stdin)
+		proc->fds[STDIO_STDIN] = fd_close(proc->fds[STDIO_STDIN]);
 	return r;
 }
 
 /**
  * agent_process_close_stdin() - end a process's input, after what is being written
- * @gp: process; one with direct streams has its input ended by its connection
+ * @proc: process; one with direct streams has its input ended by its connection
  */
-void agent_process_close_stdin(struct agent_process *gp)
+void agent_process_close_stdin(struct agent_process *proc)
 {
-	gp->close_stdin = true;
-	if (!gp->nr_writers)
-		gp->fds[STDIO_STDIN] = fd_close(gp->fds[STDIO_STDIN]);
+	proc->close_stdin = true;
+	if (!proc->nr_writers)
+		proc->fds[STDIO_STDIN] = fd_close(proc->fds[STDIO_STDIN]);
 }

@@ -37,7 +37,7 @@ struct stdio_conns {
 struct agent_process {
 	struct list node; /* in agent_container.processes */
 	unsigned refs;
-	struct process *p; /* NULL once the kernel's part is over */
+	struct process *p; /* NULL once the container has been destroyed */
 	char *exec_id;
 	bool is_init, terminal, direct, waited;
 	unsigned nr_waiters;	 /* fibers inside process_wait() for @p */
@@ -56,27 +56,27 @@ int stdio_conns_take(struct agent *agent, const uint32_t ports[STDIO_NR], struct
 void stdio_conns_close(struct stdio_conns *conns);
 #define cleanup_conns cleanup_with(stdio_conns_close)
 
-int agent_process_add(struct agent_container *gc, struct process *p, const char *exec_id,
+int agent_process_add(struct agent_container *ctr, struct process *p, const char *exec_id,
 		      struct stdio_conns *conns, struct err *err) must_check;
-struct agent_process *agent_process_find(struct agent_container *gc, const char *exec_id);
-struct agent_process *agent_process_find_readable(struct agent_container *gc, const char *exec_id);
+struct agent_process *agent_process_find(struct agent_container *ctr, const char *exec_id);
+struct agent_process *agent_process_find_readable(struct agent_container *ctr, const char *exec_id);
 /*
  * Makes room for a process with this id: false when one is there that has not been waited for, or
  * too many are.
  */
-bool agent_process_make_room(struct agent_container *gc, const char *exec_id) must_check;
-struct agent_process *agent_process_ref(struct agent_process *gp);
-struct agent_process *agent_process_unref(struct agent_process *gp);
+bool agent_process_make_room(struct agent_container *ctr, const char *exec_id) must_check;
+struct agent_process *agent_process_ref(struct agent_process *proc);
+struct agent_process *agent_process_unref(struct agent_process *proc);
 DEFINE_CLEANUP(struct agent_process, agent_process_unref)
 #define cleanup_process cleanup_with(cleanup_agent_process_unref)
 /* The container's kernel part goes: nobody can find its processes any more. */
-void agent_process_drop_all(struct agent_container *gc);
+void agent_process_drop_all(struct agent_container *ctr);
 
 /* In fibers; the caller holds a reference. */
-int agent_process_wait(struct agent_container *gc, struct agent_process *gp, uint64_t deadline_ns,
-		       int *ret_code) must_check;
-ssize_t agent_process_read(struct agent_container *gc, struct agent_process *gp,
+int agent_process_wait(struct agent_container *ctr, struct agent_process *proc,
+		       uint64_t deadline_ns, int *ret_code) must_check;
+ssize_t agent_process_read(struct agent_container *ctr, struct agent_process *proc,
 			   enum stdio_index which, void *buf, size_t len) must_check;
-int agent_process_write(struct agent_process *gp, const void *data, size_t len,
+int agent_process_write(struct agent_process *proc, const void *data, size_t len,
 			uint64_t deadline_ns) must_check;
-void agent_process_close_stdin(struct agent_process *gp);
+void agent_process_close_stdin(struct agent_process *proc);

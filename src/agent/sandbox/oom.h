@@ -4,14 +4,19 @@
  */
 #pragma once
 
-#include "agent/core/agent.h"
+#include <stdint.h>
 
-void oom_init(struct oom_queue *queue);
+#include "common/err.h"
+#include "common/macros.h"
+
+struct agent;
+struct agent_container;
+struct arena;
+
 /* The sandbox goes: whoever waits is told so. */
 void oom_end(struct agent *agent);
-int oom_watch(struct agent_container *gc, struct err *err) must_check;
-void oom_check(struct agent_container *gc);
-void oom_unwatch(struct agent_container *gc);
-
-int oom_rpc_get_event(void *ctx, struct rpc_request *call, const void *req, void *resp,
-		      struct err *err);
+int oom_watch(struct agent_container *ctr, struct err *err) must_check;
+void oom_check(struct agent_container *ctr);
+void oom_unwatch(struct agent_container *ctr);
+int oom_take(struct agent *agent, uint64_t deadline_ns, struct arena *arena, const char **ret_id,
+	     struct err *err) must_check;

@@ -59,7 +59,7 @@ static int make(const char *hostname, int *ret_ipc, int *ret_uts)
 		r = neg_errno(sethostname(hostname, strlen(hostname)));
 	*ret_ipc = open_own("ipc");
 	*ret_uts = open_own("uts");
-	/* Of one's own old namespaces this cannot be refused. */
+	/* Returning to one's own old namespaces cannot be refused. */
 	if (setns(old_ipc, CLONE_NEWIPC) < 0 || setns(old_uts, CLONE_NEWUTS) < 0)
 		r = -errno;
 	if (r >= 0 && (*ret_ipc < 0 || *ret_uts < 0))

@@ -51,8 +51,8 @@ static int adapt_namespaces(const struct guest_sandbox *sandbox, bool sandbox_pi
 	int r = need_ns(spec, "mount", arena);
 
 	/*
-	 * The guest's processes are nobody's business in a container, whatever the host shares with
-	 * it.
+	 * A container never gets the guest's own PID namespace, even when the host shares its own
+	 * with it.
 	 */
 	if (r >= 0)
 		r = need_ns(spec, "pid", arena);

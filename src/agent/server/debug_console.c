@@ -11,10 +11,9 @@
 #include <unistd.h>
 
 #include "agent/core/agent.h"
-#include "agent/util/child.h"
 #include "agent/stream/stdio_relay.h"
+#include "agent/util/child.h"
 #include "common/fd.h"
-#include "common/log.h"
 #include "common/proc.h"
 
 static const char *const shells[] = { "/bin/bash", "/usr/bin/bash", "/bin/sh", "/usr/bin/sh" };
@@ -28,7 +27,8 @@ static void reap_main(void *arg)
 {
 	struct shell *shell = arg;
 
-	(void)proc_wait_fiber(&shell->proc, LOOP_FOREVER, NULL); /* how it ended does not matter */
+	/* Its exit status does not matter. */
+	(void)proc_wait_fiber(&shell->proc, LOOP_FOREVER, NULL);
 	child_reaped(&shell->child);
 	proc_deinit(&shell->proc);
 	free(shell);
@@ -59,9 +59,9 @@ static int run_shell(struct agent *agent, int tty, struct err *err)
 		free(shell);
 		return r;
 	}
-	child_add(&shell->child, shell->proc.pid);
+	child_add(&agent->children, &shell->child, shell->proc.pid);
 	r = fiber_spawn(agent->loop, "shell", reap_main, shell, NULL);
-	/* Without a fiber nobody waits, and the reaper may have it. */
+	/* Without a fiber nobody waits for it: from now on the reaper takes its status. */
 	if (r < 0) {
 		child_reaped(&shell->child);
 		proc_deinit(&shell->proc);
@@ -86,8 +86,17 @@ static int open_pty(int *ret_slave)
 	return *ret_slave < 0 ? *ret_slave : TAKE_FD(master);
 }
 
-static int serve(struct agent *agent, int *conn, struct err *err)
+/**
+ * debug_console_serve() - a shell on a pty, for a connection of the host
+ * @agent: agent
+ * @conn_consume: connection
+ * @err: filled on failure
+ *
+ * Return: 0 or -errno.
+ */
+int debug_console_serve(struct agent *agent, int conn_consume, struct err *err)
 {
+	cleanup_close int conn = conn_consume;
 	struct stdio_relay *out, *in;
 	int slave = -1, conn_in, tty_in;
 	cleanup_close int master = open_pty(&slave);
@@ -97,10 +106,10 @@ static int serve(struct agent *agent, int *conn, struct err *err)
 	(void)fd_close(slave);
 	if (r < 0)
 		return r;
-	conn_in = neg_errno(fcntl(*conn, F_DUPFD_CLOEXEC, 3));
+	conn_in = neg_errno(fcntl(conn, F_DUPFD_CLOEXEC, 3));
 	tty_in = neg_errno(fcntl(master, F_DUPFD_CLOEXEC, 3));
 	if (conn_in >= 0 && tty_in >= 0)
-		r = stdio_relay_start(&agent->streams, agent->loop, STDIO_OUT, TAKE_FD(*conn),
+		r = stdio_relay_start(&agent->streams, agent->loop, STDIO_OUT, TAKE_FD(conn),
 				      TAKE_FD(master), &out);
 	else
 		r = -EMFILE;
@@ -116,30 +125,15 @@ static int serve(struct agent *agent, int *conn, struct err *err)
 	return 0;
 }
 
-static void on_connection(void *arg, int fd_consume, uint32_t port)
-{
-	cleanup_close int conn = fd_consume;
-	struct err err = ERR_NULL;
-
-	(void)port;
-	if (serve(arg, &conn, &err) < 0)
-		log_warn("debug console: %s", err.text);
-}
-
 /**
- * debug_console_open() - give the host its shell
- * @agent: agent whose settings ask for it
+ * debug_console_run() - a shell on the guest's console
+ * @agent: agent
  * @err: filled on failure
  *
  * Return: 0 or -errno.
  */
-int debug_console_open(struct agent *agent, struct err *err)
+int debug_console_run(struct agent *agent, struct err *err)
 {
-	struct agent_addr addr = { .type = AGENT_ADDR_VSOCK,
-				   .port = agent->config.debug_console_vport };
-
-	if (addr.port)
-		return agent_listen(agent, &addr, on_connection, err);
 	if (agent->console_fd < 0)
 		return err_set(err, ENODEV, "there is no console for a shell");
 	cleanup_close int console = neg_errno(open("/dev/console", O_RDWR | O_NOCTTY | O_CLOEXEC));

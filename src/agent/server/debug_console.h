@@ -10,4 +10,5 @@
 
 struct agent;
 
-int debug_console_open(struct agent *agent, struct err *err) must_check;
+int debug_console_serve(struct agent *agent, int conn_consume, struct err *err) must_check;
+int debug_console_run(struct agent *agent, struct err *err) must_check;

@@ -22,16 +22,19 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/err.h"
 #include "common/fd.h"
 #include "common/fiber.h"
-#include "common/log.h"
 #include "kata/guest.h"
 
-/* By UDP, under way; the oldest is forgotten. Its number is the frame's id, modulo this. */
+/*
+ * Queries by UDP that wait for an answer; a new one takes the place of the oldest. The place in the
+ * table is the frame's id modulo this.
+ */
 #define ASKERS_MAX 256
-/* TCP connections; the number of one is the frame's id, modulo this. */
+/* TCP connections; the place in the table is the frame's id modulo this. */
 #define CONNS_MAX 16
-/* For the next query of a connection, and for its answer. */
+/* How long a connection may wait for its next query, and then for the answer. */
 #define CONN_IDLE_MS 15000
 #define ANSWER_MAX 65535
 
@@ -54,6 +57,7 @@ struct dns_conn {
 };
 
 struct dns {
+	struct dns_port *port;
 	struct loop *loop;
 	int udp, tcp, host;
 	unsigned refs; /* of fibers */
@@ -62,17 +66,18 @@ struct dns {
 	uint16_t next;
 	struct asker askers[ASKERS_MAX];
 	struct dns_conn *conns[CONNS_MAX];
-	/* Outlive the connection: an answer to the one before in its place is not taken for its. */
+	/*
+	 * The last id used in each place. They outlive the connection, so that a late answer to the
+	 * previous connection in the same place is not sent to the new one.
+	 */
 	uint16_t conn_ids[CONNS_MAX];
 	char query[KATA_DNS_QUERY_MAX], answer[ANSWER_MAX]; /* one for each fiber */
 };
 
-static bool serving;
-
 static void dns_end(struct dns *dns)
 {
 	dns->ending = true;
-	/* Wakes whoever waits for them. */
+	/* The fibers that wait for these sockets wake up, and see @ending. */
 	(void)shutdown(dns->host, SHUT_RDWR);
 	(void)shutdown(dns->udp, SHUT_RDWR);
 	(void)shutdown(dns->tcp, SHUT_RDWR);
@@ -91,8 +96,8 @@ static void dns_unref(struct dns *dns)
 	(void)fd_close(dns->udp);
 	(void)fd_close(dns->tcp);
 	(void)fd_close(dns->host);
+	dns->port->serving = false;
 	free(dns);
-	serving = false;
 }
 
 static int ask_host(struct dns *dns, uint16_t id, bool tcp, const char *query, size_t len)
@@ -141,7 +146,7 @@ static void answer_udp(struct dns *dns, uint16_t id, size_t len)
 	if (!asker->waiting || asker->id != id)
 		return;
 	asker->waiting = false;
-	/* An asker that has gone is no loss. */
+	/* When it fails the asker has gone. */
 	if (len)
 		(void)sendto(dns->udp, dns->answer, len, MSG_DONTWAIT,
 			     (const struct sockaddr *)&asker->addr, sizeof(asker->addr));
@@ -289,12 +294,13 @@ static int open_socket(int type)
 
 /**
  * dns_port_serve() - take queries until the host ends it
+ * @port: port; must stay in place until the loop has ended
  * @loop: loop
  * @host_fd_consume: non-blocking stream of frames
  *
  * Return: 0 or -errno, -EBUSY while another host is served.
  */
-int dns_port_serve(struct loop *loop, int host_fd_consume)
+int dns_port_serve(struct dns_port *port, struct loop *loop, int host_fd_consume)
 {
 	static const struct {
 		const char *name;
@@ -304,7 +310,7 @@ int dns_port_serve(struct loop *loop, int host_fd_consume)
 		       { "dns by tcp", tcp_main } };
 	cleanup_close int host = host_fd_consume;
 
-	if (serving)
+	if (port->serving)
 		return -EBUSY;
 	cleanup_close int udp = open_socket(SOCK_DGRAM);
 	cleanup_close int tcp = udp < 0 ? -1 : open_socket(SOCK_STREAM);
@@ -313,6 +319,7 @@ int dns_port_serve(struct loop *loop, int host_fd_consume)
 		free(dns);
 		return udp < 0 ? udp : tcp < 0 ? tcp : -ENOMEM;
 	}
+	dns->port = port;
 	dns->loop = loop;
 	dns->host = TAKE_FD(host);
 	dns->udp = TAKE_FD(udp);
@@ -321,7 +328,7 @@ int dns_port_serve(struct loop *loop, int host_fd_consume)
 	for (size_t i = 0; i < CONNS_MAX; i++)
 		dns->conn_ids[i] = (uint16_t)i;
 	fiber_mutex_init(&dns->writing);
-	serving = true;
+	port->serving = true;
 	int r = 0;
 	for (size_t i = 0; i < ARRAY_SIZE(fibers) && r >= 0; i++) {
 		r = fiber_spawn(loop, fibers[i].name, fibers[i].fn, dns, NULL);
@@ -332,28 +339,4 @@ int dns_port_serve(struct loop *loop, int host_fd_consume)
 		dns_end(dns);
 	dns_unref(dns);
 	return r;
-}
-
-static void on_host(void *arg, int fd_consume, uint32_t port)
-{
-	struct agent *agent = arg;
-
-	(void)port;
-	int r = dns_port_serve(agent->loop, fd_consume);
-	if (r < 0 && r != -EBUSY)
-		log_warn_errno(r, "serve names");
-}
-
-/**
- * dns_port_open() - listen for the host that has names to tell
- * @agent: agent
- * @err: filled on failure
- *
- * Return: 0 or -errno.
- */
-int dns_port_open(struct agent *agent, struct err *err)
-{
-	struct agent_addr addr = { .type = AGENT_ADDR_VSOCK, .port = KATA_PORT_DNS };
-
-	return agent_listen(agent, &addr, on_host, err);
 }

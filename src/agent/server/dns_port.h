@@ -4,7 +4,13 @@
  */
 #pragma once
 
-#include "agent/core/agent.h"
+#include <stdbool.h>
 
-int dns_port_open(struct agent *agent, struct err *err) must_check;
-int dns_port_serve(struct loop *loop, int host_fd_consume) must_check;
+#include "common/loop.h"
+#include "common/macros.h"
+
+struct dns_port {
+	bool serving; /* a host; further ones are refused meanwhile */
+};
+
+int dns_port_serve(struct dns_port *port, struct loop *loop, int host_fd_consume) must_check;

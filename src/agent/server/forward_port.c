@@ -14,7 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "agent/core/agent.h"
+#include "common/err.h"
 #include "common/fd.h"
 #include "common/fiber.h"
 #include "common/log.h"
@@ -25,10 +25,9 @@
 #define FORWARD_DIAL_MS 5000
 
 struct forward {
+	struct forward_port *port;
 	int host, service;
 };
-
-static unsigned nr_forwards;
 
 static int dial_family(int family, uint16_t port, uint64_t deadline_ns)
 {
@@ -57,7 +56,10 @@ static int dial_family(int family, uint16_t port, uint64_t deadline_ns)
 	return TAKE_FD(fd);
 }
 
-/* A service may listen in one family only, and the client cannot try the other one afterwards. */
+/*
+ * Tries both families: a service may listen in one of them only, and the client, which is connected
+ * already, cannot choose again.
+ */
 static int dial(const struct kata_forward *target)
 {
 	uint64_t deadline_ns = loop_deadline_ms(FORWARD_DIAL_MS);
@@ -83,57 +85,34 @@ static void forward_main(void *arg)
 	}
 	(void)fd_close(f->host);
 	(void)fd_close(f->service);
+	f->port->nr_forwards--;
 	free(f);
-	nr_forwards--;
 }
 
 /**
  * forward_port_serve() - carry one connection of the host
+ * @port: port; must stay in place until the loop has ended
  * @loop: loop
  * @host_fd_consume: non-blocking stream that begins with a struct kata_forward
  *
  * Return: 0, -EDQUOT when there are too many, or -ENOMEM.
  */
-int forward_port_serve(struct loop *loop, int host_fd_consume)
+int forward_port_serve(struct forward_port *port, struct loop *loop, int host_fd_consume)
 {
 	cleanup_close int host = host_fd_consume;
 
-	if (nr_forwards >= FORWARD_MAX)
+	if (port->nr_forwards >= FORWARD_MAX)
 		return -EDQUOT;
 	struct forward *f = malloc(sizeof(*f));
 	if (!f)
 		return -ENOMEM;
-	*f = (struct forward){ .host = host, .service = -1 };
+	*f = (struct forward){ .port = port, .host = host, .service = -1 };
 	int r = fiber_spawn(loop, "forward", forward_main, f, NULL);
 	if (r < 0) {
 		free(f);
 		return r;
 	}
 	(void)TAKE_FD(host);
-	nr_forwards++;
+	port->nr_forwards++;
 	return 0;
-}
-
-static void on_host(void *arg, int fd_consume, uint32_t port)
-{
-	struct agent *agent = arg;
-
-	(void)port;
-	int r = forward_port_serve(agent->loop, fd_consume);
-	if (r < 0)
-		log_warn_errno(r, "forward a port");
-}
-
-/**
- * forward_port_open() - listen for connections that the host wants to be carried
- * @agent: agent
- * @err: filled on failure
- *
- * Return: 0 or -errno.
- */
-int forward_port_open(struct agent *agent, struct err *err)
-{
-	struct agent_addr addr = { .type = AGENT_ADDR_VSOCK, .port = KATA_PORT_FORWARD };
-
-	return agent_listen(agent, &addr, on_host, err);
 }

@@ -4,12 +4,12 @@
  */
 #pragma once
 
-#include <stdint.h>
-
-#include "common/err.h"
 #include "common/loop.h"
+#include "common/macros.h"
 
-struct agent;
+struct forward_port {
+	unsigned nr_forwards; /* connections that are carried now */
+};
 
-int forward_port_open(struct agent *agent, struct err *err) must_check;
-int forward_port_serve(struct loop *loop, int host_fd_consume) must_check;
+int forward_port_serve(struct forward_port *port, struct loop *loop,
+		       int host_fd_consume) must_check;

@@ -19,8 +19,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/container/rootfs/rootfs.h"
 #include "agent/util/cmdline.h"
-#include "agent/container/container.h"
 #include "common/fd.h"
 #include "common/io.h"
 #include "common/log.h"
@@ -49,7 +49,8 @@ static int mount_all(struct err *err)
 	for (size_t i = 0; i < ARRAY_SIZE(guest_mounts); i++) {
 		const char *target = guest_mounts[i].target;
 
-		(void)mkdir(target, 0755); /* there, or the mount fails */
+		/* When it fails for another reason than EEXIST, the mount fails, too. */
+		(void)mkdir(target, 0755);
 		/* EBUSY: the kernel has mounted devtmpfs by itself. */
 		if (mount(guest_mounts[i].type, target, guest_mounts[i].type, guest_mounts[i].flags,
 			  guest_mounts[i].data) < 0 &&
@@ -59,7 +60,9 @@ static int mount_all(struct err *err)
 	return 0;
 }
 
-/* One by one: a controller that cannot be had must not cost the others. */
+/*
+ * One by one: a single write of all names fails as a whole when one controller cannot be enabled.
+ */
 static void enable_controllers(void)
 {
 	cleanup_free char *list = NULL;
@@ -83,7 +86,7 @@ static void enable_controllers(void)
 static void hurry_rcu(void)
 {
 	(void)io_write_str_at(AT_FDCWD, "/sys/kernel/rcu_expedited",
-			      "1"); /* a kernel without it is slower, no more */
+			      "1"); /* without it things are slower, but work */
 }
 
 static int loopback_up(void)
@@ -122,7 +125,7 @@ static void raise_limits(void)
 {
 	struct rlimit nofile = { GUEST_NOFILE, GUEST_NOFILE };
 
-	(void)setrlimit(RLIMIT_NOFILE, &nofile); /* the old limit serves for a while */
+	(void)setrlimit(RLIMIT_NOFILE, &nofile); /* when it fails the lower limit stays */
 	int r = io_write_str_at(AT_FDCWD, "/proc/self/oom_score_adj", "-1000");
 	if (r < 0)
 		log_warn_errno(r, "oom_score_adj");
@@ -138,11 +141,11 @@ static void raise_limits(void)
  */
 int guest_init(struct agent_config *config, int *ret_console, struct err *err)
 {
-	int r = container_make_root_pivotable(err);
+	int r = rootfs_make_pivotable(err);
 
 	if (r >= 0)
 		r = mount_all(err);
-	/* Also after a failure, to tell it. */
+	/* Opened after a failure, too, so that it can be logged. */
 	*ret_console =
 		neg_errno(open("/dev/console", O_WRONLY | O_NOCTTY | O_CLOEXEC | O_NONBLOCK));
 	log_init("kata-agent", *ret_console, LOG_FORMAT_PLAIN, config->log_level);
@@ -159,7 +162,8 @@ int guest_init(struct agent_config *config, int *ret_console, struct err *err)
 		log_warn_errno(r, "loopback");
 	if (symlink("/run", "/var/run") < 0)
 		log_debug("/var/run is there already"); /* the image may bring its own */
-	(void)reboot(RB_DISABLE_CAD); /* a reboot by keyboard is nobody's wish here */
+	/* Ctrl-Alt-Del must not reboot the guest. */
+	(void)reboot(RB_DISABLE_CAD);
 	return 0;
 }
 
@@ -171,5 +175,5 @@ void guest_power_off(void)
 	sync();
 	(void)reboot(RB_POWER_OFF);
 	for (;;)
-		(void)pause(); /* not reached where the machine can be switched off */
+		(void)pause(); /* only when the machine cannot be switched off */
 }

@@ -14,49 +14,47 @@
 
 #define LOG_NAME "kata-agent"
 
-static struct {
-	int fd; /* the peer, -1: none */
-	struct loop_source *source;
-} peer = { .fd = -1 }; /* the log is the process's */
-
 static void on_peer(void *arg, unsigned events)
 {
-	struct agent *agent = arg;
+	struct log_port *port = arg;
 	char drop[64];
-	ssize_t n = read(peer.fd, drop, sizeof(drop));
+	ssize_t n = read(port->fd, drop, sizeof(drop));
 
 	(void)events;
 	if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)))
 		return;
-	log_init(LOG_NAME, agent->console_fd, LOG_FORMAT_PLAIN, agent->config.log_level);
-	peer.source = loop_source_free(peer.source);
-	peer.fd = fd_close(peer.fd);
-}
-
-static void on_connection(void *arg, int fd_consume, uint32_t port)
-{
-	struct agent *agent = arg;
-
-	(void)port;
-	if (peer.fd >= 0 ||
-	    loop_add_io(agent->loop, fd_consume, LOOP_READ, on_peer, agent, &peer.source) < 0) {
-		(void)fd_close(fd_consume);
-		return;
-	}
-	peer.fd = fd_consume;
-	log_init(LOG_NAME, peer.fd, LOG_FORMAT_JSON, agent->config.log_level);
+	log_init(LOG_NAME, port->console_fd, LOG_FORMAT_PLAIN, port->level);
+	port->source = loop_source_free(port->source);
+	port->fd = fd_close(port->fd);
 }
 
 /**
- * log_port_open() - listen on agent.log_vport
- * @agent: agent
- * @err: filled on failure
- *
- * Return: 0 or -errno.
+ * log_port_serve() - write the log to a peer from now on
+ * @port: port
+ * @agent: agent whose console takes the log again when the peer goes
+ * @fd_consume: connection; closed at once while another peer has the log
  */
-int log_port_open(struct agent *agent, struct err *err)
+void log_port_serve(struct log_port *port, const struct agent *agent, int fd_consume)
 {
-	struct agent_addr addr = { .type = AGENT_ADDR_VSOCK, .port = agent->config.log_vport };
+	if (port->fd >= 0 ||
+	    loop_add_io(agent->loop, fd_consume, LOOP_READ, on_peer, port, &port->source) < 0) {
+		(void)fd_close(fd_consume);
+		return;
+	}
+	port->fd = fd_consume;
+	port->console_fd = agent->console_fd;
+	port->level = agent->config.log_level;
+	log_init(LOG_NAME, port->fd, LOG_FORMAT_JSON, port->level);
+}
 
-	return agent_listen(agent, &addr, on_connection, err);
+/**
+ * log_port_deinit() - let the peer go; the log goes to the console
+ * @port: port; may be done twice
+ */
+void log_port_deinit(struct log_port *port)
+{
+	if (port->fd >= 0)
+		log_init(LOG_NAME, port->console_fd, LOG_FORMAT_PLAIN, port->level);
+	port->source = loop_source_free(port->source);
+	port->fd = fd_close(port->fd);
 }

@@ -4,9 +4,19 @@
  */
 #pragma once
 
-#include "common/err.h"
-#include "common/macros.h"
+#include "common/log.h"
 
 struct agent;
+struct loop_source;
 
-int log_port_open(struct agent *agent, struct err *err) must_check;
+struct log_port {
+	int fd; /* the peer, -1: none */
+	struct loop_source *source;
+	int console_fd; /* where the log goes without a peer, borrowed */
+	enum log_level level;
+};
+
+#define LOG_PORT_NULL ((struct log_port){ .fd = -1 })
+
+void log_port_serve(struct log_port *port, const struct agent *agent, int fd_consume);
+void log_port_deinit(struct log_port *port);

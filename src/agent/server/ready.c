@@ -54,34 +54,34 @@ static bool find_port(char *ret, size_t size)
 	return found;
 }
 
-/* The host reads: tell it. */
+/* There is room in the port: write the line that did not fit before. */
 static void on_writable(void *arg, unsigned events)
 {
-	struct agent *agent = arg;
+	struct ready *ready = arg;
 
 	(void)events;
-	if (write(agent->ready_fd, READY_LINE, strlen(READY_LINE)) < 0 && errno == EAGAIN)
+	if (write(ready->fd, READY_LINE, strlen(READY_LINE)) < 0 && errno == EAGAIN)
 		return;
-	agent->ready_source = loop_source_free(agent->ready_source);
+	ready->source = loop_source_free(ready->source);
 }
 
 /* Looks for the port now and after every uevent, until it is there. */
 static void on_change(void *arg)
 {
-	struct agent *agent = arg;
+	struct ready *ready = arg;
 	char path[288];
 
-	if (agent->ready_fd >= 0 || !find_port(path, sizeof(path)))
+	if (ready->fd >= 0 || !find_port(path, sizeof(path)))
 		return;
 	/* Held open for ever: to the host a closed port looks like an agent that has gone. */
-	agent->ready_fd = neg_errno(open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-	if (agent->ready_fd < 0)
+	ready->fd = neg_errno(open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+	if (ready->fd < 0)
 		return;
-	if (write(agent->ready_fd, READY_LINE, strlen(READY_LINE)) < 0 && errno == EAGAIN &&
-	    loop_add_io(agent->loop, agent->ready_fd, LOOP_WRITE, on_writable, agent,
-			&agent->ready_source) < 0)
+	if (write(ready->fd, READY_LINE, strlen(READY_LINE)) < 0 && errno == EAGAIN &&
+	    loop_add_io(ready->agent->loop, ready->fd, LOOP_WRITE, on_writable, ready,
+			&ready->source) < 0)
 		log_warn("%s: cannot be written", path);
-	agent->uevents.fn = NULL;
+	ready->agent->uevents.fn = NULL;
 }
 
 /*
@@ -103,21 +103,34 @@ static void knock(const struct agent_addr *addr)
 		neg_errno(socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
 	if (fd < 0 ||
 	    (connect(fd, (struct sockaddr *)&host, sizeof(host)) < 0 && errno != EINPROGRESS))
-		log_debug(
-			"the host does not hear a knock"); /* it looks by itself, a little later */
+		log_debug("the host does not hear a knock"); /* it looks by itself soon */
 }
 
 /**
  * ready_announce() - say that the agent listens
+ * @ready: receives the port; must stay in place until ready_deinit()
  * @agent: agent
  */
-void ready_announce(struct agent *agent)
+void ready_announce(struct ready *ready, struct agent *agent)
 {
+	ready->agent = agent;
 	knock(&agent->config.server);
-	/* Not a matter of the log level. */
+	/* Written past the log: the host waits for this line whatever the log level is. */
 	if (agent->console_fd >= 0 && write(agent->console_fd, READY_LINE, strlen(READY_LINE)) < 0)
 		log_debug("the console takes no more");
 	agent->uevents.fn = on_change;
-	agent->uevents.arg = agent;
-	on_change(agent);
+	agent->uevents.arg = ready;
+	on_change(ready);
+}
+
+/**
+ * ready_deinit() - close the port, which tells the host that the agent has gone
+ * @ready: READY_NULL or announced; may be done twice
+ */
+void ready_deinit(struct ready *ready)
+{
+	if (ready->agent)
+		ready->agent->uevents.fn = NULL;
+	ready->source = loop_source_free(ready->source);
+	ready->fd = fd_close(ready->fd);
 }

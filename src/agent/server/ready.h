@@ -9,5 +9,15 @@
 #define READY_LINE "kata-agent: ready\n"
 
 struct agent;
+struct loop_source;
 
-void ready_announce(struct agent *agent);
+struct ready {
+	struct agent *agent;
+	int fd; /* of the virtio-serial port, -1: not there (yet) */
+	struct loop_source *source;
+};
+
+#define READY_NULL ((struct ready){ .fd = -1 })
+
+void ready_announce(struct ready *ready, struct agent *agent);
+void ready_deinit(struct ready *ready);

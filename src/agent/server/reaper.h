@@ -7,4 +7,12 @@
 #include "common/loop.h"
 #include "common/macros.h"
 
-int reaper_start(struct loop *loop) must_check;
+struct children;
+
+struct reaper {
+	struct children *children; /* not to be reaped here */
+	struct loop_source *signal, *again;
+};
+
+int reaper_start(struct reaper *reaper, struct loop *loop, struct children *children) must_check;
+void reaper_stop(struct reaper *reaper);

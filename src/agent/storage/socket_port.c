@@ -20,7 +20,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "agent/core/agent.h"
 #include "common/fd.h"
 #include "common/fiber.h"
 #include "common/log.h"
@@ -150,7 +149,7 @@ static void listener_main(void *arg)
 	port_unref(port);
 }
 
-/* Nobody will answer any more. */
+/* The host has gone: nobody will answer the clients it was called for. */
 static void drop_unanswered(struct socket_port *port)
 {
 	list_for_each_safe(pos, next, &port->clients) {
@@ -175,7 +174,7 @@ static void hear_refusals(struct socket_port *port, int fd)
 		fiber_yield();
 	}
 	port->control = -1;
-	/* Whoever is calling gives up, before the descriptor goes. */
+	/* A fiber inside call_host() must have given up before the descriptor is closed. */
 	(void)shutdown(fd, SHUT_RDWR);
 	if (fiber_lock(&port->calling, LOOP_FOREVER) >= 0)
 		fiber_unlock(&port->calling);
@@ -325,28 +324,4 @@ struct socket_port *socket_port_free(struct socket_port *port)
 	fiber_cond_broadcast(&port->changed);
 	port_unref(port);
 	return NULL;
-}
-
-static void on_host(void *arg, int fd_consume, uint32_t port)
-{
-	struct agent *agent = arg;
-
-	(void)port;
-	int r = socket_port_serve(agent->sockets, fd_consume);
-	if (r < 0)
-		log_warn_errno(r, "sockets of the host");
-}
-
-/**
- * socket_port_open() - listen for the host
- * @agent: agent, with its sockets
- * @err: filled on failure
- *
- * Return: 0 or -errno.
- */
-int socket_port_open(struct agent *agent, struct err *err)
-{
-	struct agent_addr addr = { .type = AGENT_ADDR_VSOCK, .port = KATA_PORT_SOCKET };
-
-	return agent_listen(agent, &addr, on_host, err);
 }

@@ -9,7 +9,6 @@
 
 #include "common/err.h"
 
-struct agent;
 struct loop;
 struct socket_port;
 
@@ -27,5 +26,3 @@ int socket_port_serve(struct socket_port *port, int host_fd_consume) must_check;
 /* Makes a socket at @path that leads to the host's @number. */
 int socket_port_listen(struct socket_port *port, uint32_t number, const char *path,
 		       const struct socket_port_owner *owner, struct err *err) must_check;
-
-int socket_port_open(struct agent *agent, struct err *err) must_check;

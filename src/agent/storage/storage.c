@@ -13,9 +13,9 @@
 #include <unistd.h>
 
 #include "agent/core/agent.h"
-#include "agent/util/mounts.h"
 #include "agent/storage/storage_driver.h"
 #include "agent/storage/watchable.h"
+#include "agent/util/mounts.h"
 #include "common/io.h"
 #include "common/log.h"
 #include "common/str.h"
@@ -95,11 +95,14 @@ static void undo(struct storage *s)
 			log_warn_errno(r, "remove %s", s->mount_point);
 		return;
 	}
-	/* Lazily: a container's copy of the mount may be on its way out. */
+	/* Lazily: a container that is just ending may still have a copy of the mount. */
 	if (umount2(s->mount_point, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && errno != EINVAL &&
 	    errno != ENOENT)
 		log_warn_errno(-errno, "unmount %s", s->mount_point);
-	/* Those of a pod's containers would add up; one that is a file, or not empty, stays. */
+	/*
+	 * Otherwise the empty mount points of a pod's former containers would pile up. One that is
+	 * a file, or not empty, stays.
+	 */
 	(void)rmdir(s->mount_point);
 }
 
@@ -143,7 +146,7 @@ static int add(struct agent *agent, const struct agent_storage *req, const char 
 
 	if (r < 0)
 		return err_wrap(err, "storage of driver %.64s", req->driver);
-	/* Room for the record first: it is needed when the mount is there. */
+	/* The record first: when there is no memory for it, nothing has been mounted yet. */
 	if (arena_strv_add(arena, held, req->mount_point) < 0)
 		return err_set(err, ENOMEM, "out of memory");
 	struct storage *s = find(agent, req->mount_point);

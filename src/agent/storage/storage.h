@@ -22,7 +22,7 @@ int storage_add_all(struct agent *agent, const struct agent_storage *storages, s
 		    const char *container_id, struct arena *arena, struct strv *held,
 		    struct err *err) must_check;
 void storage_release(struct agent *agent, const char *mount_point);
-/* The sandbox goes: whatever the counts say. */
+/* For the end of the sandbox: unmounts all, whatever the counts say. */
 void storage_release_all(struct agent *agent);
 int storage_update_ephemeral(struct agent *agent, const struct agent_storage *storages, size_t nr,
 			     struct err *err) must_check;

@@ -14,13 +14,13 @@
 #include <unistd.h>
 
 #include "agent/core/agent.h"
-#include "agent/util/path.h"
-#include "agent/storage/fs_group.h"
 #include "agent/device/hotplug.h"
-#include "agent/util/mounts.h"
+#include "agent/storage/fs_group.h"
 #include "agent/storage/socket_port.h"
 #include "agent/storage/storage.h"
 #include "agent/storage/watchable.h"
+#include "agent/util/mounts.h"
+#include "agent/util/path.h"
 #include "common/fd.h"
 #include "common/io.h"
 #include "common/str.h"
@@ -118,7 +118,8 @@ static int find_disk(const struct storage_mount *m, const char *source, char *re
 		     struct err *err)
 {
 	if (!str_skip_prefix(source, KATA_GUEST_SHARED_DIR "/"))
-		return hotplug_wait_block(m->agent, m->storage->driver, source, ret, size, err);
+		return hotplug_wait_block(&m->agent->hotplug, m->storage->driver, source, ret, size,
+					  err);
 	int r = mounts_check_path(source, err);
 	if (r >= 0 && snprintf(ret, size, "%s", source) >= (int)size)
 		r = err_set(err, ENAMETOOLONG, "disk %.64s", source);
@@ -268,8 +269,8 @@ static int add_overlay_dir(struct storage_mount *m, const char *base, const char
 }
 
 /*
- * What the container writes is memory of its own: a file system of its own keeps it from filling
- * the agent's. It goes with the container's directory.
+ * What the container writes is kept in memory. A tmpfs of its own keeps it from filling the agent's
+ * file system; it goes with the container's directory.
  */
 static int add_upper_layer(struct storage_mount *m, struct err *err)
 {
@@ -309,8 +310,8 @@ static const char *find_subpath(const struct agent_storage *s)
 }
 
 /*
- * What containers made is taken as it is; what is missing gets the owner and mode that are asked
- * for.
+ * A directory that a container made is used as it is; one that is missing is made with the owner
+ * and mode that are asked for.
  */
 static int open_subpath(const struct storage_mount *m, const char *path, struct err *err)
 {
@@ -359,8 +360,8 @@ static int mount_bind(struct storage_mount *m, struct err *err)
 }
 
 /*
- * Small trees are copied and kept fresh; what is too large for that is bound, and its reader sees
- * the share's ways.
+ * Small trees are copied and kept fresh. Larger ones are bound from the share: readers see changes
+ * there, but inotify does not report them.
  */
 static int mount_watchable(struct storage_mount *m, struct err *err)
 {

@@ -220,7 +220,7 @@ static int copy_type(const struct watchable *w, const struct snapshot *now, mode
 				return r;
 		}
 		int r = copy(w, e);
-		/* Gone again already: the next look will know. */
+		/* It has gone again already: the next look will see that. */
 		if (r < 0 && r != -ENOENT)
 			return r;
 	}

@@ -119,7 +119,7 @@ static void relay_free(struct stdio_relay *relay)
 	(void)loop_source_free(relay->gone);
 	(void)fd_close(relay->local);
 	if (relay->direction == STDIO_OUT && relay->conn >= 0)
-		(void)shutdown(relay->conn, SHUT_WR); /* a peer that went first is no news */
+		(void)shutdown(relay->conn, SHUT_WR); /* fails when the peer has gone already */
 	(void)fd_close(relay->conn);
 	free(relay);
 }

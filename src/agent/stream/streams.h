@@ -7,7 +7,6 @@
 
 #include <stdint.h>
 
-#include "agent/stream/listener.h"
 #include "common/fiber.h"
 #include "common/list.h"
 

@@ -7,20 +7,44 @@
 
 #include <stddef.h>
 
-static struct list known = LIST_INIT(known);
-static void (*reaped_fn)(void *arg);
-static void *reaped_arg;
+/**
+ * children_init() - an empty list
+ * @children: receives it; must stay in place
+ */
+void children_init(struct children *children)
+{
+	*children = (struct children){ .reaped_fn = NULL };
+	list_init(&children->known);
+}
+
+/**
+ * children_know() - whether somebody waits for a child
+ * @children: list
+ * @pid: the child
+ *
+ * Return: true when the reaper must not take its status.
+ */
+bool children_know(const struct children *children, pid_t pid)
+{
+	list_for_each(pos, &children->known)
+		if (list_entry(pos, struct child, node)->pid == pid)
+			return true;
+	return false;
+}
 
 /**
  * child_add() - from now on the reaper leaves this child alone
+ * @children: list, NULL where nobody reaps orphans
  * @child: entry, owned by the caller until child_reaped()
  * @pid: the child; the loop must not have run since it was forked
  */
-void child_add(struct child *child, pid_t pid)
+void child_add(struct children *children, struct child *child, pid_t pid)
 {
+	child->children = children;
 	child->pid = pid;
 	list_init(&child->node);
-	list_add_tail(&known, &child->node);
+	if (children)
+		list_add_tail(&children->known, &child->node);
 }
 
 /**
@@ -32,27 +56,15 @@ void child_reaped(struct child *child)
 	if (list_empty(&child->node))
 		return;
 	list_del(&child->node);
-	if (reaped_fn)
-		reaped_fn(reaped_arg);
-}
-
-/**
- * child_is_known() - whether somebody waits for a child
- * @pid: the child
- *
- * Return: true when the reaper must not take its status.
- */
-bool child_is_known(pid_t pid)
-{
-	list_for_each(pos, &known)
-		if (list_entry(pos, struct child, node)->pid == pid)
-			return true;
-	return false;
+	if (child->children->reaped_fn)
+		child->children->reaped_fn(child->children->arg);
 }
 
 static void watch_spawned(void *arg, pid_t pid)
 {
-	child_add(arg, pid);
+	struct child *child = arg;
+
+	child_add(child->children, child, pid);
 }
 
 static void watch_reaped(void *arg)
@@ -62,22 +74,14 @@ static void watch_reaped(void *arg)
 
 /**
  * child_watch() - for what starts and reaps a child of its own
+ * @children: list, NULL where nobody reaps orphans
  * @child: entry that it is to be known by; must live as long as the child may
  *
  * Return: calls child_add() and child_reaped().
  */
-struct proc_watch child_watch(struct child *child)
+struct proc_watch child_watch(struct children *children, struct child *child)
 {
+	child->children = children;
+	list_init(&child->node);
 	return (struct proc_watch){ watch_spawned, watch_reaped, child };
-}
-
-/**
- * child_set_reaped_fn() - who looks for orphans after a known child is gone
- * @fn: function or NULL
- * @arg: its argument
- */
-void child_set_reaped_fn(void (*fn)(void *arg), void *arg)
-{
-	reaped_fn = fn;
-	reaped_arg = arg;
 }

@@ -14,7 +14,7 @@
 
 #define HOTPLUG_TIMEOUT_MS 10000
 #define HOTPLUG_TIMEOUT_MAX_S 600
-/* More than this the kernel does not give by default; see fs.pipe-max-size. */
+/* The kernel's default limit, see fs.pipe-max-size. */
 #define PIPE_SIZE_MAX (1UL << 20)
 
 /**

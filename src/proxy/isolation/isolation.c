@@ -10,7 +10,7 @@
  *   2. isolate_namespaces(): empty mount, network, IPC and UTS namespaces; with root's help or in a
  *      user namespace.
  *   3. isolate_identity(): no root, no groups, no capabilities, never again.
- *   4. isolate_syscalls(): in seccomp.c.
+ *   4. isolate_syscalls(): in isolation_seccomp.c.
  *
  * A host that denies namespaces (a container without privileges) costs a warning, for the other
  * stages still hold. Those must succeed. There is no PID namespace: it would need a child, and then

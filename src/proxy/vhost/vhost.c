@@ -221,7 +221,7 @@ uint16_t vhost_stop_ring(struct vhost *vh, unsigned ring)
 void vhost_reset(struct vhost *vh)
 {
 	for (unsigned i = 0; i < VHOST_NR_RINGS; i++) {
-		(void)vhost_stop_ring(vh, i); /* its index is lost: that is what a reset is */
+		(void)vhost_stop_ring(vh, i); /* its index is lost, as a reset demands */
 		drop_ring(vh, i);
 	}
 	gmem_deinit(&vh->mem);

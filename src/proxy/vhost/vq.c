@@ -178,7 +178,7 @@ void vq_fail(struct vq *vq)
 
 	vq->broken = true;
 	if (vq->err_fd >= 0)
-		(void)!write(vq->err_fd, &one, sizeof(one)); /* a hint to the hypervisor, no more */
+		(void)!write(vq->err_fd, &one, sizeof(one)); /* only a hint to the hypervisor */
 }
 
 /**

@@ -3,11 +3,14 @@
  * Packets from the guest: takes them out of the transmit ring and acts on each. The header is
  * checked here; payload goes on unread.
  */
+#include "proxy/vsock/from_guest.h"
+
 #include <linux/virtio_vsock.h>
 #include <linux/vm_sockets.h>
 
 #include "common/fd.h"
 #include "common/log.h"
+#include "proxy/vsock/hybrid.h"
 #include "proxy/vsock/proxy.h"
 
 /* Packets per run, then the loop looks at other things. */
@@ -37,7 +40,7 @@ static void on_request(struct proxy *px, const struct packet *pkt)
 		return;
 	}
 	int fd = hybrid_dial(px, pkt->dst_port);
-	struct vconn *c = fd >= 0 ? vconn_new(px, fd, VCONN_ESTABLISHED) : NULL;
+	struct vconn *c = fd >= 0 ? vconn_new(px, fd, VCONN_ESTABLISHED, NULL) : NULL;
 	if (!c) {
 		log_debug("guest connects to port %u: nobody there", pkt->dst_port);
 		refuse(px, pkt);
@@ -208,8 +211,8 @@ void from_guest_run(void *arg)
 	(void)vq_want_kicks(vq, false);
 	bool empty = from_guest_drain(px, PACKETS_PER_RUN);
 	/*
-	 * When held, to_guest.c triggers us; else a kick that came before we asked for one is ours
-	 * to notice.
+	 * When the ring is held, to_guest.c triggers this again. Otherwise look once more: packets
+	 * may have come before the kick was asked for.
 	 */
 	if (!px->running || px->from_guest_held)
 		return;

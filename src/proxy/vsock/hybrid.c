@@ -14,6 +14,8 @@
  *
  * Guest to host: port P is the unix socket "<prefix>P".
  */
+#include "proxy/vsock/hybrid.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -99,11 +101,20 @@ static int read_hello(struct vconn *c)
 	return c->hello_len == sizeof(c->hello) ? -EPROTO : 0;
 }
 
-/**
- * hybrid_hello() - read on in the request of a client
- * @c: connection in VCONN_HELLO
- */
-void hybrid_hello(struct vconn *c)
+/* Asks the guest, if the device runs. */
+static void ask_guest(struct vconn *c)
+{
+	if (!c->px->running || c->state != VCONN_WAITING)
+		return;
+	if (c->wait)
+		vconn_stop_timer(c);
+	list_del(&c->waiting);
+	c->state = VCONN_CONNECTING;
+	vconn_mark(c, VCONN_SEND_REQUEST);
+}
+
+/* Reads on in the request of a client. */
+static void hello(struct vconn *c)
 {
 	uint32_t port = 0;
 	int r = read_hello(c);
@@ -128,7 +139,7 @@ void hybrid_hello(struct vconn *c)
 		return;
 	}
 	hybrid_wait(c);
-	hybrid_try(c);
+	ask_guest(c);
 }
 
 /**
@@ -146,28 +157,13 @@ void hybrid_wait(struct vconn *c)
 }
 
 /**
- * hybrid_try() - ask the guest, if the device runs
- * @c: connection in VCONN_WAITING
- */
-void hybrid_try(struct vconn *c)
-{
-	if (!c->px->running || c->state != VCONN_WAITING)
-		return;
-	if (c->wait)
-		vconn_stop_timer(c);
-	list_del(&c->waiting);
-	c->state = VCONN_CONNECTING;
-	vconn_mark(c, VCONN_SEND_REQUEST);
-}
-
-/**
  * hybrid_wake() - ask the guest again for everybody who waits
  * @px: proxy
  */
 void hybrid_wake(struct proxy *px)
 {
 	list_for_each_safe(pos, tmp, &px->waiting)
-		hybrid_try(list_entry(pos, struct vconn, waiting));
+		ask_guest(list_entry(pos, struct vconn, waiting));
 }
 
 /**
@@ -208,6 +204,8 @@ int hybrid_accepted(struct vconn *c)
 	return 0;
 }
 
+static const struct vconn_client_ops client_ops = { .hello = hello, .retry = ask_guest };
+
 static void resume_listening(void *arg)
 {
 	struct proxy *px = arg;
@@ -223,6 +221,25 @@ static void pause_listening(struct proxy *px, int r)
 	(void)loop_io_set_events(px->listener, 0); /* taking a watch away does not fail */
 	if (loop_timer_set(px->listen_pause, loop_deadline_ms(ACCEPT_PAUSE_MS)) < 0)
 		resume_listening(px);
+}
+
+/**
+ * hybrid_take_client() - begin to read the request of a client
+ * @px: proxy
+ * @fd_consume: its connected, non-blocking unix socket; closed on failure
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int hybrid_take_client(struct proxy *px, int fd_consume)
+{
+	struct vconn *c = vconn_new(px, fd_consume, VCONN_HELLO, &client_ops);
+
+	if (!c)
+		return -ENOMEM;
+	int r = vconn_set_timer(c, HELLO_TIMEOUT_MS);
+	if (r < 0)
+		vconn_kill(c);
+	return r;
 }
 
 static void on_client(void *arg, unsigned events)
@@ -245,9 +262,7 @@ static void on_client(void *arg, unsigned events)
 			(void)fd_close(fd);
 			continue;
 		}
-		struct vconn *c = vconn_new(px, fd, VCONN_HELLO);
-		if (c && vconn_set_timer(c, HELLO_TIMEOUT_MS) < 0)
-			vconn_kill(c);
+		(void)hybrid_take_client(px, fd); /* without memory it is turned away */
 	}
 }
 

@@ -21,6 +21,9 @@
 
 #include "common/fd.h"
 #include "common/log.h"
+#include "proxy/vsock/from_guest.h"
+#include "proxy/vsock/hybrid.h"
+#include "proxy/vsock/to_guest.h"
 
 #define CONNECT_TIMEOUT_MS 30000
 /* How long clients may take to read the last bytes of a guest that is gone. */
@@ -181,7 +184,8 @@ static void on_hup(void *arg, unsigned events)
 
 	(void)events;
 	for (int i = 0; i < n; i++)
-		vconn_on_hup(evs[i].data.ptr); /* may have died just now: it looks at the state */
+		/* It may have died just now; the call looks at the state. */
+		vconn_on_hup(evs[i].data.ptr);
 }
 
 /**

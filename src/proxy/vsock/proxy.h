@@ -10,9 +10,9 @@
 #include "common/err.h"
 #include "common/list.h"
 #include "common/loop.h"
+#include "proxy/vhost/vhost.h"
 #include "proxy/vsock/packet.h"
 #include "proxy/vsock/vconn.h"
-#include "proxy/vhost/vhost.h"
 
 #define PROXY_CONNS_MAX 4096
 #define PROXY_HASH_SIZE 512
@@ -81,17 +81,3 @@ void proxy_reap(struct proxy *px);
 void proxy_active(struct proxy *px);
 void proxy_ring_failed(struct proxy *px, unsigned ring, int r);
 void proxy_reply_rst(struct proxy *px, const struct proxy_reply *reply);
-/* to_guest.c, from_guest.c */
-void to_guest_run(void *arg);
-void from_guest_run(void *arg);
-bool from_guest_drain(struct proxy *px, unsigned max);
-/* hybrid.c: the clients of the unix socket, and dialling out */
-int hybrid_listen(struct proxy *px, int fd, struct err *err) must_check;
-void hybrid_unlisten(struct proxy *px);
-void hybrid_hello(struct vconn *c);
-void hybrid_try(struct vconn *c);
-void hybrid_wait(struct vconn *c);
-void hybrid_wake(struct proxy *px);
-void hybrid_refused(struct vconn *c);
-int hybrid_accepted(struct vconn *c) must_check;
-int hybrid_dial(const struct proxy *px, uint32_t port) must_check;

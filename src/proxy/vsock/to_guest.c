@@ -11,6 +11,8 @@
  * them: their headers are written afterwards, when it is known how far the bytes went, and unused
  * chains are put back.
  */
+#include "proxy/vsock/to_guest.h"
+
 #include <linux/virtio_vsock.h>
 #include <linux/vm_sockets.h>
 

@@ -37,10 +37,12 @@ static uint32_t window_size(unsigned nr_conns)
  * @px: proxy
  * @fd_consume: connected, non-blocking unix socket
  * @state: VCONN_HELLO or VCONN_ESTABLISHED
+ * @client_ops: for VCONN_HELLO, NULL otherwise
  *
  * Return: the connection, owned by @px, or NULL when memory is short.
  */
-struct vconn *vconn_new(struct proxy *px, int fd_consume, enum vconn_state state)
+struct vconn *vconn_new(struct proxy *px, int fd_consume, enum vconn_state state,
+			const struct vconn_client_ops *client_ops)
 {
 	struct vconn *c = calloc(1, sizeof(*c));
 
@@ -49,6 +51,7 @@ struct vconn *vconn_new(struct proxy *px, int fd_consume, enum vconn_state state
 		return NULL;
 	}
 	c->px = px;
+	c->client_ops = client_ops;
 	c->state = state;
 	c->fd = fd_consume;
 	c->buf_alloc = window_size(px->nr_conns);
@@ -236,7 +239,7 @@ static void on_timer(void *arg)
 	struct vconn *c = arg;
 
 	if (c->state == VCONN_WAITING && c->wait) {
-		hybrid_try(c);
+		c->client_ops->retry(c);
 		return;
 	}
 	switch (c->state) {

@@ -58,8 +58,17 @@ enum vconn_send {
 /* "CONNECT 4294967294 wait\n" has 24 bytes. */
 #define VCONN_HELLO_MAX 32
 
+struct vconn;
+
+/* What comes before the guest has accepted; a connection that the guest made has none of it. */
+struct vconn_client_ops {
+	void (*hello)(struct vconn *c); /* VCONN_HELLO: the client has sent something */
+	void (*retry)(struct vconn *c); /* VCONN_WAITING: time to ask the guest again */
+};
+
 struct vconn {
 	struct proxy *px;
+	const struct vconn_client_ops *client_ops; /* NULL: the guest made it */
 	enum vconn_state state;
 	struct list all;     /* proxy->conns, later proxy->dead */
 	struct list ready;   /* proxy->ready: has something for the guest */
@@ -94,7 +103,8 @@ struct vconn {
 };
 
 /* vconn.c: life */
-struct vconn *vconn_new(struct proxy *px, int fd_consume, enum vconn_state state) must_check;
+struct vconn *vconn_new(struct proxy *px, int fd_consume, enum vconn_state state,
+			const struct vconn_client_ops *client_ops) must_check;
 void vconn_insert(struct vconn *c, uint32_t host_port, uint32_t guest_port);
 struct vconn *vconn_find(const struct proxy *px, uint32_t host_port, uint32_t guest_port);
 void vconn_kill(struct vconn *c);

@@ -258,7 +258,7 @@ void vconn_write(struct vconn *c, const struct iovec *iov, unsigned nr, uint32_t
 
 	if (!len)
 		return;
-	/* Ours counts what we hold; the guest was told less, or as much. */
+	/* @fwd_cnt counts what has left this process; the guest was told that much or less. */
 	if (len > c->buf_alloc - (c->rx_cnt - c->fwd_cnt)) {
 		log_debug("connection %u:%u: the guest sent more than it may", c->host_port,
 			  c->guest_port);
@@ -293,7 +293,7 @@ void vconn_guest_shutdown(struct vconn *c, unsigned flags)
 
 	c->shut_recv |= flags;
 	if (new &VIRTIO_VSOCK_SHUTDOWN_RCV) {
-		(void)shutdown(c->fd, SHUT_RD); /* the client's next write fails, as it should */
+		(void)shutdown(c->fd, SHUT_RD); /* makes the client's next write fail */
 		c->readable = false;
 	}
 	if ((new &VIRTIO_VSOCK_SHUTDOWN_SEND) && !c->fifo.len)
@@ -343,7 +343,7 @@ void vconn_on_io(void *arg, unsigned events)
 	struct vconn *c = arg;
 
 	if (c->state == VCONN_HELLO) {
-		hybrid_hello(c);
+		c->client_ops->hello(c);
 		return;
 	}
 	if (events & LOOP_WRITE && (c->state == VCONN_ESTABLISHED || c->state == VCONN_FLUSHING))

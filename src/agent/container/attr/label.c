@@ -14,7 +14,6 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
-#include "agent/container/launch.h"
 #include "common/fd.h"
 #include "common/io.h"
 #include "common/str.h"
@@ -34,57 +33,58 @@ static bool selinux_enabled(void)
 }
 
 /**
- * label_plan() - check that the kernel has what the labels need
- * @launch: its labels are checked; "unconfined" counts as none where there is no AppArmor
+ * label_plan_check() - check that the kernel has what the labels need
+ * @plan: its labels are checked; an empty one is taken for none, and so is "unconfined" where
+ * there is no AppArmor
  * @err: says which module is missing
  *
  * Return: 0, or -ENOTSUP.
  */
-int label_plan(struct launch *launch, struct err *err)
+int label_plan_check(struct label_plan *plan, struct err *err)
 {
-	if (str_empty(launch->apparmor_profile))
-		launch->apparmor_profile = NULL;
-	if (str_empty(launch->selinux_label))
-		launch->selinux_label = NULL;
-	if (launch->apparmor_profile && !apparmor_enabled()) {
-		if (!str_eq(launch->apparmor_profile, "unconfined"))
+	if (str_empty(plan->apparmor_profile))
+		plan->apparmor_profile = NULL;
+	if (str_empty(plan->selinux_label))
+		plan->selinux_label = NULL;
+	if (plan->apparmor_profile && !apparmor_enabled()) {
+		if (!str_eq(plan->apparmor_profile, "unconfined"))
 			return err_set(err, ENOTSUP,
 				       "not supported: AppArmor profile %.64s, the guest kernel "
 				       "has no AppArmor",
-				       launch->apparmor_profile);
-		launch->apparmor_profile = NULL;
+				       plan->apparmor_profile);
+		plan->apparmor_profile = NULL;
 	}
-	if (launch->selinux_label && !selinux_enabled())
+	if (plan->selinux_label && !selinux_enabled())
 		return err_set(
 			err, ENOTSUP,
 			"not supported: SELinux label %.64s, the guest kernel has no SELinux",
-			launch->selinux_label);
-	if (launch->selinux_label && launch->apparmor_profile)
+			plan->selinux_label);
+	if (plan->selinux_label && plan->apparmor_profile)
 		return err_set(err, EINVAL, "both an AppArmor profile and an SELinux label");
 	return 0;
 }
 
 /**
  * label_open() - in the child, in the agent's mount namespace: open the attribute
- * @launch: receives the descriptor in label_fd
+ * @plan: receives the descriptor
  * @err: filled on failure
  *
  * Return: 0 or -errno.
  */
-int label_open(struct launch *launch, struct err *err)
+int label_open(struct label_plan *plan, struct err *err)
 {
 	struct statfs fs;
 
-	if (!launch->apparmor_profile && !launch->selinux_label)
+	if (!plan->apparmor_profile && !plan->selinux_label)
 		return 0;
 	int fd = -ENOENT;
-	if (launch->apparmor_profile)
+	if (plan->apparmor_profile)
 		fd = neg_errno(open("/proc/thread-self/attr/apparmor/exec", O_WRONLY | O_CLOEXEC));
 	if (fd == -ENOENT)
 		fd = neg_errno(open("/proc/thread-self/attr/exec", O_WRONLY | O_CLOEXEC));
 	if (fd < 0)
 		return err_set_errno(err, fd, "open /proc/thread-self/attr/exec");
-	launch->label_fd = fd;
+	plan->fd = fd;
 	if (fstatfs(fd, &fs) < 0 || fs.f_type != PROC_SUPER_MAGIC)
 		return err_set(err, EINVAL, "/proc is not procfs");
 	return 0;
@@ -92,27 +92,27 @@ int label_open(struct launch *launch, struct err *err)
 
 /**
  * label_apply() - set the label that the next execve takes
- * @launch: plan with label_fd
+ * @plan: plan, after label_open()
  * @err: filled on failure
  *
  * Return: 0 or -errno.
  */
-int label_apply(const struct launch *launch, struct err *err)
+int label_apply(const struct label_plan *plan, struct err *err)
 {
 	char text[512];
 	int n;
 
-	if (launch->label_fd < 0)
+	if (plan->fd < 0)
 		return 0;
-	if (launch->apparmor_profile)
-		n = snprintf(text, sizeof(text), "exec %s", launch->apparmor_profile);
+	if (plan->apparmor_profile)
+		n = snprintf(text, sizeof(text), "exec %s", plan->apparmor_profile);
 	else
-		n = snprintf(text, sizeof(text), "%s", launch->selinux_label);
+		n = snprintf(text, sizeof(text), "%s", plan->selinux_label);
 	if (n < 0 || (size_t)n >= sizeof(text))
 		return err_set(err, ENAMETOOLONG, "security label is too long");
-	if (write(launch->label_fd, text, (size_t)n) != n)
+	if (write(plan->fd, text, (size_t)n) != n)
 		return err_set_errno(err, -errno, "set security label %.64s",
-				     launch->apparmor_profile ? launch->apparmor_profile
-							      : launch->selinux_label);
+				     plan->apparmor_profile ? plan->apparmor_profile
+							    : plan->selinux_label);
 	return 0;
 }

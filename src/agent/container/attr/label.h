@@ -6,8 +6,11 @@
 
 #include "common/err.h"
 
-struct launch;
+struct label_plan {
+	const char *apparmor_profile, *selinux_label; /* NULL: none */
+	int fd; /* /proc/thread-self/attr/..., in the child, -1 when there is nothing to set */
+};
 
-int label_plan(struct launch *launch, struct err *err) must_check;
-int label_open(struct launch *launch, struct err *err) must_check;
-int label_apply(const struct launch *launch, struct err *err) must_check;
+int label_plan_check(struct label_plan *plan, struct err *err) must_check;
+int label_open(struct label_plan *plan, struct err *err) must_check;
+int label_apply(const struct label_plan *plan, struct err *err) must_check;

@@ -18,7 +18,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "agent/container/launch.h"
 #include "common/io.h"
 #include "common/str.h"
 
@@ -90,21 +89,22 @@ static const struct word *find_in(const struct word *table, size_t nr, const cha
 }
 
 /**
- * limits_plan() - check what the process wants before anything is forked
- * @launch: its process is read, its rlimits are filled
+ * limits_plan_init() - check what the process wants before anything is forked
+ * @plan: receives it
+ * @process: the process, borrowed for as long as the plan
+ * @arena: holds the plan's list
  * @err: names what is wrong
  *
  * Return: 0 or -errno.
  */
-int limits_plan(struct launch *launch, struct err *err)
+int limits_plan_init(struct limits_plan *plan, const struct oci_process *process,
+		     struct arena *arena, struct err *err)
 {
-	const struct oci_process *process = launch->process;
-
+	*plan = (struct limits_plan){ .process = process };
 	if (process->nr_rlimits > RLIMITS_MAX)
 		return err_set(err, E2BIG, "more than %d rlimits", RLIMITS_MAX);
-	launch->rlimits =
-		arena_calloc(launch->arena, process->nr_rlimits, sizeof(*launch->rlimits));
-	if (!launch->rlimits)
+	plan->rlimits = arena_calloc(arena, process->nr_rlimits, sizeof(*plan->rlimits));
+	if (!plan->rlimits)
 		return err_set_errno(err, -ENOMEM, "rlimits");
 	for (size_t i = 0; i < process->nr_rlimits; i++) {
 		const struct oci_rlimit *oci = &process->rlimits[i];
@@ -114,15 +114,15 @@ int limits_plan(struct launch *launch, struct err *err)
 			return err_set(err, EINVAL, "unknown rlimit \"%.32s\"",
 				       oci->type ? oci->type : "");
 		for (size_t k = 0; k < i; k++)
-			if (launch->rlimits[k].resource == (int)word->value)
+			if (plan->rlimits[k].resource == (int)word->value)
 				return err_set(err, EINVAL, "rlimit %s is given twice", oci->type);
-		launch->rlimits[i] = (struct rlimit_plan){
+		plan->rlimits[i] = (struct rlimit_plan){
 			.resource = (int)word->value,
 			.soft = oci->soft,
 			.hard = oci->hard,
 		};
 	}
-	launch->nr_rlimits = process->nr_rlimits;
+	plan->nr_rlimits = process->nr_rlimits;
 	if (process->scheduler && !find_word(policy_words, process->scheduler->policy))
 		return err_set(err, EINVAL, "unknown scheduler policy \"%.32s\"",
 			       process->scheduler->policy ? process->scheduler->policy : "");
@@ -172,24 +172,24 @@ static int set_io_priority(const struct oci_io_priority *io, pid_t pid, struct e
 
 /**
  * limits_apply() - set resource limits, scheduler and I/O priority
- * @launch: plan
+ * @plan: plan
  * @pid: the process, 0 for the caller
  * @err: names what could not be set
  *
  * Return: 0 or -errno.
  */
-int limits_apply(const struct launch *launch, pid_t pid, struct err *err)
+int limits_apply(const struct limits_plan *plan, pid_t pid, struct err *err)
 {
-	const struct oci_process *process = launch->process;
+	const struct oci_process *process = plan->process;
 
-	for (size_t i = 0; i < launch->nr_rlimits; i++) {
-		const struct rlimit_plan *plan = &launch->rlimits[i];
-		struct rlimit limit = { .rlim_cur = plan->soft, .rlim_max = plan->hard };
+	for (size_t i = 0; i < plan->nr_rlimits; i++) {
+		const struct rlimit_plan *rlimit = &plan->rlimits[i];
+		struct rlimit limit = { .rlim_cur = rlimit->soft, .rlim_max = rlimit->hard };
 
-		if (prlimit(pid, (enum __rlimit_resource)plan->resource, &limit, NULL) < 0)
+		if (prlimit(pid, (enum __rlimit_resource)rlimit->resource, &limit, NULL) < 0)
 			return err_set_errno(
 				err, -errno, "set %s to %llu, %llu", process->rlimits[i].type,
-				(unsigned long long)plan->soft, (unsigned long long)plan->hard);
+				(unsigned long long)rlimit->soft, (unsigned long long)rlimit->hard);
 	}
 	int r = process->scheduler ? set_scheduler(process->scheduler, pid, err) : 0;
 	if (r >= 0 && process->io_priority)

@@ -5,12 +5,28 @@
  */
 #pragma once
 
+#include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
-#include "agent/container/launch.h"
+#include "common/arena.h"
+#include "common/err.h"
+#include "oci/oci_spec.h"
 
-int limits_plan(struct launch *launch, struct err *err) must_check;
-int limits_apply(const struct launch *launch, pid_t pid, struct err *err) must_check;
+struct rlimit_plan {
+	int resource;
+	uint64_t soft, hard;
+};
+
+struct limits_plan {
+	const struct oci_process *process;
+	struct rlimit_plan *rlimits; /* as many as @process has */
+	size_t nr_rlimits;
+};
+
+int limits_plan_init(struct limits_plan *plan, const struct oci_process *process,
+		     struct arena *arena, struct err *err) must_check;
+int limits_apply(const struct limits_plan *plan, pid_t pid, struct err *err) must_check;
 int limits_set_oom_score(const struct oci_process *process, pid_t pid, struct err *err) must_check;
 int limits_set_affinity(const struct oci_process *process, struct err *err) must_check;
 int limits_set_personality(const struct oci_personality *personality, struct err *err) must_check;

@@ -81,8 +81,8 @@ static int relative_path(const char *cgroups_path, const char *id, char out[PATH
 }
 
 /*
- * Lets the children of a cgroup be limited; what the kernel lacks or a parent keeps is found out by
- * who needs it.
+ * Enables all controllers for the children of a cgroup. A controller that cannot be enabled is not
+ * reported here: writing one of its limits fails later.
  */
 static void enable_controllers(int dir_fd)
 {

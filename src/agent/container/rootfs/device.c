@@ -15,10 +15,10 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "agent/container/launch.h"
-#include "agent/container/rootfs/mount.h"
-#include "agent/util/path.h"
 #include "agent/container/attr/user.h"
+#include "agent/container/rootfs/mount.h"
+#include "agent/container/rootfs/plan.h"
+#include "agent/util/path.h"
 #include "common/fd.h"
 #include "common/str.h"
 
@@ -71,9 +71,9 @@ static int plan_listed(const struct oci_device *oci, struct device_plan *plan, s
 	return 0;
 }
 
-static int node_path(const struct launch *launch, size_t index, char path[PATH_MAX])
+static int node_path(const struct rootfs_plan *root, size_t index, char path[PATH_MAX])
 {
-	int n = snprintf(path, PATH_MAX, "%s/.device-node-%zu", launch->args->bundle, index);
+	int n = snprintf(path, PATH_MAX, "%s/.device-node-%zu", root->bundle, index);
 
 	return n < 0 || n >= PATH_MAX ? -ENAMETOOLONG : 0;
 }
@@ -82,13 +82,13 @@ static int node_path(const struct launch *launch, size_t index, char path[PATH_M
  * A node of the agent's, owned as the container wants it, as a mount that the child can put in
  * place. It must keep its name until it is there.
  */
-static int open_node_tree(struct launch *launch, size_t index, struct device_plan *plan,
+static int open_node_tree(struct rootfs_plan *root, size_t index, struct device_plan *plan,
 			  struct err *err)
 {
-	const struct oci_linux *l = launch->linux_;
+	const struct oci_linux *l = root->spec->linux_;
 	char path[PATH_MAX];
 
-	if (node_path(launch, index, path) < 0)
+	if (node_path(root, index, path) < 0)
 		return err_set(err, ENAMETOOLONG, "device %s", plan->path);
 	(void)unlink(path); /* of an earlier attempt that was cut short */
 	mode_t old = umask(0);
@@ -116,53 +116,53 @@ static bool is_listed(const struct oci_linux *linux_, const char *path)
 
 /**
  * device_plans_init() - list the nodes a container gets
- * @launch: receives devices; released with device_plans_deinit(), also after a failure
+ * @root: receives devices; released with device_plans_deinit(), also after a failure
  * @err: names the device that is wrong
  *
  * Return: 0 or -errno.
  */
-int device_plans_init(struct launch *launch, struct err *err)
+int device_plans_init(struct rootfs_plan *root, struct err *err)
 {
-	const struct oci_linux *l = launch->linux_;
+	const struct oci_linux *l = root->spec->linux_;
 	int r = 0;
 
-	if (launch->has_dev_mount || launch->rootfs_fd < 0)
+	if (root->has_dev_mount || root->fd < 0)
 		return 0;
 	if (l->nr_devices > DEVICES_MAX)
 		return err_set(err, E2BIG, "more than %d devices", DEVICES_MAX);
-	launch->devices = arena_calloc(launch->arena, ARRAY_SIZE(default_devices) + l->nr_devices,
-				       sizeof(*launch->devices));
-	if (!launch->devices)
+	root->devices = arena_calloc(root->arena, ARRAY_SIZE(default_devices) + l->nr_devices,
+				     sizeof(*root->devices));
+	if (!root->devices)
 		return err_set_errno(err, -ENOMEM, "devices");
 	for (size_t i = 0; i < ARRAY_SIZE(default_devices); i++)
 		if (!is_listed(l, default_devices[i].path))
-			launch->devices[launch->nr_devices++] = (struct device_plan){
+			root->devices[root->nr_devices++] = (struct device_plan){
 				.path = default_devices[i].path,
 				.mode = S_IFCHR | 0666,
 				.rdev = makedev(default_devices[i].major, default_devices[i].minor),
 				.tree_fd = -1,
 			};
 	for (size_t i = 0; i < l->nr_devices && r >= 0; i++) {
-		r = plan_listed(&l->devices[i], &launch->devices[launch->nr_devices], err);
+		r = plan_listed(&l->devices[i], &root->devices[root->nr_devices], err);
 		if (r >= 0)
-			launch->nr_devices++;
+			root->nr_devices++;
 	}
-	for (size_t i = 0; i < launch->nr_devices && r >= 0 && launch->userns; i++)
-		r = open_node_tree(launch, i, &launch->devices[i], err);
+	for (size_t i = 0; i < root->nr_devices && r >= 0 && root->userns; i++)
+		r = open_node_tree(root, i, &root->devices[i], err);
 	return r;
 }
 
 /**
  * device_plans_deinit() - close and remove what device_plans_init() made
- * @launch: plan
+ * @root: plan
  */
-void device_plans_deinit(struct launch *launch)
+void device_plans_deinit(struct rootfs_plan *root)
 {
 	char path[PATH_MAX];
 
-	for (size_t i = 0; i < launch->nr_devices && launch->userns; i++) {
-		launch->devices[i].tree_fd = fd_close(launch->devices[i].tree_fd);
-		if (node_path(launch, i, path) >= 0)
+	for (size_t i = 0; i < root->nr_devices && root->userns; i++) {
+		root->devices[i].tree_fd = fd_close(root->devices[i].tree_fd);
+		if (node_path(root, i, path) >= 0)
 			(void)unlink(path); /* not there when the plan failed before it */
 	}
 }
@@ -238,7 +238,7 @@ static int make_links(int dev_fd, struct err *err)
 	for (size_t i = 0; i < ARRAY_SIZE(links); i++) {
 		if (str_eq(links[i].path, "core") && access(links[i].target, F_OK) < 0)
 			continue;
-		/* What the image has there is its own business. */
+		/* An entry that the image has there already is kept. */
 		if (symlinkat(links[i].target, dev_fd, links[i].path) < 0 && errno != EEXIST)
 			return err_set_errno(err, -errno, "link /dev/%s", links[i].path);
 	}
@@ -252,25 +252,26 @@ static int make_links(int dev_fd, struct err *err)
 
 /**
  * device_make_all() - in the child: fill /dev
- * @launch: plan
+ * @root: plan
  * @root_fd: root of the container
  * @err: names the device that failed
  *
  * Return: 0 or -errno.
  */
-int device_make_all(const struct launch *launch, int root_fd, struct err *err)
+int device_make_all(const struct rootfs_plan *root, int root_fd, struct err *err)
 {
 	int r = 0;
 
-	if (launch->has_dev_mount)
+	if (root->has_dev_mount)
 		return 0;
-	(void)mkdirat(root_fd, "dev", 0755); /* there already, or the open tells */
+	/* When it fails for another reason than EEXIST, the open fails, too. */
+	(void)mkdirat(root_fd, "dev", 0755);
 	cleanup_close int dev = path_open_plain_in(root_fd, "/dev", O_PATH | O_DIRECTORY);
 	if (dev < 0)
 		return err_set_errno(err, dev, "/dev of the container");
 	mode_t old = umask(0);
-	for (size_t i = 0; i < launch->nr_devices && r >= 0; i++)
-		r = make_node(&launch->devices[i], root_fd, err);
+	for (size_t i = 0; i < root->nr_devices && r >= 0; i++)
+		r = make_node(&root->devices[i], root_fd, err);
 	(void)umask(old);
 	return r < 0 ? r : make_links(dev, err);
 }

@@ -6,8 +6,8 @@
 
 #include "common/err.h"
 
-struct launch;
+struct rootfs_plan;
 
-int device_plans_init(struct launch *launch, struct err *err) must_check;
-void device_plans_deinit(struct launch *launch);
-int device_make_all(const struct launch *launch, int root_fd, struct err *err) must_check;
+int device_plans_init(struct rootfs_plan *root, struct err *err) must_check;
+void device_plans_deinit(struct rootfs_plan *root);
+int device_make_all(const struct rootfs_plan *root, int root_fd, struct err *err) must_check;

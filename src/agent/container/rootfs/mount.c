@@ -16,82 +16,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "agent/container/cgroup/cgroup.h"
-#include "agent/container/launch.h"
-#include "agent/container/rootfs/mount_options.h"
 #include "agent/container/attr/user.h"
+#include "agent/container/rootfs/mount_options.h"
+#include "agent/container/rootfs/plan.h"
 #include "common/fd.h"
 #include "common/str.h"
 
 /* Bounds descriptors as well as work. */
 #define MOUNTS_MAX 1024
 
-/**
- * mount_setattr_fd() - change attributes of a mount
- * @fd: its root, an O_PATH descriptor
- * @recursive: of everything below too
- * @set: MOUNT_ATTR_* to set
- * @clear: MOUNT_ATTR_* to clear
- *
- * In a user namespace flags that were locked on the way in cannot be cleared; then only what is
- * asked to be set is.
- *
- * Return: 0 or -errno.
- */
-int mount_setattr_fd(int fd, bool recursive, uint64_t set, uint64_t clear)
-{
-	struct mount_attr attr = { .attr_set = set, .attr_clr = clear };
-	unsigned flags = AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0);
-
-	if (!set && !clear)
-		return 0;
-	int r = neg_errno(mount_setattr(fd, "", flags, &attr, sizeof(attr)));
-	if (r == -EPERM && clear && !(set & MOUNT_ATTR__ATIME)) {
-		attr.attr_clr = 0;
-		r = neg_errno(mount_setattr(fd, "", flags, &attr, sizeof(attr)));
-	}
-	return r;
-}
-
-/**
- * mount_apply_propagation() - set the propagation an option list asks for
- * @fd: root of the mount
- * @options: options
- *
- * Return: 0 or -errno.
- */
-int mount_apply_propagation(int fd, const struct mount_options *options)
-{
-	for (size_t i = 0; i < options->nr_propagation; i++) {
-		struct mount_attr attr = { .propagation = options->propagation[i].flag };
-		unsigned flags = AT_EMPTY_PATH |
-				 (options->propagation[i].recursive ? AT_RECURSIVE : 0);
-
-		if (mount_setattr(fd, "", flags, &attr, sizeof(attr)) < 0)
-			return -errno;
-	}
-	return 0;
-}
-
-/**
- * mount_move_to() - attach a detached mount
- * @tree_fd: the mount
- * @target_fd: O_PATH descriptor of where it goes
- *
- * Return: 0 or -errno.
- */
-int mount_move_to(int tree_fd, int target_fd)
-{
-	return neg_errno(move_mount(tree_fd, "", target_fd, "",
-				    MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH));
-}
-
-static int open_source(const struct launch *launch, const struct mount_plan *plan, struct err *err)
+static int open_source(const struct rootfs_plan *root, const struct mount_plan *plan,
+		       struct err *err)
 {
 	const char *source = plan->oci->source;
 	char path[PATH_MAX];
-	int n = snprintf(path, sizeof(path), "%s%s%s",
-			 source && *source == '/' ? "" : launch->args->bundle,
+	int n = snprintf(path, sizeof(path), "%s%s%s", source && *source == '/' ? "" : root->bundle,
 			 source && *source == '/' ? "" : "/", source ? source : "");
 
 	if (str_empty(source))
@@ -107,10 +46,11 @@ static int open_source(const struct launch *launch, const struct mount_plan *pla
 		      : fd;
 }
 
-static int apply_idmap(const struct launch *launch, const struct mount_plan *plan, struct err *err)
+static int apply_idmap(const struct rootfs_plan *root, const struct mount_plan *plan,
+		       struct err *err)
 {
 	const struct oci_mount *m = plan->oci;
-	const struct oci_linux *l = launch->linux_;
+	const struct oci_linux *l = root->spec->linux_;
 	bool own = m->nr_uid_mappings || m->nr_gid_mappings;
 
 	if (!own && !plan->options.idmap)
@@ -137,54 +77,54 @@ static int apply_idmap(const struct launch *launch, const struct mount_plan *pla
  * What is mounted in the agent must not follow the container's mounts, nor the other way round,
  * unless asked.
  */
-static int isolate_tree(const struct launch *launch, int fd)
+static int isolate_tree(const struct rootfs_plan *root, int fd)
 {
 	struct mount_attr attr = { .propagation = MS_SLAVE };
 
-	if (launch->root_propagation.flag == MS_SHARED)
+	if (root->propagation.flag == MS_SHARED)
 		return 0;
 	return neg_errno(mount_setattr(fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr)));
 }
 
-static int plan_bind(struct launch *launch, struct mount_plan *plan, struct err *err)
+static int plan_bind(struct rootfs_plan *root, struct mount_plan *plan, struct err *err)
 {
 	const struct mount_options *o = &plan->options;
 	struct stat st;
 
-	plan->tree_fd = open_source(launch, plan, err);
+	plan->tree_fd = open_source(root, plan, err);
 	if (plan->tree_fd < 0)
 		return plan->tree_fd;
 	if (fstat(plan->tree_fd, &st) < 0)
 		return err_set_errno(err, -errno, "mount %s: stat", plan->oci->destination);
 	plan->is_dir = S_ISDIR(st.st_mode);
-	int r = isolate_tree(launch, plan->tree_fd);
+	int r = isolate_tree(root, plan->tree_fd);
 	if (r >= 0)
 		r = mount_setattr_fd(plan->tree_fd, false, o->self.set, o->self.clear);
 	if (r >= 0)
 		r = mount_setattr_fd(plan->tree_fd, true, o->tree.set, o->tree.clear);
 	if (r < 0)
 		return err_set_errno(err, r, "mount %s: set options", plan->oci->destination);
-	return apply_idmap(launch, plan, err);
+	return apply_idmap(root, plan, err);
 }
 
 /* Without a cgroup namespace of its own a container sees its own part of the tree, no more. */
-static int plan_cgroup(struct launch *launch, struct mount_plan *plan, struct err *err)
+static int plan_cgroup(struct rootfs_plan *root, struct mount_plan *plan, struct err *err)
 {
-	struct oci_mount *own = arena_memdup(launch->arena, plan->oci, sizeof(*plan->oci));
+	struct oci_mount *own = arena_memdup(root->arena, plan->oci, sizeof(*plan->oci));
 
 	plan->options.data = (struct strv){ 0 }; /* options of cgroup v1 hierarchies */
 	plan->type = "cgroup2";
 	plan->is_dir = true;
-	if (launch->ns[CONTAINER_NS_CGROUP].mode == NS_MODE_NEW)
+	if (root->has_cgroup_ns)
 		return 0;
 	plan->type = NULL;
-	if (!own || !launch->container->cgroup)
+	if (!own || !root->cgroup_path)
 		return err_set(err, ENOTSUP, "mount %s: cgroups are off", plan->oci->destination);
-	own->source = arena_strdup(launch->arena, cgroup_path(launch->container->cgroup));
+	own->source = arena_strdup(root->arena, root->cgroup_path);
 	if (!own->source)
 		return err_set_errno(err, -ENOMEM, "mount %s", plan->oci->destination);
 	plan->oci = own;
-	return plan_bind(launch, plan, err);
+	return plan_bind(root, plan, err);
 }
 
 /*
@@ -192,33 +132,31 @@ static int plan_cgroup(struct launch *launch, struct mount_plan *plan, struct er
  * owns it may mount it. A container in a user namespace that shares the sandbox's IPC namespace
  * gets it from the agent.
  */
-static int plan_mqueue(struct launch *launch, struct mount_plan *plan, struct err *err)
+static int plan_mqueue(struct rootfs_plan *root, struct mount_plan *plan, struct err *err)
 {
-	const struct ns_plan *ipc = &launch->ns[CONTAINER_NS_IPC];
-
 	plan->is_dir = true;
-	if (!launch->userns || ipc->mode == NS_MODE_NEW)
+	if (!root->userns || root->has_ipc_ns)
 		return 0;
 	cleanup_close int own = neg_errno(open("/proc/self/ns/ipc", O_RDONLY | O_CLOEXEC));
 	if (own < 0)
 		return err_set_errno(err, own, "open /proc/self/ns/ipc");
-	if (ipc->mode == NS_MODE_JOIN && setns(ipc->fd, CLONE_NEWIPC) < 0)
+	if (root->ipc_ns_fd >= 0 && setns(root->ipc_ns_fd, CLONE_NEWIPC) < 0)
 		return err_set_errno(err, -errno, "join the ipc namespace");
 	int r = mount_new_fs(plan->type, plan->oci->source, &plan->options, NULL, &plan->tree_fd,
 			     err);
-	if (ipc->mode == NS_MODE_JOIN && setns(own, CLONE_NEWIPC) < 0)
+	if (root->ipc_ns_fd >= 0 && setns(own, CLONE_NEWIPC) < 0)
 		return err_set_errno(err, -errno, "return to the ipc namespace of the agent");
 	plan->type = NULL;
 	return r < 0 ? err_wrap(err, "mount %s", plan->oci->destination) : 0;
 }
 
-static int plan_one(struct launch *launch, const struct oci_mount *oci, struct mount_plan *plan,
+static int plan_one(struct rootfs_plan *root, const struct oci_mount *oci, struct mount_plan *plan,
 		    struct err *err)
 {
 	*plan = (struct mount_plan){ .oci = oci, .type = oci->type, .tree_fd = -1 };
 	if (str_empty(oci->destination))
 		return err_set(err, EINVAL, "a mount without a destination");
-	int r = mount_options_parse(launch->arena, &oci->options, &plan->options, err);
+	int r = mount_options_parse(root->arena, &oci->options, &plan->options, err);
 	if (r < 0)
 		return err_wrap(err, "mount %s", oci->destination);
 	if (plan->options.remount) {
@@ -227,7 +165,7 @@ static int plan_one(struct launch *launch, const struct oci_mount *oci, struct m
 	}
 	if (plan->options.bind || str_eq(oci->type, "bind")) {
 		plan->type = NULL;
-		return plan_bind(launch, plan, err);
+		return plan_bind(root, plan, err);
 	}
 	if (oci->nr_uid_mappings || oci->nr_gid_mappings || plan->options.idmap)
 		return err_set(
@@ -237,9 +175,9 @@ static int plan_one(struct launch *launch, const struct oci_mount *oci, struct m
 	if (str_empty(oci->type))
 		return err_set(err, EINVAL, "mount %s: no type", oci->destination);
 	if (str_eq(oci->type, "cgroup") || str_eq(oci->type, "cgroup2"))
-		return plan_cgroup(launch, plan, err);
+		return plan_cgroup(root, plan, err);
 	if (str_eq(oci->type, "mqueue"))
-		return plan_mqueue(launch, plan, err);
+		return plan_mqueue(root, plan, err);
 	plan->is_dir = true;
 	return 0;
 }
@@ -253,71 +191,70 @@ static bool is_dev(const char *destination)
 	return len == 4 && memcmp(destination, "/dev", 4) == 0;
 }
 
-static int plan_rootfs(struct launch *launch, struct err *err)
+static int plan_rootfs(struct rootfs_plan *root, struct err *err)
 {
-	const char *word = launch->linux_->rootfs_propagation;
+	const char *word = root->spec->linux_->rootfs_propagation;
 	struct mount_attr attr = { .propagation = MS_PRIVATE };
 	struct stat st;
 
-	if (!str_empty(word) && mount_propagation_parse(word, &launch->root_propagation) < 0)
+	if (!str_empty(word) && mount_propagation_parse(word, &root->propagation) < 0)
 		return err_set(err, EINVAL, "unknown rootfsPropagation \"%.32s\"", word);
-	if (launch->ns[CONTAINER_NS_MOUNT].mode == NS_MODE_JOIN)
+	if (root->is_joined)
 		return 0;
-	int fd = neg_errno(open_tree(AT_FDCWD, launch->args->rootfs,
+	int fd = neg_errno(open_tree(AT_FDCWD, root->source,
 				     OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE));
 	if (fd < 0)
-		return err_set_errno(err, fd, "rootfs %s", launch->args->rootfs);
-	launch->rootfs_fd = fd;
+		return err_set_errno(err, fd, "rootfs %s", root->source);
+	root->fd = fd;
 	if (fstat(fd, &st) < 0 || !S_ISDIR(st.st_mode))
-		return err_set(err, ENOTDIR, "rootfs %s is not a directory", launch->args->rootfs);
+		return err_set(err, ENOTDIR, "rootfs %s is not a directory", root->source);
 	/* pivot_root(2) wants the new root not shared, whatever is below it. */
-	int r = isolate_tree(launch, fd);
+	int r = isolate_tree(root, fd);
 	if (r >= 0)
 		r = neg_errno(mount_setattr(fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)));
-	return r < 0 ? err_set_errno(err, r, "rootfs %s: set propagation", launch->args->rootfs)
-		     : 0;
+	return r < 0 ? err_set_errno(err, r, "rootfs %s: set propagation", root->source) : 0;
 }
 
 /**
  * mount_plans_init() - prepare the root and all mounts of a container
- * @launch: receives rootfs_fd and mounts; released with mount_plans_deinit(), also after a failure
+ * @root: receives fd and mounts; released with mount_plans_deinit(), also after a failure
  * @err: names the mount that is wrong
  *
  * Return: 0 or -errno.
  */
-int mount_plans_init(struct launch *launch, struct err *err)
+int mount_plans_init(struct rootfs_plan *root, struct err *err)
 {
-	const struct oci_spec *spec = launch->spec;
+	const struct oci_spec *spec = root->spec;
 
 	if (spec->nr_mounts > MOUNTS_MAX)
 		return err_set(err, E2BIG, "more than %d mounts", MOUNTS_MAX);
-	int r = plan_rootfs(launch, err);
+	int r = plan_rootfs(root, err);
 	if (r < 0)
 		return r;
-	if (launch->ns[CONTAINER_NS_MOUNT].mode == NS_MODE_JOIN)
+	if (root->is_joined)
 		return 0;
-	launch->mounts = arena_calloc(launch->arena, spec->nr_mounts, sizeof(*launch->mounts));
-	if (!launch->mounts)
+	root->mounts = arena_calloc(root->arena, spec->nr_mounts, sizeof(*root->mounts));
+	if (!root->mounts)
 		return err_set_errno(err, -ENOMEM, "mounts");
 	for (size_t i = 0; i < spec->nr_mounts; i++) {
-		struct mount_plan *plan = &launch->mounts[launch->nr_mounts++];
+		struct mount_plan *plan = &root->mounts[root->nr_mounts++];
 
-		r = plan_one(launch, &spec->mounts[i], plan, err);
+		r = plan_one(root, &spec->mounts[i], plan, err);
 		if (r < 0)
 			return r;
 		if (!plan->type && !plan->options.remount && is_dev(plan->oci->destination))
-			launch->has_dev_mount = true;
+			root->has_dev_mount = true;
 	}
 	return 0;
 }
 
 /**
  * mount_plans_deinit() - close what mount_plans_init() opened
- * @launch: plan
+ * @root: plan
  */
-void mount_plans_deinit(struct launch *launch)
+void mount_plans_deinit(struct rootfs_plan *root)
 {
-	for (size_t i = 0; i < launch->nr_mounts; i++)
-		launch->mounts[i].tree_fd = fd_close(launch->mounts[i].tree_fd);
-	launch->rootfs_fd = fd_close(launch->rootfs_fd);
+	for (size_t i = 0; i < root->nr_mounts; i++)
+		root->mounts[i].tree_fd = fd_close(root->mounts[i].tree_fd);
+	root->fd = fd_close(root->fd);
 }

@@ -3,7 +3,8 @@
  * Mounts, the child's half: make file systems, resolve targets inside the root, put mounts in
  * place. Every target is resolved once, to a descriptor, and mounted on by that descriptor.
  */
-#include <dirent.h>
+#include "agent/container/rootfs/mount.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,120 +14,13 @@
 #include <unistd.h>
 
 #include "agent/container/rootfs/copy_up.h"
-#include "agent/container/launch.h"
-#include "agent/container/rootfs/mount.h"
+#include "agent/container/rootfs/plan.h"
 #include "agent/util/path.h"
 #include "common/fd.h"
 #include "common/str.h"
 
 /* fsconfig(2) takes values up to this long; longer ones go through mount(2). */
 #define FS_VALUE_MAX 255
-
-/*
- * The kernel's message about a file system context that failed, without its severity prefix; ""
- * when there is none.
- */
-static void read_fs_log(int fs_fd, char text[256])
-{
-	ssize_t n = read(fs_fd, text, 255);
-
-	text[n > 0 ? n : 0] = '\0';
-	if (n > 2 && text[1] == ' ')
-		memmove(text, text + 2, (size_t)n - 1);
-	text[strcspn(text, "\n")] = '\0';
-}
-
-static int fs_error(int fs_fd, int r, const char *what, struct err *err)
-{
-	char text[256];
-
-	read_fs_log(fs_fd, text);
-	return *text ? err_set(err, -r, "%s: %s (%s)", what, strerror(-r), text)
-		     : err_set_errno(err, r, "%s", what);
-}
-
-static int configure_one(int fs_fd, const char *option, struct err *err)
-{
-	const char *eq = strchr(option, '=');
-	char key[64], what[128];
-	size_t len = eq ? (size_t)(eq - option) : strlen(option);
-
-	if (len >= sizeof(key))
-		return err_set(err, EINVAL, "option %.64s", option);
-	memcpy(key, option, len);
-	key[len] = '\0';
-	if (fsconfig(fs_fd, eq ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG, key, eq ? eq + 1 : NULL,
-		     0) >= 0)
-		return 0;
-	(void)snprintf(what, sizeof(what), "option %.100s", option);
-	return fs_error(fs_fd, -errno, what, err);
-}
-
-/* Those of the kernel itself share one superblock or follow the flags of the mount. */
-static bool takes_read_only(const char *type)
-{
-	static const char *const kernel_types[] = { "proc",   "sysfs", "cgroup2", "mqueue",
-						    "devpts", "tmpfs", "ramfs" };
-
-	for (size_t i = 0; i < ARRAY_SIZE(kernel_types); i++)
-		if (str_eq(type, kernel_types[i]))
-			return false;
-	return true;
-}
-
-static int configure(int fs_fd, const char *type, const char *source,
-		     const struct mount_options *options, const char *label, struct err *err)
-{
-	int r = 0;
-
-	if (!str_empty(source) && fsconfig(fs_fd, FSCONFIG_SET_STRING, "source", source, 0) < 0)
-		return fs_error(fs_fd, -errno, "source", err);
-	if ((options->self.set & MOUNT_ATTR_RDONLY) && takes_read_only(type) &&
-	    fsconfig(fs_fd, FSCONFIG_SET_FLAG, "ro", NULL, 0) < 0)
-		return fs_error(fs_fd, -errno, "option ro", err);
-	for (size_t i = 0; i < options->super.nr && r >= 0; i++)
-		r = configure_one(fs_fd, options->super.v[i], err);
-	for (size_t i = 0; i < options->data.nr && r >= 0; i++)
-		r = configure_one(fs_fd, options->data.v[i], err);
-	if (r >= 0 && !str_empty(label) && takes_read_only(type) &&
-	    fsconfig(fs_fd, FSCONFIG_SET_STRING, "context", label, 0) < 0)
-		return fs_error(fs_fd, -errno, "option context", err);
-	return r;
-}
-
-/**
- * mount_new_fs() - make a file system, attached nowhere yet
- * @type: its type
- * @source: its source; may be NULL
- * @options: options
- * @label: linux.mountLabel; may be NULL
- * @ret_fd: receives the detached mount, owned by the caller
- * @err: filled on failure
- *
- * Return: 0 or -errno.
- */
-int mount_new_fs(const char *type, const char *source, const struct mount_options *options,
-		 const char *label, int *ret_fd, struct err *err)
-{
-	cleanup_close int fs_fd = neg_errno(fsopen(type, FSOPEN_CLOEXEC));
-
-	if (fs_fd == -ENODEV)
-		return err_set(err, ENODEV, "the kernel has no file system \"%.32s\"", type);
-	if (fs_fd < 0)
-		return err_set_errno(err, fs_fd, "file system %.32s", type);
-	int r = configure(fs_fd, type, source, options, label, err);
-	if (r < 0)
-		return r;
-	if (fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
-		return fs_error(fs_fd, -errno, type, err);
-	/* The tree of a new file system is itself. */
-	uint64_t set = options->self.set | options->tree.set;
-	cleanup_close int fd = neg_errno(fsmount(fs_fd, FSMOUNT_CLOEXEC, (unsigned)set));
-	if (fd < 0)
-		return fs_error(fs_fd, fd, type, err);
-	*ret_fd = TAKE_FD(fd);
-	return 0;
-}
 
 static bool has_long_value(const struct mount_options *options)
 {
@@ -184,13 +78,13 @@ static int mount_instead(const struct mount_plan *plan, int *ret_fd, struct err 
 	return 0;
 }
 
-static int make_tree(const struct launch *launch, const struct mount_plan *plan, int *ret_fd,
+static int make_tree(const struct rootfs_plan *root, const struct mount_plan *plan, int *ret_fd,
 		     struct err *err)
 {
 	int r = mount_new_fs(plan->type, plan->oci->source, &plan->options,
-			     launch->linux_->mount_label, ret_fd, err);
+			     root->spec->linux_->mount_label, ret_fd, err);
 
-	if (r == -EPERM && launch->userns &&
+	if (r == -EPERM && root->userns &&
 	    (str_eq(plan->type, "proc") || str_eq(plan->type, "sysfs")))
 		r = mount_instead(plan, ret_fd, err);
 	return r;
@@ -223,7 +117,7 @@ static int open_target(const struct mount_plan *plan, int root_fd, struct err *e
 	const char *destination = plan->oci->destination;
 
 	if (must_be_plain(destination)) {
-		/* When it is not there already, the open tells. */
+		/* When it fails for another reason than EEXIST, the open fails, too. */
 		(void)mkdirat(root_fd, destination + 1, 0755);
 		int fd = path_open_plain_in(root_fd, destination, O_PATH);
 		return fd < 0 ? err_set_errno(err, fd, "mount target %s in the rootfs", destination)
@@ -270,7 +164,7 @@ static mode_t covered_mode(const struct mount_plan *plan, int root_fd)
 }
 
 /* Makes the file system of a mount, complete but for its place. */
-static int build_tree(const struct launch *launch, const struct mount_plan *plan, int target_fd,
+static int build_tree(const struct rootfs_plan *root, const struct mount_plan *plan, int target_fd,
 		      mode_t mode, int *ret_fd, struct err *err)
 {
 	struct mount_plan copy = *plan;
@@ -279,13 +173,13 @@ static int build_tree(const struct launch *launch, const struct mount_plan *plan
 
 	if (mode) {
 		(void)snprintf(option, sizeof(option), "mode=%o", mode);
-		if (arena_strv_add(launch->arena, &copy.options.data, option) < 0)
+		if (arena_strv_add(root->arena, &copy.options.data, option) < 0)
 			return err_set_errno(err, -ENOMEM, "set the mode");
 	}
 	/* Read-only only after the copy. */
 	if (plan->options.tmpcopyup)
 		copy.options.self.set &= ~(uint64_t)MOUNT_ATTR_RDONLY;
-	int r = make_tree(launch, &copy, &fd, err);
+	int r = make_tree(root, &copy, &fd, err);
 	if (r >= 0 && plan->options.tmpcopyup)
 		r = copy_under(plan, fd, target_fd, err);
 	if (r < 0)
@@ -299,7 +193,7 @@ static int build_tree(const struct launch *launch, const struct mount_plan *plan
 	return 0;
 }
 
-static int apply_one(const struct launch *launch, const struct mount_plan *plan, int root_fd,
+static int apply_one(const struct rootfs_plan *root, const struct mount_plan *plan, int root_fd,
 		     struct err *err)
 {
 	const struct mount_options *o = &plan->options;
@@ -318,7 +212,7 @@ static int apply_one(const struct launch *launch, const struct mount_plan *plan,
 	if (plan->type && has_long_value(o))
 		return mount_long(plan, target, root_fd, err);
 	if (plan->type) {
-		r = build_tree(launch, plan, target, mode, &made, err);
+		r = build_tree(root, plan, target, mode, &made, err);
 		if (r < 0)
 			return r;
 	}
@@ -332,18 +226,18 @@ static int apply_one(const struct launch *launch, const struct mount_plan *plan,
 
 /**
  * mount_apply_all() - in the child: put all mounts of the spec in place
- * @launch: plan
+ * @root: plan
  * @root_fd: root of the container, attached in this mount namespace
  * @err: names the mount that failed
  *
  * Return: 0 or -errno.
  */
-int mount_apply_all(const struct launch *launch, int root_fd, struct err *err)
+int mount_apply_all(const struct rootfs_plan *root, int root_fd, struct err *err)
 {
-	for (size_t i = 0; i < launch->nr_mounts; i++) {
-		const struct mount_plan *plan = &launch->mounts[i];
+	for (size_t i = 0; i < root->nr_mounts; i++) {
+		const struct mount_plan *plan = &root->mounts[i];
 
-		if (apply_one(launch, plan, root_fd, err) < 0)
+		if (apply_one(root, plan, root_fd, err) < 0)
 			return err_wrap(err, "mount %s", plan->oci->destination);
 	}
 	return 0;

@@ -18,24 +18,24 @@
 #include <unistd.h>
 
 #include "agent/container/rootfs/device.h"
-#include "agent/container/launch.h"
 #include "agent/container/rootfs/mount.h"
+#include "agent/container/rootfs/plan.h"
 #include "agent/util/path.h"
 #include "common/fd.h"
 #include "common/str.h"
 
 /**
  * rootfs_attach() - in the child's new mount namespace: attach the root over "/"
- * @launch: plan
+ * @root: plan
  * @err: filled on failure
  *
  * It covers the agent's root without replacing it: absolute paths still start below it.
  *
  * Return: 0 or -errno.
  */
-int rootfs_attach(const struct launch *launch, struct err *err)
+int rootfs_attach(const struct rootfs_plan *root, struct err *err)
 {
-	unsigned long propagation = launch->root_propagation.flag;
+	unsigned long propagation = root->propagation.flag;
 	int r;
 
 	if (propagation != MS_SHARED && mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
@@ -46,37 +46,34 @@ int rootfs_attach(const struct launch *launch, struct err *err)
 	 */
 	if (propagation == MS_SHARED && mount(NULL, "/", NULL, MS_PRIVATE, NULL) < 0)
 		return err_set_errno(err, -errno, "set mount propagation");
-	r = neg_errno(move_mount(launch->rootfs_fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH));
+	r = neg_errno(move_mount(root->fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH));
 	return r < 0 ? err_set_errno(err, r, "attach the rootfs") : 0;
 }
 
-/*
- * Where it cannot be made, as on a read-only rootfs, the chdir will tell, with the user's rights.
-
- */
-static void make_cwd(const struct launch *launch)
+/* When it cannot be made, as on a read-only rootfs, the later chdir() fails and says so. */
+static void make_cwd(const struct rootfs_plan *root)
 {
-	const char *cwd = launch->process->cwd;
+	const char *cwd = root->spec->process->cwd;
 
 	if (!str_empty(cwd))
-		(void)fd_close(path_make_in(launch->rootfs_fd, cwd, PATH_DIR, 0755));
+		(void)fd_close(path_make_in(root->fd, cwd, PATH_DIR, 0755));
 }
 
 /**
  * rootfs_prepare() - mounts, devices and the working directory
- * @launch: plan
+ * @root: plan
  * @err: filled on failure
  *
  * Return: 0 or -errno.
  */
-int rootfs_prepare(const struct launch *launch, struct err *err)
+int rootfs_prepare(const struct rootfs_plan *root, struct err *err)
 {
-	int r = mount_apply_all(launch, launch->rootfs_fd, err);
+	int r = mount_apply_all(root, root->fd, err);
 
 	if (r >= 0)
-		r = device_make_all(launch, launch->rootfs_fd, err);
+		r = device_make_all(root, root->fd, err);
 	if (r >= 0)
-		make_cwd(launch);
+		make_cwd(root);
 	return r;
 }
 
@@ -133,25 +130,25 @@ static int protect_path(int root_fd, const char *path, struct err *err)
 
 /**
  * rootfs_protect() - read-only paths, masked paths, read-only root
- * @launch: plan
+ * @root: plan
  * @err: names the path that failed
  *
  * The last change to the mounts of the container.
  *
  * Return: 0 or -errno.
  */
-int rootfs_protect(const struct launch *launch, struct err *err)
+int rootfs_protect(const struct rootfs_plan *root, struct err *err)
 {
-	const struct oci_linux *l = launch->linux_;
+	const struct oci_linux *l = root->spec->linux_;
 	int r = 0;
 
 	for (size_t i = 0; i < l->readonly_paths.nr && r >= 0; i++)
-		r = protect_path(launch->rootfs_fd, l->readonly_paths.v[i], err);
+		r = protect_path(root->fd, l->readonly_paths.v[i], err);
 	for (size_t i = 0; i < l->masked_paths.nr && r >= 0; i++)
-		r = mask_path(launch->rootfs_fd, l->masked_paths.v[i], err);
-	if (r < 0 || !launch->spec->root || !launch->spec->root->readonly)
+		r = mask_path(root->fd, l->masked_paths.v[i], err);
+	if (r < 0 || !root->spec->root || !root->spec->root->readonly)
 		return r;
-	r = mount_setattr_fd(launch->rootfs_fd, false, MOUNT_ATTR_RDONLY, 0);
+	r = mount_setattr_fd(root->fd, false, MOUNT_ATTR_RDONLY, 0);
 	return r < 0 ? err_set_errno(err, r, "make the rootfs read-only") : 0;
 }
 
@@ -188,18 +185,18 @@ static int change_root(int root_fd, struct err *err)
 
 /**
  * rootfs_enter() - make the prepared tree the root of this process and of its mount namespace
- * @launch: plan
+ * @root: plan
  * @err: filled on failure
  *
  * Return: 0 or -errno.
  */
-int rootfs_enter(const struct launch *launch, struct err *err)
+int rootfs_enter(const struct rootfs_plan *root, struct err *err)
 {
-	const struct mount_propagation *p = &launch->root_propagation;
-	int r = launch->args->no_pivot ? -EINVAL : pivot(launch->rootfs_fd, err);
+	const struct mount_propagation *p = &root->propagation;
+	int r = root->no_pivot ? -EINVAL : pivot(root->fd, err);
 
 	if (r == -EINVAL)
-		r = change_root(launch->rootfs_fd, err);
+		r = change_root(root->fd, err);
 	if (r < 0)
 		return err->code ? r : err_set_errno(err, r, "pivot_root");
 	if (chdir("/") < 0)
@@ -210,12 +207,12 @@ int rootfs_enter(const struct launch *launch, struct err *err)
 }
 
 /**
- * container_make_root_pivotable() - see container.h
+ * rootfs_make_pivotable() - make pivot_root(2) work for containers
  * @err: filled on failure
  *
  * Return: 0 or -errno.
  */
-int container_make_root_pivotable(struct err *err)
+int rootfs_make_pivotable(struct err *err)
 {
 	cleanup_close int tree =
 		neg_errno(open_tree(AT_FDCWD, "/", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));

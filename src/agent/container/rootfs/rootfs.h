@@ -6,9 +6,15 @@
 
 #include "common/err.h"
 
-struct launch;
+struct rootfs_plan;
 
-int rootfs_attach(const struct launch *launch, struct err *err) must_check;
-int rootfs_prepare(const struct launch *launch, struct err *err) must_check;
-int rootfs_protect(const struct launch *launch, struct err *err) must_check;
-int rootfs_enter(const struct launch *launch, struct err *err) must_check;
+int rootfs_attach(const struct rootfs_plan *root, struct err *err) must_check;
+int rootfs_prepare(const struct rootfs_plan *root, struct err *err) must_check;
+int rootfs_protect(const struct rootfs_plan *root, struct err *err) must_check;
+int rootfs_enter(const struct rootfs_plan *root, struct err *err) must_check;
+
+/*
+ * For PID 1, once, before anything else is mounted: puts a bind of "/" over the initial root file
+ * system, which cannot be pivoted away from, so that containers can use pivot_root(2).
+ */
+int rootfs_make_pivotable(struct err *err) must_check;

@@ -12,37 +12,38 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "agent/container/attr/label.h"
+#include "agent/container/attr/limits.h"
+#include "agent/container/attr/user.h"
 #include "agent/container/cgroup/cgroup.h"
 #include "agent/container/clone.h"
 #include "agent/container/init.h"
-#include "agent/container/attr/label.h"
 #include "agent/container/launch.h"
-#include "agent/container/attr/limits.h"
 #include "agent/container/namespace.h"
 #include "agent/container/process.h"
 #include "agent/container/program.h"
 #include "agent/container/sync.h"
 #include "agent/container/terminal.h"
-#include "agent/container/attr/user.h"
 #include "common/fd.h"
 #include "common/str.h"
 
 /* The attributes that need the agent's rights come before the namespaces take them away. */
-static int exec_enter(struct launch *launch, struct err *err)
+static int exec_enter(struct launch_plan *launch, struct err *err)
 {
 	int r = limits_set_oom_score(launch->process, 0, err);
 
 	if (r >= 0)
 		r = limits_set_affinity(launch->process, err);
 	if (r >= 0)
-		r = label_open(launch, err);
+		r = label_open(&launch->label, err);
 	if (r >= 0)
-		r = limits_apply(launch, 0, err);
+		r = limits_apply(&launch->limits, 0, err);
 	if (r < 0)
 		return r;
 	if (launch->container->time_ns_fd >= 0 && setns(launch->container->time_ns_fd, 0) < 0)
 		return err_set_errno(err, -errno, "join the time namespace of the container");
-	int flags = launch->join_flags & ~CLONE_NEWPID; /* being born there was the join */
+	/* The clone has made it in the PID namespace already. */
+	int flags = launch->join_flags & ~CLONE_NEWPID;
 	if (flags && setns(launch->init_pidfd, flags) < 0)
 		return errno == ESRCH
 			       ? err_set(err, ESRCH, "container %s has ended",
@@ -51,7 +52,7 @@ static int exec_enter(struct launch *launch, struct err *err)
 	return launch->userns ? user_become_ns_root(err) : 0;
 }
 
-static int exec_terminal(const struct launch *launch, struct err *err)
+static int exec_terminal(const struct launch_plan *launch, struct err *err)
 {
 	cleanup_close int root = neg_errno(open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)),
 			  master = -1;
@@ -65,7 +66,7 @@ static int exec_terminal(const struct launch *launch, struct err *err)
 	return r < 0 ? err_set_errno(err, r, "tell the agent") : 0;
 }
 
-static int exec_run(struct launch *launch, struct err *err)
+static int exec_run(struct launch_plan *launch, struct err *err)
 {
 	char *path = NULL, **env = NULL;
 	int r = init_begin(launch, err);
@@ -81,7 +82,7 @@ static int exec_run(struct launch *launch, struct err *err)
 	return r;
 }
 
-static void exec_main(struct launch *launch)
+static void exec_main(struct launch_plan *launch)
 {
 	struct err err = ERR_NULL;
 
@@ -91,7 +92,7 @@ static void exec_main(struct launch *launch)
 	_exit(1);
 }
 
-static int exec_plan(struct launch *launch, struct err *err)
+static int exec_plan(struct launch_plan *launch, struct err *err)
 {
 	struct container *c = launch->container;
 	const struct oci_process *process = launch->process;
@@ -105,14 +106,15 @@ static int exec_plan(struct launch *launch, struct err *err)
 	launch->init_pidfd = c->init->pidfd;
 	launch->seccomp = c->seccomp;
 	launch->cgroup_fd = c->cgroup ? cgroup_fd(c->cgroup) : -1;
-	launch->apparmor_profile = str_empty(process->apparmor_profile) ? c->apparmor_profile
-									: process->apparmor_profile;
-	launch->selinux_label = str_empty(process->selinux_label) ? c->selinux_label
-								  : process->selinux_label;
+	launch->label.apparmor_profile = str_empty(process->apparmor_profile)
+						 ? c->apparmor_profile
+						 : process->apparmor_profile;
+	launch->label.selinux_label = str_empty(process->selinux_label) ? c->selinux_label
+									: process->selinux_label;
 	capability_parse(process->capabilities ? process->capabilities : c->capabilities,
 			 &launch->caps);
-	int r = limits_plan(launch, err);
-	return r < 0 ? r : label_plan(launch, err);
+	int r = limits_plan_init(&launch->limits, launch->process, launch->arena, err);
+	return r < 0 ? r : label_plan_check(&launch->label, err);
 }
 
 /* Waits for the execve. The terminal comes first, when there is one. */
@@ -135,7 +137,7 @@ static int exec_wait(int sync_fd, struct process *p, uint64_t deadline_ns, struc
 	}
 }
 
-static int exec_start(struct launch *launch, const char *exec_id, struct process *stdio,
+static int exec_start(struct launch_plan *launch, const char *exec_id, struct process *stdio,
 		      int sync_fd, uint64_t deadline_ns, struct process **ret, struct err *err)
 {
 	struct container *c = launch->container;
@@ -160,7 +162,7 @@ static int exec_start(struct launch *launch, const char *exec_id, struct process
 	if (r < 0) {
 		bool mask = fiber_mask_cancel(true);
 
-		(void)process_signal(p, SIGKILL); /* it has ended already, but for a timeout */
+		(void)process_signal(p, SIGKILL); /* only after a timeout it has not ended yet */
 		(void)process_wait(p, loop_deadline_ms(10000), NULL);
 		(void)fiber_mask_cancel(mask);
 		if (p->exited)
@@ -198,16 +200,7 @@ int container_exec(struct container *c, const char *exec_id, const struct oci_pr
 		   uint64_t deadline_ns, struct process **ret, struct err *err)
 {
 	struct process stdio = { .stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1, .tty_fd = -1 };
-	struct launch launch = {
-		.container = c,
-		.process = oci,
-		.label_fd = -1,
-		.rootfs_fd = -1,
-		.stdio = { -1, -1, -1 },
-		.sync_fd = -1,
-		.init_pidfd = -1,
-		.cgroup_fd = -1,
-	};
+	struct launch_plan launch = LAUNCH_PLAN_NULL;
 	cleanup_arena struct arena *arena = NULL;
 	int pair[2] = { -1, -1 };
 	int r = exec_check(c, exec_id, err);
@@ -216,6 +209,8 @@ int container_exec(struct container *c, const char *exec_id, const struct oci_pr
 		return r;
 	if (arena_new(&arena) < 0)
 		return err_set_errno(err, -ENOMEM, "exec");
+	launch.container = c;
+	launch.process = oci;
 	launch.arena = arena;
 	r = exec_plan(&launch, err);
 	if (r < 0)

@@ -13,23 +13,23 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "agent/container/cgroup/cgroup.h"
-#include "agent/container/clone.h"
-#include "agent/container/container_new.h"
-#include "agent/container/rootfs/device.h"
-#include "agent/container/cgroup/devices_bpf.h"
-#include "agent/container/hooks.h"
-#include "agent/container/init.h"
 #include "agent/container/attr/label.h"
-#include "agent/container/launch.h"
 #include "agent/container/attr/limits.h"
-#include "agent/container/rootfs/mount.h"
-#include "agent/container/namespace.h"
-#include "agent/container/process.h"
 #include "agent/container/attr/seccomp.h"
-#include "agent/container/sync.h"
 #include "agent/container/attr/sysctl.h"
 #include "agent/container/attr/user.h"
+#include "agent/container/cgroup/cgroup.h"
+#include "agent/container/cgroup/devices_bpf.h"
+#include "agent/container/clone.h"
+#include "agent/container/container_new.h"
+#include "agent/container/hooks.h"
+#include "agent/container/init.h"
+#include "agent/container/launch.h"
+#include "agent/container/namespace.h"
+#include "agent/container/process.h"
+#include "agent/container/rootfs/device.h"
+#include "agent/container/rootfs/mount.h"
+#include "agent/container/sync.h"
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/str.h"
@@ -76,7 +76,7 @@ static int check_args(const struct container_create_args *args, struct err *err)
 	return 0;
 }
 
-static int make_cgroup(struct launch *launch, struct err *err)
+static int make_cgroup(struct launch_plan *launch, struct err *err)
 {
 	struct container *c = launch->container;
 	const struct oci_linux *l = launch->linux_;
@@ -94,7 +94,29 @@ static int make_cgroup(struct launch *launch, struct err *err)
 	return r;
 }
 
-static int plan_all(struct launch *launch, struct err *err)
+static int plan_root(struct launch_plan *launch, struct err *err)
+{
+	const struct container_create_args *args = launch->args;
+	const struct container *c = launch->container;
+	const struct ns_plan *ns = launch->ns;
+	struct rootfs_plan *root = &launch->root;
+
+	root->arena = launch->arena;
+	root->spec = launch->spec;
+	root->source = args->rootfs;
+	root->bundle = args->bundle;
+	root->cgroup_path = c->cgroup ? cgroup_path(c->cgroup) : NULL;
+	root->is_joined = ns[CONTAINER_NS_MOUNT].mode == NS_MODE_JOIN;
+	root->userns = launch->userns;
+	root->has_cgroup_ns = ns[CONTAINER_NS_CGROUP].mode == NS_MODE_NEW;
+	root->has_ipc_ns = ns[CONTAINER_NS_IPC].mode == NS_MODE_NEW;
+	root->ipc_ns_fd = ns[CONTAINER_NS_IPC].mode == NS_MODE_JOIN ? ns[CONTAINER_NS_IPC].fd : -1;
+	root->no_pivot = args->no_pivot;
+	int r = mount_plans_init(root, err);
+	return r < 0 ? r : device_plans_init(root, err);
+}
+
+static int plan_all(struct launch_plan *launch, struct err *err)
 {
 	const struct oci_linux *l = launch->linux_;
 	struct container *c = launch->container;
@@ -106,27 +128,25 @@ static int plan_all(struct launch *launch, struct err *err)
 	for (int type = 0; type < CONTAINER_NS_NR; type++)
 		if (launch->ns[type].mode != NS_MODE_OWN)
 			c->own_ns |= 1U << type;
-	launch->apparmor_profile = launch->process->apparmor_profile;
-	launch->selinux_label = launch->process->selinux_label;
+	launch->label.apparmor_profile = launch->process->apparmor_profile;
+	launch->label.selinux_label = launch->process->selinux_label;
 	capability_parse(launch->process->capabilities, &launch->caps);
-	r = limits_plan(launch, err);
+	r = limits_plan_init(&launch->limits, launch->process, launch->arena, err);
 	if (r >= 0)
-		r = label_plan(launch, err);
+		r = label_plan_check(&launch->label, err);
 	if (r >= 0 && l->seccomp)
 		r = seccomp_prog_new(l->seccomp, &c->seccomp, err);
 	launch->seccomp = c->seccomp;
 	if (r >= 0)
 		r = make_cgroup(launch, err);
-	if (r >= 0) /* may bind the cgroup */
-		r = mount_plans_init(launch, err);
-	return r < 0 ? r : device_plans_init(launch, err);
+	return r < 0 ? r : plan_root(launch, err);
 }
 
 /*
- * Parameters of an IPC namespace obey only the root of the user namespace that owns it, by its
- * number; all others obey us.
+ * Parameters of an IPC namespace may only be written by the uid that is root in the user namespace
+ * which owns it; the agent may write all others.
  */
-static int set_sysctl_as_owner(const struct launch *launch, const struct kv *sysctl,
+static int set_sysctl_as_owner(const struct launch_plan *launch, const struct kv *sysctl,
 			       struct err *err)
 {
 	const struct container *c = launch->container;
@@ -145,7 +165,7 @@ static int set_sysctl_as_owner(const struct launch *launch, const struct kv *sys
 
 static int inside_user_ns(void *arg, struct err *err)
 {
-	const struct launch *launch = arg;
+	const struct launch_plan *launch = arg;
 	int r = 0;
 
 	for (size_t i = 0; i < launch->linux_->nr_sysctl && r >= 0; i++)
@@ -154,7 +174,7 @@ static int inside_user_ns(void *arg, struct err *err)
 }
 
 /* What has to happen to the new process from outside before it takes its first step. */
-static int before_go(struct launch *launch, struct err *err)
+static int before_go(struct launch_plan *launch, struct err *err)
 {
 	struct container *c = launch->container;
 	int flags = 0, r = 0;
@@ -178,7 +198,7 @@ static int before_go(struct launch *launch, struct err *err)
 	return namespace_run_inside(c->init->pidfd, flags, inside_user_ns, launch, err);
 }
 
-static int run_agent_hooks(const struct launch *launch, struct err *err)
+static int run_agent_hooks(const struct launch_plan *launch, struct err *err)
 {
 	const struct container *c = launch->container;
 	const struct oci_hooks *hooks = launch->spec->hooks;
@@ -203,7 +223,7 @@ static int died_silently(struct container *c, struct err *err)
 }
 
 /* Guides the child from GO to READY. */
-static int guide(struct launch *launch, struct err *err)
+static int guide(struct launch_plan *launch, struct err *err)
 {
 	struct container *c = launch->container;
 	uint64_t deadline = launch->args->deadline_ns;
@@ -235,15 +255,15 @@ static int guide(struct launch *launch, struct err *err)
 	return r;
 }
 
-/* What would hinder its set-up comes after it. */
-static int after_ready(struct launch *launch, struct err *err)
+/* Limits and device rules that could make the set-up fail are applied after it. */
+static int after_ready(struct launch_plan *launch, struct err *err)
 {
 	const struct container_create_args *args = launch->args;
 	struct container *c = launch->container;
 	struct device_rules rules;
 	char path[64];
 
-	int r = limits_apply(launch, c->init->pid, err);
+	int r = limits_apply(&launch->limits, c->init->pid, err);
 	if (r < 0)
 		return r;
 	if (launch->ns[CONTAINER_NS_TIME].mode != NS_MODE_OWN) {
@@ -260,7 +280,7 @@ static int after_ready(struct launch *launch, struct err *err)
 	return r < 0 ? r : cgroup_set_devices(c->cgroup, &rules, err);
 }
 
-static int fork_init(struct launch *launch, struct err *err)
+static int fork_init(struct launch_plan *launch, struct err *err)
 {
 	struct container *c = launch->container;
 	struct process stdio = { .stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1 };
@@ -297,13 +317,13 @@ static int fork_init(struct launch *launch, struct err *err)
 	return 0;
 }
 
-static void close_child_ends(struct launch *launch)
+static void close_child_ends(struct launch_plan *launch)
 {
 	for (int i = 0; i < 3; i++)
 		launch->stdio[i] = fd_close(launch->stdio[i]);
 	launch->sync_fd = fd_close(launch->sync_fd);
-	mount_plans_deinit(launch);
-	device_plans_deinit(launch);
+	mount_plans_deinit(&launch->root);
+	device_plans_deinit(&launch->root);
 	namespace_plans_deinit(launch->ns);
 }
 
@@ -328,17 +348,7 @@ static void abort_create(struct container *c)
 int container_create(const struct container_create_args *args, struct container **ret,
 		     struct err *err)
 {
-	struct launch launch = {
-		.args = args,
-		.spec = args->spec,
-		.is_init = true,
-		.label_fd = -1,
-		.rootfs_fd = -1,
-		.stdio = { -1, -1, -1 },
-		.sync_fd = -1,
-		.init_pidfd = -1,
-		.cgroup_fd = -1,
-	};
+	struct launch_plan launch = LAUNCH_PLAN_NULL;
 	cleanup_arena struct arena *arena = NULL;
 	int r = check_args(args, err);
 
@@ -349,15 +359,18 @@ int container_create(const struct container_create_args *args, struct container 
 	r = container_new(args, &launch.container, err);
 	if (r < 0)
 		return r;
+	launch.args = args;
+	launch.spec = args->spec;
+	launch.is_init = true;
 	launch.arena = arena;
 	launch.process = args->spec->process;
 	launch.linux_ = args->spec->linux_;
 	r = plan_all(&launch, err);
 	if (r >= 0)
 		r = fork_init(&launch, err);
+	/* An open copy of the child's end would keep the end of the child from being seen. */
 	if (r >= 0)
-		launch.sync_fd =
-			fd_close(launch.sync_fd); /* or the child's end would never be seen */
+		launch.sync_fd = fd_close(launch.sync_fd);
 	if (r >= 0)
 		r = guide(&launch, err);
 	if (r >= 0)

@@ -3,7 +3,7 @@
  * Accepts connections from the host. Whoever is not the host is turned away: a container may open
  * vsock sockets too, and must not reach the agent through them.
  */
-#include "agent/stream/listener.h"
+#include "agent/server/listener.h"
 
 #include <stdbool.h>
 #include <errno.h>
@@ -56,7 +56,8 @@ static int open_unix(const char *path)
 	if (strlen(path) >= sizeof(addr.un.sun_path))
 		return -ENAMETOOLONG;
 	memcpy(addr.un.sun_path, path, strlen(path) + 1);
-	(void)unlink(path); /* of an earlier run; bind reports what matters */
+	/* A socket of an earlier run; when it cannot be removed, bind() fails. */
+	(void)unlink(path);
 	if (bind(fd, &addr.any, sizeof(addr.un)) < 0 || chmod(path, 0600) < 0 ||
 	    listen(fd, LISTENER_BACKLOG) < 0)
 		return -errno;

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The ring from the guest.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+struct proxy;
+
+void from_guest_run(void *arg);
+bool from_guest_drain(struct proxy *px, unsigned max);
