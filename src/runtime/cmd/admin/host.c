@@ -21,6 +21,8 @@
 #include "common/io.h"
 #include "common/proc.h"
 #include "common/str.h"
+#include "host/kvm_verdict.h"
+#include "kata/state.h"
 #include "paths.h"
 #include "runtime/shim/launch.h"
 
@@ -241,7 +243,7 @@ int host_probe(const struct config *config, struct arena *arena, struct host *re
 	host.cgroup = probe_cgroup();
 	host.vhost_vsock = try_open("/dev/vhost-vsock");
 	host.vhost_net = try_open("/dev/vhost-net");
-	kvm_probe_run("/dev/kvm", &host.kvm);
+	kvm_verdict_renew(KATA_DEFAULT_ROOT, &host.kvm);
 	probe_programs(config, &host, arena);
 	*ret = host;
 	return 0;
