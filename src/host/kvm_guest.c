@@ -64,6 +64,7 @@ static void finish_errno(struct kvm_probe *ret, enum kvm_probe_result result, co
 #define PTE_LARGE 0x80UL
 
 #define CPUID_ENTRIES_MAX 256
+#define CPUID_1_ECX_XSAVE (1U << 26)
 
 /* At GUEST_RESULT; written by the guest code below, in this order. */
 struct guest_result {
@@ -89,18 +90,21 @@ __asm__(
 	"	setz %al\n"
 	"	movzbl %al, %eax\n"
 	"	mov %rax, " STR(GUEST_RESULT) " + 8\n"
+	/* The host says in EDI whether this CPU has XSAVE. */
+	"	movabs $" STR(MAGIC) ", %rbx\n"
+	"	test %edi, %edi\n"
+	"	jz 4f\n"
 	"	xor %ecx, %ecx\n"
 	"	xor %edx, %edx\n"
 	"	mov $" STR(XFEATURES_X87_SSE) ", %eax\n"
 	"	xsetbv\n"
 	"	xgetbv\n"
 	"	mov %rax, " STR(GUEST_RESULT) " + 16\n"
-	"	movabs $" STR(MAGIC) ", %rbx\n"
 	"	movq %rbx, %xmm0\n"
 	"	xor %edx, %edx\n"
 	"	mov $" STR(XFEATURES_X87_SSE) ", %eax\n"
 	"	xsave64 " STR(GUEST_XSAVE) "\n"
-	"	call 2f\n"
+	"4:	call 2f\n"
 	"2:	pop %rcx\n"
 	/*
 	 * Last, because a KVM that emulates every instruction takes long for it and fails earlier
@@ -151,7 +155,8 @@ static void fill_memory(uint8_t *mem)
 	memcpy(mem + GUEST_CODE, kvm_guest_code, (size_t)(kvm_guest_code_end - kvm_guest_code));
 }
 
-static int set_cpuid(int kvm_fd, int vcpu_fd)
+/* @ret_xsave: does this KVM offer XSAVE to its guests? CPUID leaf 1, ECX bit 26. */
+static int set_cpuid(int kvm_fd, int vcpu_fd, bool *ret_xsave)
 {
 	union {
 		struct kvm_cpuid2 head;
@@ -161,19 +166,23 @@ static int set_cpuid(int kvm_fd, int vcpu_fd)
 
 	if (ioctl(kvm_fd, KVM_GET_SUPPORTED_CPUID, &cpuid.head) < 0)
 		return -1;
+	*ret_xsave = false;
+	for (uint32_t i = 0; i < cpuid.head.nent; i++)
+		if (cpuid.head.entries[i].function == 1)
+			*ret_xsave = cpuid.head.entries[i].ecx & CPUID_1_ECX_XSAVE;
 	return ioctl(vcpu_fd, KVM_SET_CPUID2, &cpuid.head);
 }
 
-static int set_registers(int vcpu_fd)
+static int set_registers(int vcpu_fd, bool xsave)
 {
 	struct kvm_sregs sregs;
-	struct kvm_regs regs = { .rip = GUEST_CODE, .rsp = GUEST_STACK, .rflags = 2 };
+	struct kvm_regs regs = { .rip = GUEST_CODE, .rsp = GUEST_STACK, .rflags = 2, .rdi = xsave };
 
 	if (ioctl(vcpu_fd, KVM_GET_SREGS, &sregs) < 0)
 		return -1;
 	sregs.cr0 = CR0_PE | CR0_MP | CR0_NE | CR0_PG;
 	sregs.cr3 = GUEST_PML4;
-	sregs.cr4 = CR4_PAE | CR4_OSFXSR | CR4_OSXSAVE;
+	sregs.cr4 = CR4_PAE | CR4_OSFXSR | (xsave ? CR4_OSXSAVE : 0);
 	sregs.efer = EFER_LME | EFER_LMA;
 	sregs.cs = flat_segment(0x8, 11);
 	sregs.ds = sregs.es = sregs.ss = sregs.fs = sregs.gs = flat_segment(0x10, 3);
@@ -183,7 +192,7 @@ static int set_registers(int vcpu_fd)
 	return ioctl(vcpu_fd, KVM_SET_REGS, &regs);
 }
 
-static void check_result(const uint8_t *mem, struct kvm_probe *ret)
+static void check_result(const uint8_t *mem, bool xsave, struct kvm_probe *ret)
 {
 	struct guest_result result;
 	uint64_t operand[2], xmm0;
@@ -195,13 +204,13 @@ static void check_result(const uint8_t *mem, struct kvm_probe *ret)
 		finish(ret, KVM_PROBE_WRONG_RESULT, "the test guest counted wrong");
 	else if (result.swapped != 1 || operand[0] != 4 || operand[1] != 3)
 		finish(ret, KVM_PROBE_WRONG_RESULT, "cmpxchg16b went wrong in the test guest");
-	else if (result.xcr0 != XFEATURES_X87_SSE || xmm0 != MAGIC)
+	else if (xsave && (result.xcr0 != XFEATURES_X87_SSE || xmm0 != MAGIC))
 		finish(ret, KVM_PROBE_WRONG_RESULT, "xsave went wrong in the test guest");
 	else
 		finish(ret, KVM_PROBE_OK, "a 64-bit test guest ran correctly");
 }
 
-static void run_vcpu(int vcpu_fd, const struct kvm_run *run, const uint8_t *mem,
+static void run_vcpu(int vcpu_fd, const struct kvm_run *run, const uint8_t *mem, bool xsave,
 		     struct kvm_probe *ret)
 {
 	int r;
@@ -214,7 +223,7 @@ static void run_vcpu(int vcpu_fd, const struct kvm_run *run, const uint8_t *mem,
 		return;
 	}
 	if (run->exit_reason == KVM_EXIT_IO && run->io.port == GUEST_PORT) {
-		check_result(mem, ret);
+		check_result(mem, xsave, ret);
 		return;
 	}
 	ret->result = KVM_PROBE_BAD_EXIT;
@@ -240,6 +249,7 @@ void kvm_guest_run(int kvm_fd, struct kvm_probe *ret)
 	struct kvm_userspace_memory_region region = { .memory_size = GUEST_SIZE };
 	struct kvm_run *run;
 	uint8_t *mem;
+	bool xsave;
 	int size;
 
 	vm_fd = ioctl(kvm_fd, KVM_CREATE_VM, 0);
@@ -261,11 +271,11 @@ void kvm_guest_run(int kvm_fd, struct kvm_probe *ret)
 	run = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu_fd, 0);
 	if (run == MAP_FAILED)
 		return finish_errno(ret, KVM_PROBE_NO_VM, "mapping the vCPU");
-	if (set_cpuid(kvm_fd, vcpu_fd) < 0)
+	if (set_cpuid(kvm_fd, vcpu_fd, &xsave) < 0)
 		return finish_errno(ret, KVM_PROBE_NO_VM, "setting the vCPU's CPUID");
-	if (set_registers(vcpu_fd) < 0)
+	if (set_registers(vcpu_fd, xsave) < 0)
 		return finish_errno(ret, KVM_PROBE_NO_VM, "setting the vCPU's registers");
-	run_vcpu(vcpu_fd, run, mem, ret);
+	run_vcpu(vcpu_fd, run, mem, xsave, ret);
 }
 
 #else

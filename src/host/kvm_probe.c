@@ -21,6 +21,7 @@
 #include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -37,10 +38,15 @@
 #define REAP_MS 10
 
 static const char *const result_names[] = {
-	[KVM_PROBE_OK] = "usable",	     [KVM_PROBE_NO_DEVICE] = "no-device",
-	[KVM_PROBE_NO_ACCESS] = "no-access", [KVM_PROBE_BAD_API] = "bad-api",
-	[KVM_PROBE_NO_VM] = "no-vm",	     [KVM_PROBE_HANG] = "hang",
-	[KVM_PROBE_BAD_EXIT] = "bad-exit",   [KVM_PROBE_WRONG_RESULT] = "wrong-result",
+	[KVM_PROBE_OK] = "usable",
+	[KVM_PROBE_NO_DEVICE] = "no-device",
+	[KVM_PROBE_NO_ACCESS] = "no-access",
+	[KVM_PROBE_BAD_API] = "bad-api",
+	[KVM_PROBE_NO_VM] = "no-vm",
+	[KVM_PROBE_SLOW] = "slow",
+	[KVM_PROBE_HANG] = "hang",
+	[KVM_PROBE_BAD_EXIT] = "bad-exit",
+	[KVM_PROBE_WRONG_RESULT] = "wrong-result",
 };
 static_assert(ARRAY_SIZE(result_names) == KVM_PROBE_COUNT_, "a name for each result");
 
@@ -79,10 +85,22 @@ static bool wait_gone(int pidfd, int timeout_ms)
 	return r > 0;
 }
 
-/* In the child: nothing but the guest, then out. */
+/*
+ * In the child: nothing but the guest, then out. The timer counts the CPU time of the process, the
+ * guest's included, and its signal ends KVM_RUN and the process.
+ */
 static void attr_noreturn child_main(int kvm_fd, struct kvm_probe *shared)
 {
+	const struct itimerval limit = { .it_value = { .tv_sec = KVM_PROBE_CPU_MS / 1000,
+						       .tv_usec =
+							       KVM_PROBE_CPU_MS % 1000 * 1000 } };
+	sigset_t none;
+
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* best effort: the parent kills it anyway */
+	(void)sigemptyset(&none);		/* none of these can fail with these arguments */
+	(void)signal(SIGPROF, SIG_DFL);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	(void)setitimer(ITIMER_PROF, &limit, NULL);
 	kvm_guest_run(kvm_fd, shared);
 	_exit(0);
 }
@@ -94,8 +112,9 @@ static void run_in_child(int kvm_fd, struct kvm_probe *probe, struct kvm_probe *
 	pid_t pid;
 
 	/* What stays when the child never gets to an answer. */
-	set_result(shared, KVM_PROBE_HANG, "a 64-bit test guest did not finish within %d ms",
-		   KVM_PROBE_DEADLINE_MS);
+	set_result(shared, KVM_PROBE_SLOW,
+		   "a 64-bit test guest got too little CPU time to finish within %d s",
+		   KVM_PROBE_WALL_MS / 1000);
 
 	pid = fork();
 	if (pid < 0) {
@@ -112,14 +131,18 @@ static void run_in_child(int kvm_fd, struct kvm_probe *probe, struct kvm_probe *
 		(void)waitpid(pid, NULL, WNOHANG); /* a zombie at worst */
 		return;
 	}
-	if (!wait_gone(pidfd, KVM_PROBE_DEADLINE_MS)) {
+	if (!wait_gone(pidfd, KVM_PROBE_WALL_MS)) {
 		(void)kill(pid, SIGKILL); /* not reaped yet, so the pid is still its own */
 		(void)wait_gone(pidfd, REAP_MS);
 	}
-	if (waitpid(pid, &wstatus, WNOHANG) == pid && WIFSIGNALED(wstatus) &&
-	    WTERMSIG(wstatus) != SIGKILL)
-		set_result(probe, KVM_PROBE_BAD_EXIT, "the test process died of signal %d",
-			   WTERMSIG(wstatus));
+	bool ended = waitpid(pid, &wstatus, WNOHANG) == pid;
+	int signo = ended && WIFSIGNALED(wstatus) ? WTERMSIG(wstatus) : 0;
+	if (signo == SIGPROF)
+		set_result(probe, KVM_PROBE_HANG,
+			   "a 64-bit test guest did not finish within %d ms of CPU time",
+			   KVM_PROBE_CPU_MS);
+	else if (signo && signo != SIGKILL)
+		set_result(probe, KVM_PROBE_BAD_EXIT, "the test process died of signal %d", signo);
 	else
 		*probe = *shared;
 }
@@ -129,7 +152,7 @@ static void run_in_child(int kvm_fd, struct kvm_probe *probe, struct kvm_probe *
  * @device: path of the KVM device, NULL for /dev/kvm
  * @ret: filled completely
  *
- * Blocks, for a few milliseconds where KVM works and never longer than the deadline and a little.
+ * Blocks, for a few milliseconds where KVM works and never longer than KVM_PROBE_WALL_MS and a little.
  * Forks, so it is best called while the process is small.
  */
 void kvm_probe_run(const char *device, struct kvm_probe *ret)
@@ -180,6 +203,23 @@ const char *kvm_probe_result_name(enum kvm_probe_result result)
 }
 
 /**
+ * kvm_probe_is_certain() - would another probe of the same KVM find the same?
+ * @probe: what was found
+ *
+ * Return: false for what depends on the moment: how busy the host is, its memory.
+ */
+bool kvm_probe_is_certain(const struct kvm_probe *probe)
+{
+	return probe->result != KVM_PROBE_SLOW && probe->result != KVM_PROBE_NO_VM;
+}
+
+/* A KVM that nothing speaks against: a host that was too busy for the test is a working one. */
+static bool is_usable(const struct kvm_probe *probe)
+{
+	return probe && (probe->result == KVM_PROBE_OK || probe->result == KVM_PROBE_SLOW);
+}
+
+/**
  * kvm_probe_choose() - decide on the accelerator
  * @setting: "auto", "kvm" or "tcg"; NULL means "auto"
  * @probe: what was found; may be NULL when @setting is "tcg"
@@ -193,13 +233,13 @@ int kvm_probe_choose(const char *setting, const struct kvm_probe *probe, struct 
 	if (str_eq(setting, "tcg"))
 		return 0;
 	if (!setting || str_eq(setting, "auto"))
-		return probe && probe->result == KVM_PROBE_OK;
+		return is_usable(probe);
 	if (!str_eq(setting, "kvm"))
 		return err_set(err, EINVAL, "accel is \"%s\", must be \"auto\", \"kvm\" or \"tcg\"",
 			       setting);
 	if (!probe)
 		return err_set(err, ENODEV, "accel is \"kvm\" but KVM was not probed");
-	if (probe->result != KVM_PROBE_OK)
+	if (!is_usable(probe))
 		return err_set(err, ENODEV, "accel is \"kvm\" but KVM is not usable: %s",
 			       probe->detail);
 	return 1;

@@ -20,7 +20,11 @@ struct dialect {
 	const char *id_key;
 };
 
-/* In order of precedence: a manager that imitates another one also sets its own keys. */
+/*
+ * A manager that imitates another one sets both's keys, and they agree. Some managers pass the keys
+ * of whoever wrote the pod on: where the dialects disagree, one of them was written by a person who
+ * wants into another pod's VM.
+ */
 static const struct dialect dialects[] = {
 	{ "containerd", "io.kubernetes.cri.container-type", "sandbox", "container",
 	  "io.kubernetes.cri.sandbox-id" },
@@ -30,6 +34,12 @@ static const struct dialect dialects[] = {
 	  "io.kubernetes.sandbox.id" },
 	{ "kata", "io.katacontainers.pkg.oci.container_type", "pod_sandbox", "pod_container",
 	  "io.katacontainers.pkg.oci.sandbox_id" },
+};
+
+static const char *const type_words[] = {
+	[OCI_CONTAINER_SINGLE] = "a container by itself",
+	[OCI_CONTAINER_SANDBOX] = "the sandbox",
+	[OCI_CONTAINER_MEMBER] = "a member",
 };
 
 /**
@@ -86,6 +96,20 @@ static int apply_dialect(const struct dialect *dialect, const char *id, const ch
 	return 0;
 }
 
+static int check_agreement(const struct dialect *a, const struct oci_grouping *said_a,
+			   const struct dialect *b, const struct oci_grouping *said_b,
+			   struct err *err)
+{
+	if (said_a->type == said_b->type && str_eq(said_a->sandbox_id, said_b->sandbox_id))
+		return 0;
+	return err_set(
+		err, EINVAL,
+		"the annotations of %s and of %s disagree: by %s this is %s of \"%s\", by %s "
+		"%s of \"%s\"",
+		a->manager, b->manager, a->type_key, type_words[said_a->type], said_a->sandbox_id,
+		b->type_key, type_words[said_b->type], said_b->sandbox_id);
+}
+
 /**
  * oci_grouping_find() - which pod a container belongs to, and as what
  * @id: the container's id
@@ -93,25 +117,30 @@ static int apply_dialect(const struct dialect *dialect, const char *id, const ch
  * @ret: the answer; points into @id and @spec
  * @err: receives the reason
  *
- * Return: 0, or -EINVAL when the annotations make no sense.
+ * Return: 0, or -EINVAL when the annotations make no sense or contradict each other.
  */
 int oci_grouping_find(const char *id, const struct oci_spec *spec, struct oci_grouping *ret,
 		      struct err *err)
 {
 	struct oci_grouping found = { .type = OCI_CONTAINER_SINGLE, .sandbox_id = id };
+	const struct dialect *by = NULL;
 
-	found.manager = manager_name(NULL, spec);
 	for (size_t i = 0; i < ARRAY_SIZE(dialects); i++) {
 		const char *type = oci_annotation(spec, dialects[i].type_key);
+		struct oci_grouping said;
 
 		if (!type)
 			continue;
-		int r = apply_dialect(&dialects[i], id, type, spec, &found, err);
+		int r = apply_dialect(&dialects[i], id, type, spec, &said, err);
+		if (r >= 0 && by)
+			r = check_agreement(by, &found, &dialects[i], &said, err);
 		if (r < 0)
 			return r;
-		found.manager = manager_name(&dialects[i], spec);
-		break;
+		if (!by)
+			found = said;
+		by = by ? by : &dialects[i];
 	}
+	found.manager = manager_name(by, spec);
 	*ret = found;
 	return 0;
 }

@@ -182,6 +182,31 @@ static void annotations_that_make_no_sense_are_refused(void **state)
 		"annotation io.kubernetes.cri.sandbox-id: a container cannot be a member of itself");
 }
 
+/* CRI-O passes annotations on that the pod's author wrote. */
+static void dialects_that_disagree_are_refused(void **state)
+{
+	(void)state;
+	groups(annotated("io.kubernetes.cri.container-type=container",
+			 "io.kubernetes.cri.sandbox-id=pod",
+			 "io.kubernetes.cri-o.ContainerType=container",
+			 "io.kubernetes.cri-o.SandboxID=pod", NULL),
+	       OCI_CONTAINER_MEMBER, "pod", "containerd");
+	grouping_fails(
+		annotated("io.kubernetes.cri-o.ContainerType=sandbox",
+			  "io.kubernetes.cri-o.SandboxID=me",
+			  "io.kubernetes.cri.container-type=container",
+			  "io.kubernetes.cri.sandbox-id=victim", NULL),
+		"the annotations of containerd and of cri-o disagree: by io.kubernetes.cri.container-type this is "
+		"a member of \"victim\", by io.kubernetes.cri-o.ContainerType the sandbox of \"me\"");
+	grouping_fails(
+		annotated("io.kubernetes.cri.container-type=container",
+			  "io.kubernetes.cri.sandbox-id=pod",
+			  "io.katacontainers.pkg.oci.container_type=pod_container",
+			  "io.katacontainers.pkg.oci.sandbox_id=victim", NULL),
+		"the annotations of containerd and of kata disagree: by io.kubernetes.cri.container-type this is "
+		"a member of \"pod\", by io.katacontainers.pkg.oci.container_type a member of \"victim\"");
+}
+
 static void a_pod_is_sized_by_annotations(void **state)
 {
 	const struct oci_grouping pod = { .type = OCI_CONTAINER_SANDBOX };
@@ -279,6 +304,7 @@ int main(void)
 		ARENA_TEST(times_have_no_trailing_zeros),
 		ARENA_TEST(each_manager_groups_in_its_own_words),
 		ARENA_TEST(annotations_that_make_no_sense_are_refused),
+		ARENA_TEST(dialects_that_disagree_are_refused),
 		ARENA_TEST(a_pod_is_sized_by_annotations),
 		ARENA_TEST(a_pod_of_crio_is_sized_by_one_annotation),
 		ARENA_TEST(a_single_container_is_sized_by_its_resources),

@@ -18,9 +18,10 @@
 #include "common/log.h"
 #include "common/str.h"
 #include "host/hooks.h"
-#include "host/kvm_probe.h"
+#include "host/kvm_verdict.h"
 #include "host/program.h"
 #include "kata/guest.h"
+#include "kata/state.h"
 #include "sandbox/core/pid_thread.h"
 #include "sandbox/core/sandbox.h"
 #include "sandbox/hypervisor/vm_config.h"
@@ -211,13 +212,15 @@ static int choose_accel(struct sandbox *sb, enum vm_accel *ret, struct err *err)
 	const char *setting = names[sb->config->hypervisor.accel];
 
 	if (!str_eq(setting, "tcg"))
-		kvm_probe_run("/dev/kvm", &probe);
+		kvm_verdict_get(KATA_DEFAULT_ROOT, &probe);
 	int r = kvm_probe_choose(setting, &probe, err);
 	if (r < 0)
 		return r;
 	if (r == 0 && !str_eq(setting, "tcg"))
 		log_warn("KVM is not usable here (%s): the VM is emulated by TCG, which is slow",
 			 probe.detail);
+	if (r == 1 && probe.result == KVM_PROBE_SLOW)
+		log_info("KVM is used without a test: %s", probe.detail);
 	*ret = r ? VM_ACCEL_KVM : VM_ACCEL_TCG;
 	return 0;
 }

@@ -21,7 +21,9 @@
 #include "common/io.h"
 #include "common/proc.h"
 #include "common/str.h"
+#include "host/kvm_verdict.h"
 #include "host/program.h"
+#include "kata/state.h"
 
 #define VERSION_MS 3000
 #define PROC_FILE_MAX (4U << 20)
@@ -232,7 +234,7 @@ int host_probe(const struct config *config, struct arena *arena, struct host *re
 	host.cgroup = probe_cgroup();
 	host.vhost_vsock = try_open("/dev/vhost-vsock");
 	host.vhost_net = try_open("/dev/vhost-net");
-	kvm_probe_run("/dev/kvm", &host.kvm);
+	kvm_verdict_renew(KATA_DEFAULT_ROOT, &host.kvm);
 	probe_programs(config, &host, arena);
 	*ret = host;
 	return 0;
