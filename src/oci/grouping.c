@@ -127,7 +127,7 @@ int oci_grouping_find(const char *id, const struct oci_spec *spec, struct oci_gr
 
 	for (size_t i = 0; i < ARRAY_SIZE(dialects); i++) {
 		const char *type = oci_annotation(spec, dialects[i].type_key);
-		struct oci_grouping said;
+		struct oci_grouping said = found;
 
 		if (!type)
 			continue;

@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 #include "common/str.h"
-#include "oci/hooks.h"
+#include "host/hooks.h"
 #include "oci/validate.h"
 #include "rpc/pb/agent_msg.h"
 #include "sandbox/core/pid_thread.h"
@@ -204,7 +204,7 @@ int sb_container_new(struct sandbox *sb, const char *id, const char *bundle,
 }
 
 /**
- * sb_container_hook_owner() - whose hooks run, for oci/hooks.h
+ * sb_container_hook_owner() - whose hooks run, for host/hooks.h
  * @ctr: container with its spec
  *
  * Return: what the hooks are told; its strings are the container's.

@@ -9,7 +9,7 @@
 
 #include "common/fd.h"
 #include "common/log.h"
-#include "oci/hooks.h"
+#include "host/hooks.h"
 
 static const char *const state_names[] = { "new", "starting", "running", "stopping", "stopped" };
 _Static_assert(ARRAY_SIZE(state_names) == SANDBOX_STATE_COUNT_, "one name per state");
@@ -115,7 +115,7 @@ void sandbox_step(struct sandbox *sb, const char *step)
 }
 
 /**
- * sandbox_hook_owner() - whose hooks run at its start, for oci/hooks.h
+ * sandbox_hook_owner() - whose hooks run at its start, for host/hooks.h
  * @sb: sandbox with its parameters
  *
  * Return: what the hooks of its first container are told; its strings are the sandbox's.

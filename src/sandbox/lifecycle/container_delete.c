@@ -8,8 +8,9 @@
 #include <signal.h>
 
 #include "common/log.h"
-#include "oci/hooks.h"
+#include "host/hooks.h"
 #include "rpc/pb/agent_msg.h"
+#include "rpc/ttrpc/rpc.h"
 #include "sandbox/core/container.h"
 #include "sandbox/core/sandbox.h"
 #include "sandbox/lifecycle/sandbox_cgroup.h"

@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "oci/spec.h"
 #include "rpc/pb/agent_msg.h"
+#include "rpc/ttrpc/rpc.h"
 #include "sandbox/core/container.h"
 #include "sandbox/core/sandbox.h"
 #include "sandbox/lifecycle/guest_spec.h"

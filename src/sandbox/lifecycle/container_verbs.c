@@ -7,8 +7,9 @@
 
 #include <errno.h>
 
-#include "oci/hooks.h"
+#include "host/hooks.h"
 #include "rpc/pb/agent_msg.h"
+#include "rpc/ttrpc/rpc.h"
 #include "sandbox/core/container.h"
 #include "sandbox/core/sandbox.h"
 #include "sandbox/lifecycle/process_follow.h"

@@ -11,6 +11,7 @@
 #include "common/fd.h"
 #include "common/log.h"
 #include "rpc/pb/agent_msg.h"
+#include "rpc/ttrpc/rpc.h"
 #include "sandbox/core/container.h"
 #include "sandbox/core/sandbox.h"
 #include "sandbox/vsock/relay.h"

@@ -13,7 +13,7 @@
 #include "common/fd.h"
 #include "common/log.h"
 #include "oci/grouping.h"
-#include "oci/hooks.h"
+#include "host/hooks.h"
 #include "sandbox/core/sandbox.h"
 #include "sandbox/lifecycle/sandbox_boot.h"
 #include "sandbox/lifecycle/sandbox_exit.h"

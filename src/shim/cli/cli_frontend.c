@@ -14,6 +14,9 @@
 #include "rpc/pb/task_msg.h"
 #include "shim/cli/cli_pids.h"
 #include "shim/cli/standin_server.h"
+#include "sandbox/lifecycle/process_verbs.h"
+#include "sandbox/lifecycle/sandbox_stop.h"
+#include "sandbox/lifecycle/container_exec.h"
 
 static struct standin_server *standins_of(struct shim *shim)
 {

@@ -24,6 +24,8 @@
 #include "shim/containerd/sandbox_spec.h"
 #include "shim/task/runtime_options.h"
 #include "shim/task/task_stats.h"
+#include "sandbox/lifecycle/sandbox_start.h"
+#include "sandbox/lifecycle/sandbox_stop.h"
 
 #define POD_CONFIG_NAME "runtime.v1.PodSandboxConfig"
 #define SPEC_TYPE_URL "types.containerd.io/opencontainers/runtime-spec/1/Spec"

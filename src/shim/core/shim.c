@@ -14,6 +14,7 @@
 #include "oci/grouping.h"
 #include "sandbox/core/container.h"
 #include "shim/core/event_ring.h"
+#include "sandbox/lifecycle/sandbox_stop.h"
 
 /* How long a shim that is done stays for requests that are not answered yet. */
 #define SHIM_LINGER_MS 5000

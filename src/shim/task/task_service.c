@@ -21,6 +21,11 @@
 #include "shim/task/task_create.h"
 #include "shim/task/task_pids.h"
 #include "shim/task/task_stats.h"
+#include "sandbox/lifecycle/container_verbs.h"
+#include "sandbox/lifecycle/container_exec.h"
+#include "sandbox/lifecycle/container_delete.h"
+#include "sandbox/lifecycle/process_verbs.h"
+#include "sandbox/lifecycle/sandbox_stop.h"
 
 static int find_container(struct shim *shim, const char *id, struct sb_container **ret,
 			  struct err *err)
