@@ -17,7 +17,7 @@ check_packages=(
 	clang libclang-rt-14-dev libcmocka-dev bats jq tmux iproute2 iputils-ping iperf3 python3 procps socat
 	golang-go patchelf curl
 	debootstrap docker.io iptables podman containerd runc crun conmon catatonit fuse-overlayfs slirp4netns netavark
-	aardvark-dns containernetworking-plugins e2fsprogs erofs-utils docker-compose
+	aardvark-dns containernetworking-plugins e2fsprogs erofs-utils docker-compose qemu-utils
 )
 kubernetes_packages=(etcd-server openssl)
 lint_packages=(clang clang-format clang-tidy cppcheck shellcheck)
