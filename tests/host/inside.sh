@@ -10,10 +10,18 @@ export KATA_BUILD=/srv/build XDG_CACHE_HOME=$work/cache
 export KATA_TEST_SLOW=6 BATS_TMPDIR=/var/tmp TMPDIR=/var/tmp
 export HOME=/root LC_ALL=C.UTF-8
 
-# The one place that knows how the product comes to the host.
+# As a user has it: from packages, or from what `make install` installed.
 install_product() {
-	cp -a --no-preserve=ownership "$work/product/." /
-	prefix=/usr/local
+	if [ -d "$work/packages" ]; then
+		DEBIAN_FRONTEND=noninteractive dpkg -i "$work"/packages/*.deb
+	else
+		cp -a --no-preserve=ownership "$work/product/." /
+	fi
+}
+
+# asset KEY: a path in the configuration that is in force.
+asset() {
+	sed -n "s/^$1 = \"\(.*\)\"/\1/p" "$configuration"
 }
 
 # Deadlines are for hosts on which a VM starts in a second.
@@ -41,14 +49,17 @@ slow_timeout() {
 
 # A folder that looks like the build's, for the suites: what is installed, with the deadlines raised.
 make_build() {
-	local share=$prefix/share
-	mkdir -p "$KATA_BUILD/guest" /etc/kata-containers/config.d
-	ln -s "$prefix"/bin/kata-runtime "$prefix"/bin/containerd-shim-kata-v2 "$prefix"/libexec/kata-proxy "$KATA_BUILD/"
-	ln -s "$share"/kata-containers/* "$KATA_BUILD/guest/"
-	raise_deadlines "$share/defaults/kata-containers/config.d/50-test-host.toml"
-	sed "s|$share/kata-containers/|$KATA_BUILD/guest/|; s/^\(dial_timeout\|request_timeout\|create_container_timeout\) = .*/\1 = 240/
-		s/^start_timeout = .*/start_timeout = 300/" "$share/defaults/kata-containers/configuration.toml" \
-		> "$KATA_BUILD/configuration.toml"
+	local runtime proxy configuration
+	runtime=$(command -v kata-runtime) && proxy=$(kata-runtime env --json | jq -r .Proxy.Path) &&
+		configuration=$(kata-runtime env --json | jq -r '.Runtime.Config.Paths[0]') || return
+	mkdir -p "$KATA_BUILD/guest" "${configuration%/*}/config.d"
+	ln -s "$runtime" "${runtime%/*}/containerd-shim-kata-v2" "$proxy" "$KATA_BUILD/"
+	ln -s "$(asset kernel)" "$KATA_BUILD/guest/vmlinux"
+	ln -s "$(asset initrd)" "$KATA_BUILD/guest/initrd.img"
+	raise_deadlines "${configuration%/*}/config.d/50-test-host.toml"
+	sed "s|^kernel = .*|kernel = \"$KATA_BUILD/guest/vmlinux\"|; s|^initrd = .*|initrd = \"$KATA_BUILD/guest/initrd.img\"|
+		s/^\(dial_timeout\|request_timeout\|create_container_timeout\) = .*/\1 = 240/
+		s/^start_timeout = .*/start_timeout = 300/" "$configuration" > "$KATA_BUILD/configuration.toml"
 }
 
 # run_suite SUITE FILTER
@@ -70,7 +81,6 @@ run_suite() {
 export KATA_TEST_RETRIED=$work/results/retried
 failed=0
 install_product || exit
-mkdir -p "$prefix/share/defaults/kata-containers/config.d"
 make_build || exit
 slow_timeout
 if [ -x "$work/script" ]; then

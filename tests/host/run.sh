@@ -4,9 +4,12 @@
 # filter, in an emulated host (debian12, debian13) of its own: a VM under TCG whose CPU has SVM, so that its Debian has
 # KVM. TAP on stdout, progress on stderr. TAGS limits them to the tests that have these bats tags.
 #
-# Its first run boots it and keeps the state that it was in then (vm.sh): the others go on from there. What it said is left in $KATA_BUILD/host/HOST. KATA_HOST_SECONDS is the time for all (two hours),
-# KATA_HOST_QEMU options for its QEMU, KATA_HOST_SCRIPT=FILE a script to run in it instead of tests, with its output on
-# stdout. Needs root, and no network.
+# Its first run boots it and keeps the state that it was in then (vm.sh): the others go on from there. What it said is
+# left in $KATA_BUILD/host/HOST. Needs root, and no network.
+#
+# KATA_HOST_SECONDS is the time for all (two hours). KATA_HOST_PACKAGES=FOLDER installs the Debian packages in it instead
+# of what the checkout builds. KATA_HOST_SCRIPT=FILE runs a script in it instead of tests, with its output on stdout.
+# KATA_HOST_QEMU is options for its QEMU, which boots then.
 set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 repo=$(cd "$here/../.." && pwd)
@@ -40,8 +43,12 @@ clean_up() {
 trap clean_up EXIT
 trap 'exit 130' INT TERM
 
-# What a user would have installed, in $work/product. Packages, once there are some, go there in place of this.
+# What a user would have installed: packages, or a tree.
 make_product() {
+	if [ -n "${KATA_HOST_PACKAGES:-}" ]; then
+		mkdir "$work/packages" && cp "$KATA_HOST_PACKAGES"/*.deb "$work/packages/"
+		return
+	fi
 	make -s -C "$repo" B="$build" all guest && make -s -C "$repo" -o all B="$build" DESTDIR="$work/product" install
 }
 
