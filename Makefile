@@ -129,7 +129,7 @@ $(B)/tests/test-%: $(B)/obj/tests/unit/test-%.o $(UNIT_HELPERS) $(call lib,$(TES
 	@mkdir -p $(@D)
 	$(call link,$(TEST_LIBS))
 
-.PHONY: unit-tests check check-unit check-system lint fuzz bench demo deploy-image deps install uninstall clean help
+.PHONY: unit-tests check check-unit check-system check-host lint fuzz bench demo deploy-image deps install uninstall clean help
 unit-tests: $(UNIT_TESTS)
 check: ## run all tests (installs what they need; as root)
 	tests/run.sh
@@ -137,6 +137,8 @@ check-unit: ## run the unit and golden tests only (ASan, UBSan)
 	tests/run.sh unit
 check-system: ## run the system tests only (real QEMU, docker, podman, containerd)
 	tests/run.sh system
+check-host: ## run the system tests in an emulated host with KVM and systemd: HOST=debian12 (default) or debian13
+	tests/run.sh whole-host $(HOST)
 lint: ## formatting, layers, static analysis
 	tests/lint.sh
 fuzz: ## run every fuzzer for FUZZ_SECONDS (default 60) each

@@ -59,6 +59,7 @@ ended_with() {
 	no_leaks
 }
 
+# bats test_tags=quick
 @test "QEMU is killed" {
 	make_bundle sleep 1000
 	new_id
@@ -76,6 +77,7 @@ ended_with() {
 	ended_with 137 "kata-proxy ended"
 }
 
+# bats test_tags=quick
 @test "virtiofsd is killed" {
 	make_bundle sleep 1000
 	new_id
@@ -84,6 +86,7 @@ ended_with() {
 	ended_with 137 "virtiofsd ended"
 }
 
+# bats test_tags=quick
 @test "the shim is killed" {
 	make_bundle sleep 1000
 	new_id
@@ -127,6 +130,7 @@ poststop_to() {
 	[ "$(jq -r '.id + " " + .status' "$said")" = "$pod-deleted stopped"$'\n'"$pod-left stopped"$'\n'"$pod stopped" ]
 }
 
+# bats test_tags=quick
 @test "the stand-in is killed" {
 	make_bundle sleep 1000
 	new_id
@@ -428,6 +432,7 @@ short_deadlines() {
 	no_leaks
 }
 
+# bats test_tags=many
 @test "twenty life cycles in a row" {
 	make_bundle sleep 1000
 	for i in $(seq 20); do
