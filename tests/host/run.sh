@@ -90,7 +90,7 @@ show_results() {
 		case "$line" in
 		ok\ * | not\ ok\ *) say "$line" ;;
 		esac
-	done < <(tail -n +$((shown + 1)) "$work/results/tap" 2> /dev/null | head -n "-${1:-1}")
+	done < <(tail -n +$((shown + 1)) "$work/results/tap" 2> /dev/null) # a line that is not complete is left for later
 }
 
 keep_logs() {
@@ -126,7 +126,7 @@ done
 if [ -n "${KATA_HOST_SCRIPT:-}" ]; then
 	cat "$work/log"
 else
-	show_results 0
+	show_results
 fi
 [ ! -s "$work/results/retried" ] || sed "s/^/tried twice in $host: /" "$work/results/retried" >&2
 keep_logs
