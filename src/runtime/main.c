@@ -18,11 +18,7 @@
 #include "runtime/cli.h"
 #include "runtime/title.h"
 
-static const struct verb {
-	const char *name;
-	verb_fn fn;
-	const char *help;
-} verbs[] = {
+static const struct verb verbs[] = {
 	{ "create", verb_create, "create a container" },
 	{ "start", verb_start, "start a created container" },
 	{ "run", verb_run, "create a container and start it" },
