@@ -15,7 +15,7 @@ build_packages=(
 )
 check_packages=(
 	clang libclang-rt-14-dev libcmocka-dev bats jq tmux iproute2 iputils-ping iperf3 python3 procps socat
-	golang-go patchelf curl
+	golang-go patchelf curl zsh fish
 	debootstrap docker.io iptables podman containerd runc crun conmon catatonit fuse-overlayfs slirp4netns netavark
 	aardvark-dns containernetworking-plugins e2fsprogs erofs-utils docker-compose
 )

@@ -16,6 +16,7 @@
 #include "kata_protocol.h"
 #include "oci/spec.h"
 #include "runtime/cli.h"
+#include "runtime/complete.h"
 #include "runtime/title.h"
 
 static const struct verb verbs[] = {
@@ -41,6 +42,8 @@ static const struct verb verbs[] = {
 	{ "timeline", verb_timeline, "print how long a start took" },
 	{ "metrics", verb_metrics, "print a sandbox's metrics" },
 	{ "iptables", verb_iptables, "read or set a guest's netfilter tables" },
+	{ "completion", verb_completion, "print the completion script of a shell" },
+	{ "complete", verb_complete, NULL },
 	{ "checkpoint", verb_checkpoint, NULL }, /* without help: not offered */
 	{ "restore", verb_checkpoint, NULL },
 };
@@ -180,6 +183,7 @@ int main(int argc, char **argv)
 	open_stdio();
 	(void)signal(SIGPIPE, SIG_IGN);
 	cli_set_verb_list(list_verbs);
+	complete_set_verbs(verbs, ARRAY_SIZE(verbs));
 	int r = cli_parse_global(&cli, argc, argv, &verb_index, &version, &err);
 	if (r == 0)
 		r = set_up(&cli, root, sizeof(root), &err);
