@@ -9,6 +9,9 @@ LIBEXECDIR ?= $(PREFIX)/libexec
 DATADIR ?= $(PREFIX)/share/kata-containers
 DEFAULTSDIR ?= $(PREFIX)/share/defaults/kata-containers
 MANDIR ?= $(PREFIX)/share/man
+BASHDIR ?= $(PREFIX)/share/bash-completion/completions
+ZSHDIR ?= $(PREFIX)/share/zsh/site-functions
+FISHDIR ?= $(PREFIX)/share/fish/vendor_completions.d
 ARCH := $(shell uname -m)
 
 CC ?= gcc
@@ -159,13 +162,18 @@ $(B)/fuzz/fuzz-%: $(B)/obj/tests/fuzz/fuzz-%.o $(call lib,$(TEST_AREAS))
 	$(call link,-fsanitize=fuzzer $(filter-out -lcmocka,$(TEST_LIBS)))
 
 INSTALLED := $(addprefix $(BINDIR)/,kata-runtime containerd-shim-kata-v2) $(LIBEXECDIR)/kata-proxy \
-	$(addprefix $(DATADIR)/,vmlinux initrd.img) $(DEFAULTSDIR)/configuration.toml $(addprefix $(MANDIR)/man8/,$(notdir $(wildcard man/*.8)))
+	$(addprefix $(DATADIR)/,vmlinux initrd.img) $(DEFAULTSDIR)/configuration.toml $(addprefix $(MANDIR)/man8/,$(notdir $(wildcard man/*.8))) \
+	$(BASHDIR)/kata-runtime $(ZSHDIR)/_kata-runtime $(FISHDIR)/kata-runtime.fish
 install: all ## install below DESTDIR and PREFIX (/usr/local), the guest's kernel and initrd too when they are built
-	install -d $(addprefix $(DESTDIR),$(BINDIR) $(LIBEXECDIR) $(DATADIR) $(DEFAULTSDIR) $(MANDIR)/man8)
+	install -d $(addprefix $(DESTDIR),$(BINDIR) $(LIBEXECDIR) $(DATADIR) $(DEFAULTSDIR) $(MANDIR)/man8 \
+		$(BASHDIR) $(ZSHDIR) $(FISHDIR))
 	install -s -m 755 $(B)/kata-runtime $(B)/containerd-shim-kata-v2 $(DESTDIR)$(BINDIR)
 	install -s -m 755 $(B)/kata-proxy $(DESTDIR)$(LIBEXECDIR)
 	$(call configure,$(DATADIR)) configuration.toml.in > $(DESTDIR)$(DEFAULTSDIR)/configuration.toml
 	install -m 644 $(wildcard man/*.8) $(DESTDIR)$(MANDIR)/man8
+	$(B)/kata-runtime completion bash > $(DESTDIR)$(BASHDIR)/kata-runtime
+	$(B)/kata-runtime completion zsh > $(DESTDIR)$(ZSHDIR)/_kata-runtime
+	$(B)/kata-runtime completion fish > $(DESTDIR)$(FISHDIR)/kata-runtime.fish
 	@if [ -e $(B)/guest/initrd.img ]; then install -m 644 $(B)/guest/vmlinux $(B)/guest/initrd.img $(DESTDIR)$(DATADIR); \
 	else echo "note: the guest is not built and so not installed: run \`make guest\`, then this again"; fi
 uninstall: ## remove what `make install` with the same DESTDIR and PREFIX installed

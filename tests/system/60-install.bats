@@ -40,12 +40,15 @@ installed() {
 	755 ./usr/local/bin/containerd-shim-kata-v2
 	755 ./usr/local/bin/kata-runtime
 	755 ./usr/local/libexec/kata-proxy
+	644 ./usr/local/share/bash-completion/completions/kata-runtime
 	644 ./usr/local/share/defaults/kata-containers/configuration.toml
+	644 ./usr/local/share/fish/vendor_completions.d/kata-runtime.fish
 	644 ./usr/local/share/kata-containers/initrd.img
 	644 ./usr/local/share/kata-containers/vmlinux
 	644 ./usr/local/share/man/man8/containerd-shim-kata-v2.8
 	644 ./usr/local/share/man/man8/kata-proxy.8
 	644 ./usr/local/share/man/man8/kata-runtime.8
+	644 ./usr/local/share/zsh/site-functions/_kata-runtime
 	LIST
 	)" ]
 	# No path of the build, no place that was not filled in.
