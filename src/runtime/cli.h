@@ -57,6 +57,7 @@ int verb_check(struct cli *cli, int argc, char **argv, struct err *err);
 int verb_checkpoint(struct cli *cli, int argc, char **argv, struct err *err);
 int verb_complete(struct cli *cli, int argc, char **argv, struct err *err);
 int verb_completion(struct cli *cli, int argc, char **argv, struct err *err);
+int verb_configure(struct cli *cli, int argc, char **argv, struct err *err);
 int verb_console(struct cli *cli, int argc, char **argv, struct err *err);
 int verb_create(struct cli *cli, int argc, char **argv, struct err *err);
 int verb_delete(struct cli *cli, int argc, char **argv, struct err *err);

@@ -42,6 +42,7 @@ static const struct verb verbs[] = {
 	{ "timeline", verb_timeline, "print how long a start took" },
 	{ "metrics", verb_metrics, "print a sandbox's metrics" },
 	{ "iptables", verb_iptables, "read or set a guest's netfilter tables" },
+	{ "configure", verb_configure, "tell a container manager of this runtime" },
 	{ "completion", verb_completion, "print the completion script of a shell" },
 	{ "complete", verb_complete, NULL },
 	{ "checkpoint", verb_checkpoint, NULL }, /* without help: not offered */
