@@ -117,7 +117,8 @@ guest: $(B)/guest/vmlinux $(B)/guest/initrd.img ## build the guest kernel (cache
 GUEST_KERNEL_INPUTS := $(shell find guest/kernel -type f 2>/dev/null)
 $(B)/guest/vmlinux: $(GUEST_KERNEL_INPUTS)
 	@mkdir -p $(@D)
-	guest/kernel/build.sh --output $(@D)
+	@# Kbuild says nothing when our -s reaches it, and its progress is counted from what it says.
+	env -u MAKEFLAGS -u MFLAGS guest/kernel/build.sh --output $(@D) $(addprefix --source ,$(KERNEL_SOURCE))
 	@touch $@
 $(B)/guest/initrd.img: $(B)/kata-agent guest/initrd/build.sh
 	@mkdir -p $(@D)
