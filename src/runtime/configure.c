@@ -138,13 +138,29 @@ static bool is_changed(const struct configure *c)
 	       memcmp(c->old, c->text.data, c->text.len) != 0;
 }
 
-static int write_new(const struct configure *c, struct err *err)
+/* Folders that replace() may have made: those that are empty now. */
+static void remove_folders(const char *file)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s", file);
+	for (int i = 0; i < 2; i++) {
+		*strrchr(path, '/') = '\0';
+		if (rmdir(path) < 0)
+			return; /* somebody has something there */
+	}
+}
+
+static int write_new(const struct configure *c, const struct manager *m, struct err *err)
 {
 	int r = c->remove ? neg_errno(unlink(c->file)) : replace(c->file, &c->text);
 
-	return r < 0 ? err_set_errno(err, r, "cannot %s %s", c->remove ? "remove" : "write",
-				     c->file)
-		     : 0;
+	if (r < 0)
+		return err_set_errno(err, r, "cannot %s %s", c->remove ? "remove" : "write",
+				     c->file);
+	if (c->remove && str_eq(c->file, m->file))
+		remove_folders(m->file); /* not of a --file: they are the caller's */
+	return 0;
 }
 
 static int say(const struct configure *c, const struct manager *m, bool changed)
@@ -187,7 +203,7 @@ static int run(struct configure *c, const struct manager *m, bool dry_run, struc
 		return show(c, err);
 	bool changed = is_changed(c);
 	if (changed)
-		r = write_new(c, err);
+		r = write_new(c, m, err);
 	return r < 0 ? r : say(c, m, changed);
 }
 
