@@ -133,7 +133,7 @@ $(B)/tests/test-%: $(B)/obj/tests/unit/test-%.o $(UNIT_HELPERS) $(call lib,$(TES
 	@mkdir -p $(@D)
 	$(call link,$(TEST_LIBS))
 
-.PHONY: unit-tests check check-unit check-system lint fuzz bench demo deploy-image deps install uninstall clean help
+.PHONY: unit-tests check check-unit check-system lint fuzz bench demo deploy-image deb deps install uninstall clean help
 unit-tests: $(UNIT_TESTS)
 check: ## run all tests (installs what they need; as root)
 	tests/run.sh
@@ -150,6 +150,8 @@ bench: all guest ## measure start-up, exec and memory beside runc, crun and runs
 deploy-image: ## the image of deploy/kubernetes, as the OCI archive kata-deploy.tar in the build folder
 	$(MAKE) -s B=$(B)/opt PREFIX=/opt/kata all guest
 	deploy/image.sh $(B)/kata-deploy.tar B=$(B)/opt
+deb: ## the Debian packages, in the folder deb of the build folder; DEB_VERSION= names another version
+	deploy/deb.sh $(B)/deb $(DEB_VERSION)
 deps: ## install the Debian packages the build needs
 	tests/deps.sh build
 demo: ## from nothing to a container in a VM (as root)
