@@ -9,6 +9,9 @@ LIBEXECDIR ?= $(PREFIX)/libexec
 DATADIR ?= $(PREFIX)/share/kata-containers
 DEFAULTSDIR ?= $(PREFIX)/share/defaults/kata-containers
 MANDIR ?= $(PREFIX)/share/man
+BASHDIR ?= $(PREFIX)/share/bash-completion/completions
+ZSHDIR ?= $(PREFIX)/share/zsh/site-functions
+FISHDIR ?= $(PREFIX)/share/fish/vendor_completions.d
 ARCH := $(shell uname -m)
 
 CC ?= gcc
@@ -114,7 +117,8 @@ guest: $(B)/guest/vmlinux $(B)/guest/initrd.img ## build the guest kernel (cache
 GUEST_KERNEL_INPUTS := $(shell find guest/kernel -type f 2>/dev/null)
 $(B)/guest/vmlinux: $(GUEST_KERNEL_INPUTS)
 	@mkdir -p $(@D)
-	guest/kernel/build.sh --output $(@D)
+	@# Kbuild says nothing when our -s reaches it, and its progress is counted from what it says.
+	env -u MAKEFLAGS -u MFLAGS guest/kernel/build.sh --output $(@D) $(addprefix --source ,$(KERNEL_SOURCE))
 	@touch $@
 $(B)/guest/initrd.img: $(B)/kata-agent guest/initrd/build.sh
 	@mkdir -p $(@D)
@@ -129,7 +133,7 @@ $(B)/tests/test-%: $(B)/obj/tests/unit/test-%.o $(UNIT_HELPERS) $(call lib,$(TES
 	@mkdir -p $(@D)
 	$(call link,$(TEST_LIBS))
 
-.PHONY: unit-tests check check-unit check-system check-host lint fuzz bench demo deploy-image deps install uninstall clean help
+.PHONY: unit-tests check check-unit check-system check-host lint fuzz bench demo deploy-image deb deps install uninstall clean help
 unit-tests: $(UNIT_TESTS)
 check: ## run all tests (installs what they need; as root)
 	tests/run.sh
@@ -148,6 +152,8 @@ bench: all guest ## measure start-up, exec and memory beside runc, crun and runs
 deploy-image: ## the image of deploy/kubernetes, as the OCI archive kata-deploy.tar in the build folder
 	$(MAKE) -s B=$(B)/opt PREFIX=/opt/kata all guest
 	deploy/image.sh $(B)/kata-deploy.tar B=$(B)/opt
+deb: ## the Debian packages, in the folder deb of the build folder; DEB_VERSION= names another version
+	deploy/deb.sh $(B)/deb $(DEB_VERSION)
 deps: ## install the Debian packages the build needs
 	tests/deps.sh build
 demo: ## from nothing to a container in a VM (as root)
@@ -161,13 +167,18 @@ $(B)/fuzz/fuzz-%: $(B)/obj/tests/fuzz/fuzz-%.o $(call lib,$(TEST_AREAS))
 	$(call link,-fsanitize=fuzzer $(filter-out -lcmocka,$(TEST_LIBS)))
 
 INSTALLED := $(addprefix $(BINDIR)/,kata-runtime containerd-shim-kata-v2) $(LIBEXECDIR)/kata-proxy \
-	$(addprefix $(DATADIR)/,vmlinux initrd.img) $(DEFAULTSDIR)/configuration.toml $(addprefix $(MANDIR)/man8/,$(notdir $(wildcard man/*.8)))
+	$(addprefix $(DATADIR)/,vmlinux initrd.img) $(DEFAULTSDIR)/configuration.toml $(addprefix $(MANDIR)/man8/,$(notdir $(wildcard man/*.8))) \
+	$(BASHDIR)/kata-runtime $(ZSHDIR)/_kata-runtime $(FISHDIR)/kata-runtime.fish
 install: all ## install below DESTDIR and PREFIX (/usr/local), the guest's kernel and initrd too when they are built
-	install -d $(addprefix $(DESTDIR),$(BINDIR) $(LIBEXECDIR) $(DATADIR) $(DEFAULTSDIR) $(MANDIR)/man8)
+	install -d $(addprefix $(DESTDIR),$(BINDIR) $(LIBEXECDIR) $(DATADIR) $(DEFAULTSDIR) $(MANDIR)/man8 \
+		$(BASHDIR) $(ZSHDIR) $(FISHDIR))
 	install -s -m 755 $(B)/kata-runtime $(B)/containerd-shim-kata-v2 $(DESTDIR)$(BINDIR)
 	install -s -m 755 $(B)/kata-proxy $(DESTDIR)$(LIBEXECDIR)
 	$(call configure,$(DATADIR)) configuration.toml.in > $(DESTDIR)$(DEFAULTSDIR)/configuration.toml
 	install -m 644 $(wildcard man/*.8) $(DESTDIR)$(MANDIR)/man8
+	$(B)/kata-runtime completion bash > $(DESTDIR)$(BASHDIR)/kata-runtime
+	$(B)/kata-runtime completion zsh > $(DESTDIR)$(ZSHDIR)/_kata-runtime
+	$(B)/kata-runtime completion fish > $(DESTDIR)$(FISHDIR)/kata-runtime.fish
 	@if [ -e $(B)/guest/initrd.img ]; then install -m 644 $(B)/guest/vmlinux $(B)/guest/initrd.img $(DESTDIR)$(DATADIR); \
 	else echo "note: the guest is not built and so not installed: run \`make guest\`, then this again"; fi
 uninstall: ## remove what `make install` with the same DESTDIR and PREFIX installed

@@ -57,7 +57,7 @@ if command -v clang-format > /dev/null; then
 	git ls-files '*.c' '*.h' | xargs clang-format --dry-run -Werror || complain "clang-format"
 fi
 if command -v shellcheck > /dev/null; then
-	git ls-files '*.sh' '.ci/run' | xargs shellcheck -x -P SCRIPTDIR || complain "shellcheck"
+	git ls-files '*.sh' '.ci/run' 'debian/*rm' | xargs shellcheck -x -P SCRIPTDIR || complain "shellcheck"
 fi
 for cc in gcc clang; do
 	make -s -j"$(nproc)" B="${B:-build}/lint-$cc" CC=$cc WERROR=-Werror all > /dev/null ||

@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# debian-rootfs.sh: makes a root file system of Debian bookworm with systemd once, from the mirror this machine's apt
-# uses, and prints its path. It is kept in $KATA_TEST_CACHE and not to be changed: copy it. Exit status 77, with the
-# reason on stderr, when there is no mirror.
+# debian-rootfs.sh [SUITE]: makes a root file system of Debian, bookworm or SUITE, with systemd once, from the mirror this
+# machine's apt uses, and prints its path. It is kept in $KATA_TEST_CACHE and not to be changed: copy it. Exit status 77,
+# with the reason on stderr, when there is no mirror.
 set -euo pipefail
-suite=bookworm
+suite=${1:-bookworm}
 cache=${KATA_TEST_CACHE:-/var/cache/kata-c/tests}
 rootfs=$cache/debian-$suite-systemd
 
