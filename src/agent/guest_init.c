@@ -21,6 +21,7 @@
 
 #include "agent/cmdline.h"
 #include "agent/container/container.h"
+#include "agent/drivers.h"
 #include "common/fd.h"
 #include "common/io.h"
 #include "common/log.h"
@@ -142,16 +143,21 @@ int guest_init(struct agent_config *config, int *ret_console, struct err *err)
 
 	if (r >= 0)
 		r = mount_all(err);
+	hurry_rcu();
+	drivers_start(); /* the console may be one of them */
 	/* Also after a failure, to tell it. */
-	*ret_console =
-		neg_errno(open("/dev/console", O_WRONLY | O_NOCTTY | O_CLOEXEC | O_NONBLOCK));
+	*ret_console = drivers_open_console();
 	log_init("kata-agent", *ret_console, LOG_FORMAT_PLAIN, config->log_level);
 	if (r < 0)
 		return r;
 	occupy_stdio();
 	read_cmdline(config);
 	log_set_level(config->log_level);
-	hurry_rcu();
+	r = drivers_check(err);
+	if (r == -EAFNOSUPPORT && config->server.type == AGENT_ADDR_VSOCK)
+		return r;
+	if (r < 0)
+		log_warn("%s", err->text);
 	enable_controllers();
 	raise_limits();
 	r = loopback_up();

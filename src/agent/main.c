@@ -10,6 +10,7 @@
 
 #include "agent/agent.h"
 #include "agent/guest_init.h"
+#include "agent/modprobe.h"
 #include "agent/pid_ns.h"
 #include "agent/reaper.h"
 #include "agent/version.h"
@@ -86,6 +87,8 @@ int main(int argc, char **argv)
 
 	if (pid_ns_is_holder(argc, argv))
 		pid_ns_hold();
+	if (modprobe_is_asked(argc, argv))
+		return modprobe_main(argc, argv);
 	agent_config_init(&config);
 	read_settings(&config, argc, argv);
 	(void)signal(SIGPIPE, SIG_IGN); /* cannot fail for this signal */
