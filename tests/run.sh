@@ -102,13 +102,13 @@ host_suites() {
 	done
 }
 
-# run_host HOST TAGS: the tests with these tags, in an emulated host.
+# run_host HOST TAGS SECONDS: the tests with these tags, in an emulated host, in that time.
 run_host() {
 	echo "== system tests in an emulated host: $1"
 	local out status suites
 	out=$(mktemp)
 	mapfile -t suites < <(host_suites "$2")
-	KATA_HOST_SECONDS=${KATA_HOST_SECONDS:-36000} KATA_TEST_RETRIES=1 tests/host/run.sh --tags "$2" "$1" "${suites[@]}" > "$out"
+	KATA_HOST_SECONDS=${KATA_HOST_SECONDS:-$3} KATA_TEST_RETRIES=1 tests/host/run.sh --tags "$2" "$1" "${suites[@]}" > "$out"
 	status=$?
 	count_tap "$out" "$status"
 	rm -f "$out"
@@ -118,9 +118,9 @@ tests/deps.sh check || broken "packages cannot be installed"
 case "$what" in
 unit) run_unit ;;
 system) run_system ;;
-host) run_host debian12 quick ;;
-whole-host) run_host "${2:-debian12}" '!many' ;;
-all) run_unit; run_system; run_host debian12 quick ;;
+host) run_host debian12 quick 1500 ;;
+whole-host) run_host "${2:-debian12}" '!many' 36000 ;;
+all) run_unit; run_system; run_host debian12 quick 1500 ;;
 *) echo "usage: $0 [unit|system|host|whole-host [HOST]]" >&2; exit 2 ;;
 esac
 finish

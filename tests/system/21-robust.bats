@@ -59,7 +59,6 @@ ended_with() {
 	no_leaks
 }
 
-# bats test_tags=quick
 @test "QEMU is killed" {
 	make_bundle sleep 1000
 	new_id
@@ -77,7 +76,6 @@ ended_with() {
 	ended_with 137 "kata-proxy ended"
 }
 
-# bats test_tags=quick
 @test "virtiofsd is killed" {
 	make_bundle sleep 1000
 	new_id
@@ -86,7 +84,6 @@ ended_with() {
 	ended_with 137 "virtiofsd ended"
 }
 
-# bats test_tags=quick
 @test "the shim is killed" {
 	make_bundle sleep 1000
 	new_id
@@ -130,7 +127,6 @@ poststop_to() {
 	[ "$(jq -r '.id + " " + .status' "$said")" = "$pod-deleted stopped"$'\n'"$pod-left stopped"$'\n'"$pod stopped" ]
 }
 
-# bats test_tags=quick
 @test "the stand-in is killed" {
 	make_bundle sleep 1000
 	new_id

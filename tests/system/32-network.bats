@@ -112,7 +112,6 @@ look_at() {
 	done
 }
 
-# bats test_tags=quick
 @test "an interface has its name, MAC, MTU and addresses, the link-local one too" {
 	n address add 192.168.77.1 peer 192.168.77.9 dev eth0
 	n address flush dev eth0 scope link

@@ -4,7 +4,6 @@
 
 load ../lib/cri
 
-# bats test_tags=quick
 @test "a pod and two containers: localhost, names, shared memory, logs, exec, stats, update" {
 	run_pod
 	run_container web 'echo shared > /dev/shm/x; echo ready; while :; do echo served | nc -l -p 8080; done'

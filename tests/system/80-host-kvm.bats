@@ -97,7 +97,6 @@ under_kvm() {
 	kata delete --force "$ID"
 }
 
-# bats test_tags=quick
 @test "four starts at once choose KVM, each with a CID of its own" {
 	local i
 	for i in 1 2 3 4; do
@@ -183,7 +182,6 @@ carries() {
 	diff <(sha256sum < "$BUNDLE/rootfs/data") "$BATS_TEST_TMPDIR/out.sum"
 }
 
-# bats test_tags=quick
 @test "packets pass through vhost-net, unless the configuration says otherwise" {
 	in_network sleep 1000
 	opens "$(qemu_of "$ID")" /dev/vhost-net
@@ -196,7 +194,6 @@ carries() {
 	leave_network
 }
 
-# bats test_tags=quick
 @test "vCPUs are plugged for a quota and really unplugged" {
 	configure 's|^default_vcpus = .*|default_vcpus = 1|; s|^default_maxvcpus = .*|default_maxvcpus = 2|'
 	start sleep 1000

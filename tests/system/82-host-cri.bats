@@ -24,7 +24,6 @@ no_scopes() {
 	! systemctl list-units --all --plain --no-legend 'cri-containerd-*.scope' | grep .
 }
 
-# bats test_tags=quick
 @test "a pod in kubelet's slice: its VM is there, with its limits, and goes with it" {
 	local slice=kubepods-burstable-pod$RANDOM.slice
 	run_pod ".linux.cgroup_parent = \"/kubepods.slice/kubepods-burstable.slice/$slice\""
