@@ -34,6 +34,17 @@ struct sb_container *sb_container_find(struct sandbox *sb, const char *id)
 }
 
 /**
+ * sb_container_is_pause() - is it what holds a pod together, and runs nothing of its user's?
+ * @ctr: container
+ *
+ * Return: true if so; not for a sandbox's only container, nor for others that joined that one.
+ */
+bool sb_container_is_pause(const struct sb_container *ctr)
+{
+	return ctr->type == OCI_CONTAINER_SANDBOX;
+}
+
+/**
  * sb_container_add_storage() - note what the agent is to mount for a container
  * @ctr: container that is being made
  * @storage: copied; its strings must live as long as the container
@@ -70,7 +81,7 @@ static const struct sb_container *only_other_member(const struct sb_container *c
 	list_for_each(node, &ctr->sandbox->containers) {
 		const struct sb_container *other = list_entry(node, struct sb_container, node);
 
-		if (other == ctr || str_eq(other->id, ctr->sandbox->id) ||
+		if (other == ctr || sb_container_is_pause(other) ||
 		    other->init->state != SB_PROCESS_STATE_RUNNING)
 			continue;
 		if (found)
@@ -107,7 +118,7 @@ const struct sb_container *sb_container_pid_target(const struct sb_container *ct
 		const struct sb_container *other = list_entry(node, struct sb_container, node);
 
 		if (other != ctr && other->init->host_pid == pid && (pid_t)pid != sb->vmm_pid &&
-		    !str_eq(other->id, sb->id))
+		    !sb_container_is_pause(other))
 			return other;
 	}
 	return NULL;
@@ -169,18 +180,17 @@ void sb_container_free(struct sb_container *ctr)
 /**
  * sb_container_new() - make a container object, not yet among the sandbox's
  * @sb: sandbox it belongs to
+ * @arena: becomes the container's; taken over, also on failure. NULL: a new one
  * @id: copied
  * @bundle: copied
  * @ret: receives it, with its first process
  *
  * Return: 0 or -ENOMEM.
  */
-int sb_container_new(struct sandbox *sb, const char *id, const char *bundle,
+int sb_container_new(struct sandbox *sb, struct arena *arena, const char *id, const char *bundle,
 		     struct sb_container **ret)
 {
-	struct arena *arena;
-
-	if (arena_new(&arena) < 0)
+	if (!arena && arena_new(&arena) < 0)
 		return -ENOMEM;
 	struct sb_container *ctr = arena_alloc(arena, sizeof(*ctr));
 	if (!ctr) {

@@ -186,7 +186,8 @@ static bool has_living(const struct shim *shim)
  */
 static bool is_end_of_vm(const struct shim *shim, const struct sb_process *process)
 {
-	return process == process->container->init && shim->single && !has_living(shim);
+	return process == process->container->init && shim->sandbox->kind == SANDBOX_KIND_SINGLE &&
+	       !has_living(shim);
 }
 
 static bool exited(struct shim *shim, struct sb_process *process)
@@ -194,7 +195,7 @@ static bool exited(struct shim *shim, struct sb_process *process)
 	const struct sb_container *ctr = process->container;
 	bool is_end = is_end_of_vm(shim, process);
 
-	if (is_end && str_eq(ctr->id, shim->id) && ctr->oom_killed &&
+	if (is_end && ctr->is_first && ctr->oom_killed &&
 	    shim->sandbox->state == SANDBOX_STATE_RUNNING && report_oom_exit(shim, process))
 		return false;
 	standin_report_exit(process->user, process->exit_status);
