@@ -350,7 +350,7 @@ static int killed_early_main(void *arg)
 	set_up(&w);
 	if (create(&w, -1, &ctr, &err) < 0)
 		fail_msg("%s", err.text);
-	fiber_unlock(&ctr->lock);
+	sb_container_unlock(ctr);
 	assert_int_equal(sb_process_signal(ctr->init, SIGTERM, false, &err), 0);
 	assert_int_equal(seen.exited, 0);
 	assert_int_equal(sb_process_signal(ctr->init, SIGKILL, false, &err), 0);
@@ -422,6 +422,79 @@ static void an_id_that_comes_back_is_not_the_container_the_vm_was_made_for(void 
 {
 	(void)state;
 	assert_int_equal(fiber_run_main(second_life_main, NULL), 0);
+}
+
+struct locking {
+	struct sandbox *sb;
+	struct sb_container *ctr;
+	struct fiber *fiber;
+	int r;
+	struct err err;
+};
+
+static void lock_main(void *arg)
+{
+	struct locking *locking = arg;
+
+	locking->r = sb_container_lock(locking->sb, "c", &locking->ctr, &locking->err);
+	if (locking->r == 0)
+		sb_container_unlock(locking->ctr);
+}
+
+static void begin_lock(struct locking *locking, struct sandbox *sb)
+{
+	*locking = (struct locking){ .sb = sb, .r = 1, .err = ERR_NULL };
+	assert_int_equal(fiber_spawn(fiber_loop(), "lock", lock_main, locking, &locking->fiber), 0);
+	fiber_yield();
+}
+
+static void expect_lock(struct locking *locking, int r)
+{
+	assert_int_equal(fiber_join(locking->fiber, loop_deadline_ms(5000)), 0);
+	assert_int_equal(locking->r, r);
+}
+
+static int locks_main(void *arg)
+{
+	struct world w;
+	struct err err = ERR_NULL;
+	struct sb_container *ctr, *again;
+	struct locking one, two;
+
+	(void)arg;
+	set_up(&w);
+	assert_int_equal(sb_container_lock(w.sb, "c", &ctr, &err), -ENOENT);
+	assert_string_equal(err.text, "container c does not exist");
+	if (create(&w, -1, &ctr, &err) < 0)
+		fail_msg("%s", err.text);
+	begin_lock(&one, w.sb);
+	begin_lock(&two, w.sb);
+	assert_int_equal(one.r, 1);
+	sb_container_unlock(ctr);
+	expect_lock(&one, 0);
+	expect_lock(&two, 0);
+	/* It goes while two wait for it. */
+	assert_int_equal(sb_container_lock(w.sb, "c", &ctr, &err), 0);
+	begin_lock(&one, w.sb);
+	begin_lock(&two, w.sb);
+	assert_int_equal(sb_container_delete(ctr, &err), 0);
+	expect_lock(&one, -ENOENT);
+	expect_lock(&two, -ENOENT);
+	if (create(&w, -1, &again, &err) < 0)
+		fail_msg("%s", err.text);
+	begin_lock(&one, w.sb);
+	sb_container_unlock(again);
+	expect_lock(&one, 0);
+	assert_ptr_equal(one.ctr, again);
+	assert_int_equal(sb_container_delete(again, &err), 0);
+	tear_down(&w);
+	return 0;
+}
+
+static void who_waits_for_a_containers_lock_finds_out_that_it_is_gone(void **state)
+{
+	(void)state;
+	assert_int_equal(fiber_run_main(locks_main, NULL), 0);
 }
 
 struct waiting {
@@ -660,7 +733,7 @@ static int kept_standin_main(void *arg)
 	struct sb_container *ctr = sb_container_find(s.w.sb, "c");
 	assert_non_null(ctr);
 	assert_non_null(ctr->init->user);
-	assert_null(ctr->lock.owner);
+	assert_int_equal(sb_container_lock(s.w.sb, "c", &ctr, &err), 0); /* Create gave it back */
 	assert_int_equal(sb_container_delete(ctr, &err), 0);
 	(void)close(s.standin_fd);
 	s.cli.standins = standin_server_free(s.cli.standins);
@@ -933,6 +1006,7 @@ int main(void)
 		cmocka_unit_test(a_container_killed_before_its_start_has_stopped),
 		cmocka_unit_test(a_refused_create_keeps_the_words_and_leaves_nothing),
 		cmocka_unit_test(an_id_that_comes_back_is_not_the_container_the_vm_was_made_for),
+		cmocka_unit_test(who_waits_for_a_containers_lock_finds_out_that_it_is_gone),
 		cmocka_unit_test(who_waits_for_a_refused_container_is_told),
 		cmocka_unit_test(poststop_hooks_run_after_a_refused_create),
 		cmocka_unit_test(a_create_whose_stand_in_ends_fails_and_leaves_nothing),

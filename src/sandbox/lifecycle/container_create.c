@@ -175,7 +175,6 @@ int sb_container_create(struct sandbox *sb, const struct sb_container_params *pa
 	}
 	choose_pid(ctr, params->host_pid);
 	list_add_tail(&sb->containers, &ctr->node);
-	r = fiber_lock(&ctr->lock, LOOP_FOREVER); /* nobody has seen it yet */
 	sb_limits_change(ctr, ctr->spec->linux_ ? ctr->spec->linux_->resources : NULL);
 	if (r >= 0)
 		r = rootfs_mount(ctr, params->rootfs, params->nr_rootfs, err);

@@ -143,7 +143,7 @@ static int hand_over(struct shim *shim, const struct task_create_request *req,
 	/* It has not been started, so that it can be deleted at once. */
 	if (r < 0 && sb_container_delete(ctr, &ignored) < 0) {
 		log_warn("%s", ignored.text);
-		fiber_unlock(&ctr->lock);
+		sb_container_unlock(ctr);
 	}
 	return r;
 }
@@ -187,7 +187,7 @@ static int create(struct shim *shim, const struct rpc_request *call,
 		r = hand_over(shim, req, ctr, err);
 	if (r < 0)
 		return r;
-	fiber_unlock(&ctr->lock);
+	sb_container_unlock(ctr);
 	stream_uris_note(ctr->init, &uris);
 	resp->pid = ctr->init->host_pid;
 	return 0;
