@@ -618,6 +618,7 @@ struct standin_world {
 	struct world w;
 	struct cli_shim cli;
 	int standin_fd;
+	const char *netns; /* that the stand-in is in; NULL: the sandbox's */
 };
 
 static void connect_standin(struct standin_world *s)
@@ -626,7 +627,8 @@ static void connect_standin(struct standin_world *s)
 	struct standin_msg hello = { .type = STANDIN_HELLO, .key = "c" }, ready;
 	int listen_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	int fds[] = { null, null, null, null };
+	int netns = open(s->netns ? s->netns : "/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	int fds[] = { null, null, null, netns };
 	size_t nr_fds;
 
 	(void)snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/standin", dir);
@@ -642,6 +644,7 @@ static void connect_standin(struct standin_world *s)
 			 sizeof(ready));
 	assert_int_equal(ready.type, STANDIN_READY);
 	(void)close(null);
+	(void)close(netns);
 	(void)unlink(addr.sun_path);
 }
 
@@ -654,6 +657,7 @@ static void begin_shim(struct standin_world *s)
 		.id = "sb",
 		.shutting_down = true, /* the sandbox is the test's to end */
 	};
+	s->w.sb->net.netns_fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	connect_standin(s);
 }
 
@@ -789,6 +793,32 @@ static void the_spec_that_was_judged_is_the_one_that_is_used(void **state)
 {
 	(void)state;
 	assert_int_equal(fiber_run_main(replaced_spec_main, NULL), 0);
+}
+
+static int stranger_main(void *arg)
+{
+	/* Of another user's VM it knows the name, and has the annotations. */
+	struct standin_world s = { .standin_fd = -1, .netns = "/proc/self/ns/ipc" };
+	struct err err = ERR_NULL;
+
+	(void)arg;
+	set_up(&s.w);
+	begin_shim(&s);
+	assert_int_equal(create_with_standin(&s, &err), -EPERM);
+	assert_string_equal(err.text, "container c may not join sandbox sb: it is not in that "
+				      "sandbox's network namespace");
+	assert_int_equal(agent.created, 0);
+	assert_null(sb_container_find(s.w.sb, "c"));
+	(void)close(s.standin_fd);
+	s.cli.standins = standin_server_free(s.cli.standins);
+	tear_down(&s.w);
+	return 0;
+}
+
+static void the_command_lines_containers_are_in_their_sandboxs_network(void **state)
+{
+	(void)state;
+	assert_int_equal(fiber_run_main(stranger_main, NULL), 0);
 }
 
 struct early_delete {
@@ -1012,6 +1042,7 @@ int main(void)
 		cmocka_unit_test(a_create_whose_stand_in_ends_fails_and_leaves_nothing),
 		cmocka_unit_test(a_create_with_a_stand_in_is_bound_to_it),
 		cmocka_unit_test(the_spec_that_was_judged_is_the_one_that_is_used),
+		cmocka_unit_test(the_command_lines_containers_are_in_their_sandboxs_network),
 		cmocka_unit_test(a_delete_waits_for_the_create_it_meets),
 		cmocka_unit_test(a_guest_that_never_answers_stalls_nobody),
 		cmocka_unit_test(a_signal_that_ends_the_vm_needs_no_answer),

@@ -20,6 +20,7 @@
 #include "sandbox/lifecycle/container_create.h"
 #include "sandbox/lifecycle/container_delete.h"
 #include "sandbox/lifecycle/process_verbs.h"
+#include "sandbox/lifecycle/sandbox_admit.h"
 #include "sandbox/lifecycle/sandbox_start.h"
 #include "sandbox/network/netns.h"
 #include "shim/core/shim.h"
@@ -109,10 +110,14 @@ static int start_sandbox(struct shim *shim, const struct rpc_request *call,
 	cleanup_close int own_netns = streams->netns_fd;
 	const struct oci_namespace *ns = oci_namespace_find(bundle->spec, "network");
 	const char *config_path = NULL;
-	int r = runtime_options_config(&req->options,
-				       bundle->arena ? bundle->arena : shim->sandbox->arena,
-				       &config_path, err);
+	const struct sandbox_candidate candidate = { req->id, bundle->spec, bundle->grouping,
+						     own_netns };
+	int r = sandbox_admit(shim->sandbox, &candidate, err);
 
+	if (r >= 0)
+		r = runtime_options_config(&req->options,
+					   bundle->arena ? bundle->arena : shim->sandbox->arena,
+					   &config_path, err);
 	if (r < 0)
 		return r;
 	const struct sandbox_params params = {
