@@ -298,6 +298,7 @@ def sandbox_api():
     netns = sys.argv[2]
     with Shim(HERE, "pod", version=3) as shim:
         pod_events = shim.events
+        shim.netns = netns
         shim.fails(wire.NOT_FOUND, "SandboxStatus", msg((1, shim.id)), service=SANDBOX)
         shim.sandbox("CreateSandbox", (2, shim.bundle), (5, netns))
         shim.fails(wire.ALREADY_EXISTS, "CreateSandbox", msg((1, shim.id), (2, shim.bundle)), service=SANDBOX)
@@ -319,6 +320,7 @@ def sandbox_api():
         assert run_member(shim, "c1", ["sh", "-c", "ip -o addr show dev eth0; exit 6"]) == 6
         assert "198.51.100.2/24" in shim.output("c1"), shim.output("c1")
         assert pod_events.topics("c1") == ["/tasks/create", "/tasks/start", "/tasks/exit", "/tasks/delete"]
+        strangers(shim, netns)
         shared_memory(shim)
         network(shim)
         forwarded_ports(shim, os.path.basename(netns))
@@ -334,10 +336,31 @@ def sandbox_api():
         wire.wait_until(lambda: not os.path.exists("/proc/%d" % shim.pid), "the end of the shim")
 
 
+def put_network(spec, path):
+    for ns in spec["linux"]["namespaces"]:
+        if ns["type"] == "network":
+            ns["path"] = path
+
+
 def member(shim, ident, args, edit=None):
+    """As containerd makes it: in the pod's network namespace."""
+    def edit_all(spec):
+        put_network(spec, shim.netns)
+        if edit:
+            edit(spec)
     bundle = os.path.join(HERE, "bundle-" + ident)
     return make_bundle(bundle, args, {"io.kubernetes.cri.container-type": "container",
-                                      "io.kubernetes.cri.sandbox-id": shim.id}, edit)
+                                      "io.kubernetes.cri.sandbox-id": shim.id}, edit_all)
+
+
+def strangers(shim, netns):
+    """The annotations of a member open no VM to a container in another network namespace, or in a new one."""
+    def leave_network(spec):
+        spec["linux"]["namespaces"] = [ns if ns["type"] != "network" else {"type": "network"}
+                                       for ns in spec["linux"]["namespaces"]]
+    for ident, edit in (("stranger1", lambda spec: put_network(spec, netns + "-peer")), ("stranger2", leave_network)):
+        shim.fails(wire.PERMISSION_DENIED, "Create", shim.create_request(ident, member(shim, ident, ["true"], edit)),
+                   "container %s may not join sandbox %s" % (ident, shim.id))
 
 
 def run_member(shim, ident, args, edit=None):

@@ -98,6 +98,7 @@ struct fixture {
 	struct arena *arena;
 	struct sandbox sandbox;
 	struct sb_container ctr;
+	struct oci_spec *spec; /* ctr.spec, for tests that change it */
 	struct config config;
 };
 
@@ -124,17 +125,24 @@ static void tear_down(struct fixture *f)
 	(void)arena_free(f->arena);
 }
 
+static void parse(struct fixture *f, const char *text, size_t len, const char *name)
+{
+	struct err err = ERR_NULL;
+
+	if (oci_spec_parse(text, len, name, f->arena, &f->spec, &err) < 0)
+		fail_msg("%s", err.text);
+	f->ctr.spec = f->spec;
+}
+
 static void load(struct fixture *f, const char *name)
 {
 	cleanup_free char *data = NULL;
 	char path[300];
-	struct err err = ERR_NULL;
 
 	(void)snprintf(path, sizeof(path), SAMPLES "/%s", name);
 	ssize_t len = io_read_file_at(AT_FDCWD, path, 1 << 20, &data);
 	assert_true(len > 0);
-	if (oci_spec_parse(data, (size_t)len, name, f->arena, &f->ctr.spec, &err) < 0)
-		fail_msg("%s", err.text);
+	parse(f, data, (size_t)len, name);
 }
 
 static void compare(const char *name, const struct strbuf *got)
@@ -210,7 +218,7 @@ static struct oci_spec *convert(struct fixture *f, const char *mounts, struct er
 		       "{\"ociVersion\":\"1.0.2\",\"process\":{\"cwd\":\"/\",\"args\":[\"true\"]},"
 		       "\"root\":{\"path\":\"rootfs\"},\"mounts\":[%s],\"linux\":{}}",
 		       mounts);
-	assert_int_equal(oci_spec_parse(text, strlen(text), "t", f->arena, &f->ctr.spec, err), 0);
+	parse(f, text, strlen(text), "t");
 	return guest_spec_make(&f->ctr, &spec, err) < 0 ? NULL : spec;
 }
 
@@ -315,7 +323,7 @@ static void a_pod_cannot_propagate_mounts_to_the_host(void **state)
 
 	(void)state;
 	set_up(&f);
-	f.sandbox.pod = true;
+	f.sandbox.kind = SANDBOX_KIND_POD;
 	assert_null(convert(
 		&f,
 		"{\"destination\":\"/b\",\"source\":\"/x\",\"options\":[\"rbind\",\"rshared\"]}",
@@ -352,7 +360,7 @@ static void host_policy_stays_on_the_host(void **state)
 
 	(void)state;
 	set_up(&f);
-	assert_int_equal(oci_spec_parse(text, strlen(text), "t", f.arena, &f.ctr.spec, &err), 0);
+	parse(&f, text, strlen(text), "t");
 	assert_int_equal(guest_spec_make(&f.ctr, &spec, &err), 0);
 	assert_null(spec->process->apparmor_profile);
 	assert_null(spec->process->selinux_label);
@@ -362,7 +370,7 @@ static void host_policy_stays_on_the_host(void **state)
 	/* The manager's own document is not changed. */
 	assert_string_equal(f.ctr.spec->process->apparmor_profile, "docker-default");
 	/* A profile that somebody chose is passed on: the guest says clearly that it has none. */
-	f.ctr.spec->process->apparmor_profile = arena_strdup(f.arena, "mine");
+	f.spec->process->apparmor_profile = arena_strdup(f.arena, "mine");
 	assert_int_equal(guest_spec_make(&f.ctr, &spec, &err), 0);
 	assert_string_equal(spec->process->apparmor_profile, "mine");
 	tear_down(&f);

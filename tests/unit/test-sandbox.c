@@ -26,6 +26,7 @@
 #include "common/io.h"
 #include "common/log.h"
 #include "kata/standin.h"
+#include "oci/spec.h"
 #include "rpc/pb/agent_msg.h"
 #include "rpc/pb/task_msg.h"
 #include "rpc/ttrpc/rpc.h"
@@ -60,6 +61,7 @@ static struct {
 	unsigned created, started, removed;
 	uint32_t stdout_port;
 	bool had_network_ns;
+	char program[32]; /* of the last container made */
 } agent;
 
 static struct {
@@ -90,6 +92,7 @@ static int agent_create(void *ctx, struct rpc_request *call, const void *request
 		return err_set(err, agent.create_error,
 			       "exec: \"true\": executable file not found in $PATH");
 	agent.created++;
+	(void)snprintf(agent.program, sizeof(agent.program), "%s", req->oci->process->args.v[0]);
 	agent.stdout_port = req->stdout_port;
 	for (size_t i = 0; i < req->oci->linux_->nr_namespaces; i++)
 		agent.had_network_ns |= strcmp(req->oci->linux_->namespaces[i].type, "network") ==
@@ -279,8 +282,13 @@ static int create(struct world *w, int out_fd, struct sb_container **ret, struct
 	struct sb_container_params params = { .id = "c", .io = { { -1, out_fd, -1 }, false } };
 	char bundle[100];
 
+	struct oci_spec *spec;
+
 	(void)snprintf(bundle, sizeof(bundle), "%s/bundle", dir);
 	params.bundle = bundle;
+	assert_int_equal(arena_new(&params.arena), 0);
+	assert_int_equal(oci_spec_load(bundle, params.arena, &spec, err), 0);
+	params.spec = spec;
 	return sb_container_create(w->sb, &params, ret, err);
 }
 
@@ -342,7 +350,7 @@ static int killed_early_main(void *arg)
 	set_up(&w);
 	if (create(&w, -1, &ctr, &err) < 0)
 		fail_msg("%s", err.text);
-	fiber_unlock(&ctr->lock);
+	sb_container_unlock(ctr);
 	assert_int_equal(sb_process_signal(ctr->init, SIGTERM, false, &err), 0);
 	assert_int_equal(seen.exited, 0);
 	assert_int_equal(sb_process_signal(ctr->init, SIGKILL, false, &err), 0);
@@ -386,6 +394,107 @@ static void a_refused_create_keeps_the_words_and_leaves_nothing(void **state)
 {
 	(void)state;
 	assert_int_equal(fiber_run_main(refused_main, NULL), 0);
+}
+
+static int second_life_main(void *arg)
+{
+	struct world w;
+	struct err err = ERR_NULL;
+	struct sb_container *ctr;
+
+	(void)arg;
+	set_up(&w);
+	w.sb->first.id = "c";
+	agent.create_error = ENOENT;
+	assert_true(create(&w, -1, &ctr, &err) < 0);
+	agent.create_error = 0;
+	assert_int_equal(create(&w, -1, &ctr, &err), 0);
+	assert_true(ctr->is_first);
+	assert_int_equal(sb_container_delete(ctr, &err), 0);
+	assert_int_equal(create(&w, -1, &ctr, &err), 0);
+	assert_false(ctr->is_first);
+	assert_int_equal(sb_container_delete(ctr, &err), 0);
+	tear_down(&w);
+	return 0;
+}
+
+static void an_id_that_comes_back_is_not_the_container_the_vm_was_made_for(void **state)
+{
+	(void)state;
+	assert_int_equal(fiber_run_main(second_life_main, NULL), 0);
+}
+
+struct locking {
+	struct sandbox *sb;
+	struct sb_container *ctr;
+	struct fiber *fiber;
+	int r;
+	struct err err;
+};
+
+static void lock_main(void *arg)
+{
+	struct locking *locking = arg;
+
+	locking->r = sb_container_lock(locking->sb, "c", &locking->ctr, &locking->err);
+	if (locking->r == 0)
+		sb_container_unlock(locking->ctr);
+}
+
+static void begin_lock(struct locking *locking, struct sandbox *sb)
+{
+	*locking = (struct locking){ .sb = sb, .r = 1, .err = ERR_NULL };
+	assert_int_equal(fiber_spawn(fiber_loop(), "lock", lock_main, locking, &locking->fiber), 0);
+	fiber_yield();
+}
+
+static void expect_lock(struct locking *locking, int r)
+{
+	assert_int_equal(fiber_join(locking->fiber, loop_deadline_ms(5000)), 0);
+	assert_int_equal(locking->r, r);
+}
+
+static int locks_main(void *arg)
+{
+	struct world w;
+	struct err err = ERR_NULL;
+	struct sb_container *ctr, *again;
+	struct locking one, two;
+
+	(void)arg;
+	set_up(&w);
+	assert_int_equal(sb_container_lock(w.sb, "c", &ctr, &err), -ENOENT);
+	assert_string_equal(err.text, "container c does not exist");
+	if (create(&w, -1, &ctr, &err) < 0)
+		fail_msg("%s", err.text);
+	begin_lock(&one, w.sb);
+	begin_lock(&two, w.sb);
+	assert_int_equal(one.r, 1);
+	sb_container_unlock(ctr);
+	expect_lock(&one, 0);
+	expect_lock(&two, 0);
+	/* It goes while two wait for it. */
+	assert_int_equal(sb_container_lock(w.sb, "c", &ctr, &err), 0);
+	begin_lock(&one, w.sb);
+	begin_lock(&two, w.sb);
+	assert_int_equal(sb_container_delete(ctr, &err), 0);
+	expect_lock(&one, -ENOENT);
+	expect_lock(&two, -ENOENT);
+	if (create(&w, -1, &again, &err) < 0)
+		fail_msg("%s", err.text);
+	begin_lock(&one, w.sb);
+	sb_container_unlock(again);
+	expect_lock(&one, 0);
+	assert_ptr_equal(one.ctr, again);
+	assert_int_equal(sb_container_delete(again, &err), 0);
+	tear_down(&w);
+	return 0;
+}
+
+static void who_waits_for_a_containers_lock_finds_out_that_it_is_gone(void **state)
+{
+	(void)state;
+	assert_int_equal(fiber_run_main(locks_main, NULL), 0);
 }
 
 struct waiting {
@@ -509,6 +618,7 @@ struct standin_world {
 	struct world w;
 	struct cli_shim cli;
 	int standin_fd;
+	const char *netns; /* that the stand-in is in; NULL: the sandbox's */
 };
 
 static void connect_standin(struct standin_world *s)
@@ -517,7 +627,8 @@ static void connect_standin(struct standin_world *s)
 	struct standin_msg hello = { .type = STANDIN_HELLO, .key = "c" }, ready;
 	int listen_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	int fds[] = { null, null, null, null };
+	int netns = open(s->netns ? s->netns : "/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	int fds[] = { null, null, null, netns };
 	size_t nr_fds;
 
 	(void)snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/standin", dir);
@@ -533,6 +644,7 @@ static void connect_standin(struct standin_world *s)
 			 sizeof(ready));
 	assert_int_equal(ready.type, STANDIN_READY);
 	(void)close(null);
+	(void)close(netns);
 	(void)unlink(addr.sun_path);
 }
 
@@ -545,6 +657,7 @@ static void begin_shim(struct standin_world *s)
 		.id = "sb",
 		.shutting_down = true, /* the sandbox is the test's to end */
 	};
+	s->w.sb->net.netns_fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	connect_standin(s);
 }
 
@@ -624,7 +737,7 @@ static int kept_standin_main(void *arg)
 	struct sb_container *ctr = sb_container_find(s.w.sb, "c");
 	assert_non_null(ctr);
 	assert_non_null(ctr->init->user);
-	assert_null(ctr->lock.owner);
+	assert_int_equal(sb_container_lock(s.w.sb, "c", &ctr, &err), 0); /* Create gave it back */
 	assert_int_equal(sb_container_delete(ctr, &err), 0);
 	(void)close(s.standin_fd);
 	s.cli.standins = standin_server_free(s.cli.standins);
@@ -636,6 +749,76 @@ static void a_create_with_a_stand_in_is_bound_to_it(void **state)
 {
 	(void)state;
 	assert_int_equal(fiber_run_main(kept_standin_main, NULL), 0);
+}
+
+/* What a tenant would do who can write to the bundle: the judged file is replaced at once. */
+static int validate_and_replace(const struct oci_spec *spec, const struct oci_vm_policy *policy,
+				struct err *err)
+{
+	char path[100];
+	const char *other = "{\"ociVersion\":\"1.0.2\",\"process\":{\"cwd\":\"/\",\"args\":"
+			    "[\"other\"]},\"root\":{\"path\":\"rootfs\"}}";
+
+	(void)policy;
+	(void)err;
+	assert_string_equal(spec->process->args.v[0], "true");
+	(void)snprintf(path, sizeof(path), "%s/bundle/config.json", dir);
+	assert_int_equal(io_replace_file_at(AT_FDCWD, path, other, strlen(other), 0644), 0);
+	return 0;
+}
+
+static int replaced_spec_main(void *arg)
+{
+	struct standin_world s = { .standin_fd = -1 };
+	struct shim_frontend_ops ops = cli_frontend_ops;
+	struct err err = ERR_NULL;
+
+	(void)arg;
+	set_up(&s.w);
+	begin_shim(&s);
+	ops.validate = validate_and_replace;
+	s.cli.shim.ops = &ops;
+	if (create_with_standin(&s, &err) < 0)
+		fail_msg("%s", err.text);
+	assert_string_equal(agent.program, "true");
+	assert_int_equal(sb_container_delete(sb_container_find(s.w.sb, "c"), &err), 0);
+	restore_bundle();
+	(void)close(s.standin_fd);
+	s.cli.standins = standin_server_free(s.cli.standins);
+	tear_down(&s.w);
+	return 0;
+}
+
+static void the_spec_that_was_judged_is_the_one_that_is_used(void **state)
+{
+	(void)state;
+	assert_int_equal(fiber_run_main(replaced_spec_main, NULL), 0);
+}
+
+static int stranger_main(void *arg)
+{
+	/* Of another user's VM it knows the name, and has the annotations. */
+	struct standin_world s = { .standin_fd = -1, .netns = "/proc/self/ns/ipc" };
+	struct err err = ERR_NULL;
+
+	(void)arg;
+	set_up(&s.w);
+	begin_shim(&s);
+	assert_int_equal(create_with_standin(&s, &err), -EPERM);
+	assert_string_equal(err.text, "container c may not join sandbox sb: it is not in that "
+				      "sandbox's network namespace");
+	assert_int_equal(agent.created, 0);
+	assert_null(sb_container_find(s.w.sb, "c"));
+	(void)close(s.standin_fd);
+	s.cli.standins = standin_server_free(s.cli.standins);
+	tear_down(&s.w);
+	return 0;
+}
+
+static void the_command_lines_containers_are_in_their_sandboxs_network(void **state)
+{
+	(void)state;
+	assert_int_equal(fiber_run_main(stranger_main, NULL), 0);
 }
 
 struct early_delete {
@@ -791,13 +974,13 @@ static int deaf_main(void *arg)
 	struct err err = ERR_NULL;
 	struct sb_container *ctr;
 	int status;
-	pid_t vmm = fork();
 
 	(void)arg;
+	set_up(&w);
+	pid_t vmm = fork();
 	if (vmm == 0)
 		for (;;)
 			(void)pause();
-	set_up(&w);
 	w.sb->vmm_pid = vmm;
 	assert_int_equal(create(&w, -1, &ctr, &err), 0);
 	assert_int_equal(sb_container_start(ctr, &err), 0);
@@ -852,10 +1035,14 @@ int main(void)
 		cmocka_unit_test(a_container_lives_and_ends_once),
 		cmocka_unit_test(a_container_killed_before_its_start_has_stopped),
 		cmocka_unit_test(a_refused_create_keeps_the_words_and_leaves_nothing),
+		cmocka_unit_test(an_id_that_comes_back_is_not_the_container_the_vm_was_made_for),
+		cmocka_unit_test(who_waits_for_a_containers_lock_finds_out_that_it_is_gone),
 		cmocka_unit_test(who_waits_for_a_refused_container_is_told),
 		cmocka_unit_test(poststop_hooks_run_after_a_refused_create),
 		cmocka_unit_test(a_create_whose_stand_in_ends_fails_and_leaves_nothing),
 		cmocka_unit_test(a_create_with_a_stand_in_is_bound_to_it),
+		cmocka_unit_test(the_spec_that_was_judged_is_the_one_that_is_used),
+		cmocka_unit_test(the_command_lines_containers_are_in_their_sandboxs_network),
 		cmocka_unit_test(a_delete_waits_for_the_create_it_meets),
 		cmocka_unit_test(a_guest_that_never_answers_stalls_nobody),
 		cmocka_unit_test(a_signal_that_ends_the_vm_needs_no_answer),

@@ -34,6 +34,75 @@ struct sb_container *sb_container_find(struct sandbox *sb, const char *id)
 }
 
 /**
+ * sb_container_get() - look a container up that nobody has begun to delete
+ * @sb: sandbox
+ * @id: id
+ * @ret: receives it; valid until the caller waits for something
+ * @err: filled on failure
+ *
+ * Return: 0 or -ENOENT.
+ */
+int sb_container_get(struct sandbox *sb, const char *id, struct sb_container **ret, struct err *err)
+{
+	struct sb_container *ctr = sb_container_find(sb, id);
+
+	if (!ctr || ctr->deleted)
+		return err_set(err, ENOENT, "container %s does not exist", id);
+	*ret = ctr;
+	return 0;
+}
+
+/**
+ * sb_container_lock() - look a container up and be the only one who changes it
+ * @sb: sandbox
+ * @id: id; the caller's, not a string of the container
+ * @ret: receives it, until sb_container_unlock() or its end by sb_container_delete()
+ * @err: filled on failure
+ *
+ * Whoever holds the lock may delete the container. So it is looked up again after each wait.
+ *
+ * Return: 0, -ENOENT or -ECANCELED.
+ */
+int sb_container_lock(struct sandbox *sb, const char *id, struct sb_container **ret,
+		      struct err *err)
+{
+	struct sb_container *ctr = NULL;
+	int r = sb_container_get(sb, id, &ctr, err);
+
+	while (r >= 0 && ctr->lock.owner) {
+		r = fiber_cond_wait(&ctr->lock.cond, LOOP_FOREVER);
+		if (r < 0)
+			return err_set_errno(err, r, "container %s", id);
+		r = sb_container_get(sb, id, &ctr, err);
+	}
+	if (r < 0)
+		return r;
+	r = fiber_lock(&ctr->lock, LOOP_FOREVER); /* it is free: this does not wait */
+	*ret = ctr;
+	return r;
+}
+
+/**
+ * sb_container_unlock() - let others change a container
+ * @ctr: container whose lock the caller holds
+ */
+void sb_container_unlock(struct sb_container *ctr)
+{
+	fiber_unlock(&ctr->lock);
+}
+
+/**
+ * sb_container_is_pause() - is it what holds a pod together, and runs nothing of its user's?
+ * @ctr: container
+ *
+ * Return: true if so; not for a sandbox's only container, nor for others that joined that one.
+ */
+bool sb_container_is_pause(const struct sb_container *ctr)
+{
+	return ctr->type == OCI_CONTAINER_SANDBOX;
+}
+
+/**
  * sb_container_add_storage() - note what the agent is to mount for a container
  * @ctr: container that is being made
  * @storage: copied; its strings must live as long as the container
@@ -70,7 +139,7 @@ static const struct sb_container *only_other_member(const struct sb_container *c
 	list_for_each(node, &ctr->sandbox->containers) {
 		const struct sb_container *other = list_entry(node, struct sb_container, node);
 
-		if (other == ctr || str_eq(other->id, ctr->sandbox->id) ||
+		if (other == ctr || sb_container_is_pause(other) ||
 		    other->init->state != SB_PROCESS_STATE_RUNNING)
 			continue;
 		if (found)
@@ -107,7 +176,7 @@ const struct sb_container *sb_container_pid_target(const struct sb_container *ct
 		const struct sb_container *other = list_entry(node, struct sb_container, node);
 
 		if (other != ctr && other->init->host_pid == pid && (pid_t)pid != sb->vmm_pid &&
-		    !str_eq(other->id, sb->id))
+		    !sb_container_is_pause(other))
 			return other;
 	}
 	return NULL;
@@ -152,7 +221,7 @@ void sb_container_forget_process(struct sb_process *process)
 
 /**
  * sb_container_free() - release a container
- * @ctr: container; whoever waits for its lock must look it up again
+ * @ctr: container, with its lock held or not
  */
 void sb_container_free(struct sb_container *ctr)
 {
@@ -161,26 +230,24 @@ void sb_container_free(struct sb_container *ctr)
 		sb_container_forget_process(list_entry(node, struct sb_process, node));
 	sb_container_forget_process(ctr->init);
 	ctr->pid_thread = pid_thread_free(ctr->pid_thread);
-	fiber_cond_broadcast(
-		&ctr->lock.cond); /* who waits for the lock looks the container up again */
+	fiber_cond_broadcast(&ctr->lock.cond); /* see sb_container_lock() */
 	(void)arena_free(ctr->arena);
 }
 
 /**
- * sb_container_new() - make a container object, not yet among the sandbox's
+ * sb_container_new() - make a container object, not yet among the sandbox's, with its lock held
  * @sb: sandbox it belongs to
+ * @arena: becomes the container's; taken over, also on failure. NULL: a new one
  * @id: copied
  * @bundle: copied
  * @ret: receives it, with its first process
  *
  * Return: 0 or -ENOMEM.
  */
-int sb_container_new(struct sandbox *sb, const char *id, const char *bundle,
+int sb_container_new(struct sandbox *sb, struct arena *arena, const char *id, const char *bundle,
 		     struct sb_container **ret)
 {
-	struct arena *arena;
-
-	if (arena_new(&arena) < 0)
+	if (!arena && arena_new(&arena) < 0)
 		return -ENOMEM;
 	struct sb_container *ctr = arena_alloc(arena, sizeof(*ctr));
 	if (!ctr) {
@@ -195,7 +262,9 @@ int sb_container_new(struct sandbox *sb, const char *id, const char *bundle,
 	(void)clock_gettime(CLOCK_REALTIME, &ctr->created_at); /* cannot fail for this clock */
 	ctr->id = arena_strdup(arena, id);
 	ctr->bundle = arena_strdup(arena, bundle);
-	if (!ctr->id || !ctr->bundle || sb_process_new(ctr, "", &ctr->init) < 0) {
+	/* Nobody has seen it yet: this does not wait. */
+	if (!ctr->id || !ctr->bundle || sb_process_new(ctr, "", &ctr->init) < 0 ||
+	    fiber_lock(&ctr->lock, LOOP_FOREVER) < 0) {
 		sb_container_free(ctr);
 		return -ENOMEM;
 	}

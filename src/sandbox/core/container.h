@@ -8,6 +8,7 @@
 #include "common/err.h"
 #include "common/fiber.h"
 #include "common/list.h"
+#include "oci/grouping.h"
 #include "oci/oci_spec.h"
 #include "sandbox/core/process.h"
 
@@ -45,12 +46,18 @@ struct sb_container {
 	struct sandbox *sandbox;
 	struct arena *arena;
 	const char *id, *bundle;
-	struct oci_spec *spec; /* as the manager wrote it */
+	const struct oci_spec *spec; /* as the manager wrote it, judged before it came here */
+	enum oci_container_type type;
+	const char *manager; /* as in struct oci_grouping; static */
+	bool is_first;	     /* the sandbox was started for it */
 	struct sb_process *init;
 	struct pid_thread *pid_thread; /* NULL: its number is another process's */
 	struct list execs;	       /* struct sb_process */
-	struct fiber_mutex
-		lock; /* one life-cycle call at a time; never held while waiting for an exit */
+	/*
+	 * One life-cycle call at a time; never held while waiting for an exit. Only container.c
+	 * touches it: see sb_container_lock().
+	 */
+	struct fiber_mutex lock;
 	struct strv shares;	   /* names below the shared tree */
 	struct sb_volume *volumes; /* those of them that other containers may share */
 	size_t nr_volumes;
@@ -72,8 +79,14 @@ const struct sb_container *sb_container_pid_target(const struct sb_container *ct
 int sb_container_add_storage(struct sb_container *ctr,
 			     const struct agent_storage *storage) must_check;
 struct sb_process *sb_container_find_process(struct sb_container *ctr, const char *exec_id);
-int sb_container_new(struct sandbox *sb, const char *id, const char *bundle,
+int sb_container_new(struct sandbox *sb, struct arena *arena, const char *id, const char *bundle,
 		     struct sb_container **ret) must_check;
+int sb_container_get(struct sandbox *sb, const char *id, struct sb_container **ret,
+		     struct err *err) must_check;
+int sb_container_lock(struct sandbox *sb, const char *id, struct sb_container **ret,
+		      struct err *err) must_check;
+void sb_container_unlock(struct sb_container *ctr);
+bool sb_container_is_pause(const struct sb_container *ctr);
 void sb_container_free(struct sb_container *ctr);
 void sb_container_forget_process(struct sb_process *process);
 struct hook_owner sb_container_hook_owner(const struct sb_container *ctr);

@@ -45,6 +45,11 @@ enum sandbox_state {
 	SANDBOX_STATE_COUNT_,
 };
 
+enum sandbox_kind {
+	SANDBOX_KIND_SINGLE, /* made for one container; others may join it by its network */
+	SANDBOX_KIND_POD,    /* its containers share IPC objects, /dev/shm and perhaps processes */
+};
+
 /* What the front doors want to hear; called in the loop or in a fiber, must not wait. */
 struct sandbox_events {
 	void (*process_started)(void *arg, struct sb_process *process);
@@ -65,6 +70,7 @@ struct sandbox_first {
 	const char *bundle;
 	uint32_t host_pid; /* what hooks are told; 0: the VMM's */
 	bool hooks_begun;  /* so its poststop hooks must run, also when the start fails */
+	bool made;	   /* another one of that id is not the one it was started for */
 };
 
 /* Where on the host its processes live; see lifecycle/sandbox_cgroup.c. */
@@ -134,7 +140,7 @@ struct sandbox {
 	const char *id;
 	struct config *config;
 	const struct oci_spec *spec; /* of the first container */
-	bool pod; /* its containers share IPC objects, /dev/shm and perhaps processes */
+	enum sandbox_kind kind;
 	enum sandbox_state state;
 	struct fiber_cond changed; /* broadcast by every change of state */
 	const struct sandbox_events *events;

@@ -148,7 +148,7 @@ int agent_client_create_sandbox(struct sandbox *sb, uint64_t deadline_ns, struct
 	struct agent_create_sandbox_request req = {
 		.hostname = sb->spec->hostname,
 		.storages = storages,
-		.nr_storages = sb->pod ? 2 : 1,
+		.nr_storages = sb->kind == SANDBOX_KIND_POD ? 2 : 1,
 		.sandbox_id = sb->id,
 		.guest_hook_path = sb->config->hypervisor.guest_hook_path,
 	};

@@ -11,7 +11,6 @@
 #include "common/str.h"
 #include "kata/state.h"
 #include "host/hooks.h"
-#include "oci/spec.h"
 #include "oci/validate.h"
 #include "rpc/pb/agent_msg.h"
 #include "rpc/ttrpc/rpc.h"
@@ -32,7 +31,8 @@ static bool shares_processes(const struct sb_container *ctr)
 {
 	const struct oci_namespace *ns = oci_namespace_find(ctr->spec, "pid");
 
-	return ctr->sandbox->pod && ns && !str_empty(ns->path) && !sb_container_pid_target(ctr);
+	return ctr->sandbox->kind == SANDBOX_KIND_POD && ns && !str_empty(ns->path) &&
+	       !sb_container_pid_target(ctr);
 }
 
 /* Each container of a pod gets a process number of its own: others name it by that number. */
@@ -41,7 +41,7 @@ static void choose_pid(struct sb_container *ctr, uint32_t standin_pid)
 	struct sandbox *sb = ctr->sandbox;
 
 	ctr->init->host_pid = standin_pid ? standin_pid : (uint32_t)sb->vmm_pid;
-	if (standin_pid || !sb->pod || str_eq(ctr->id, sb->id))
+	if (standin_pid || sb->kind != SANDBOX_KIND_POD || sb_container_is_pause(ctr))
 		return;
 	int r = pid_thread_new(sb->net.netns_fd, &ctr->pid_thread);
 	if (r < 0)
@@ -87,7 +87,7 @@ static int run_early_hooks(struct sb_container *ctr, struct err *err)
 {
 	const struct hook_owner owner = sb_container_hook_owner(ctr);
 
-	return str_eq(ctr->bundle, ctr->sandbox->first.bundle) ? 0 : hooks_run_early(&owner, err);
+	return ctr->is_first ? 0 : hooks_run_early(&owner, err);
 }
 
 /* Another project's agent may lack this: then names do not resolve, but the network works. */
@@ -132,10 +132,31 @@ static int create_in_guest(struct sb_container *ctr, struct err *err)
 	return 0;
 }
 
+static int new_container(struct sandbox *sb, const struct sb_container_params *params,
+			 struct sb_container **ret, struct err *err)
+{
+	struct sb_container *ctr;
+
+	if (sb_container_find(sb, params->id)) {
+		(void)arena_free(params->arena);
+		return err_set(err, EEXIST, "container %s already exists", params->id);
+	}
+	if (sb_container_new(sb, params->arena, params->id, params->bundle, &ctr) < 0)
+		return err_set(err, ENOMEM, "out of memory");
+	ctr->spec = params->spec;
+	ctr->type = params->grouping.type;
+	ctr->manager = params->grouping.manager;
+	ctr->is_first = !sb->first.made && str_eq(ctr->id, sb->first.id);
+	ctr->init->io = params->io;
+	ctr->init->user = params->user;
+	*ret = ctr;
+	return 0;
+}
+
 /**
  * sb_container_create() - make a container, up to the point where its program could run
  * @sb: sandbox, RUNNING
- * @params: what to make; params->io is taken over
+ * @params: what to make; params->io and params->arena are taken over
  * @ret: receives the container; the caller holds its lock and gives it back
  * @err: filled on failure, and then nothing is left
  *
@@ -146,25 +167,15 @@ int sb_container_create(struct sandbox *sb, const struct sb_container_params *pa
 {
 	struct sb_container *ctr = NULL;
 	struct sb_process_io io = params->io;
-	int r = 0;
+	int r = new_container(sb, params, &ctr, err);
 
-	if (sb_container_find(sb, params->id))
-		r = err_set(err, EEXIST, "container %s already exists", params->id);
-	else if (sb_container_new(sb, params->id, params->bundle, &ctr) < 0)
-		r = err_set(err, ENOMEM, "out of memory");
 	if (r < 0) {
 		sb_process_io_close(&io);
 		return r;
 	}
-	ctr->init->io = io;
-	ctr->init->user = params->user;
 	choose_pid(ctr, params->host_pid);
 	list_add_tail(&sb->containers, &ctr->node);
-	r = fiber_lock(&ctr->lock, LOOP_FOREVER); /* nobody has seen it yet */
-	if (r >= 0)
-		r = oci_spec_load(ctr->bundle, ctr->arena, &ctr->spec, err);
-	if (r >= 0)
-		sb_limits_change(ctr, ctr->spec->linux_ ? ctr->spec->linux_->resources : NULL);
+	sb_limits_change(ctr, ctr->spec->linux_ ? ctr->spec->linux_->resources : NULL);
 	if (r >= 0)
 		r = rootfs_mount(ctr, params->rootfs, params->nr_rootfs, err);
 	if (r >= 0)
@@ -177,6 +188,7 @@ int sb_container_create(struct sandbox *sb, const struct sb_container_params *pa
 		sb_container_take_apart(ctr);
 		return r;
 	}
+	sb->first.made |= ctr->is_first;
 	*ret = ctr;
 	return 0;
 }

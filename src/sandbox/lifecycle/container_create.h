@@ -7,7 +7,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/arena.h"
 #include "common/err.h"
+#include "oci/grouping.h"
 #include "sandbox/core/process.h"
 
 struct containerd_mount;
@@ -18,6 +20,10 @@ struct sb_container;
 struct sb_container_params {
 	const char *id;
 	const char *bundle;		       /* absolute path */
+	const struct oci_spec *spec;	       /* validated; read from the bundle once */
+	struct arena *arena;		       /* holds spec; taken over, also on failure. NULL: it
+						* lives as long as the sandbox */
+	struct oci_grouping grouping;	       /* what spec says of its pod */
 	struct sb_process_io io;	       /* taken over, also on failure */
 	uint32_t host_pid;		       /* of the stand-in; 0: the VMM's */
 	void *user;			       /* stored in the first process */

@@ -56,7 +56,7 @@ static void remove_from_guest(struct sb_container *ctr)
 
 /**
  * sb_container_delete() - remove a container that does not run
- * @ctr: container; the caller holds ctr->lock. It is gone after success.
+ * @ctr: container; the caller holds its lock. It is gone after success.
  * @err: filled on failure
  *
  * Return: 0 or -errno (-EBUSY while its first process runs).

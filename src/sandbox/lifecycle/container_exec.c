@@ -19,7 +19,7 @@
 
 /**
  * sb_container_add_exec() - note a further process
- * @ctr: container; the caller holds ctr->lock
+ * @ctr: container; the caller holds its lock
  * @exec_id: id, unique in the container
  * @process_json: OCI process object
  * @len: its length
@@ -66,7 +66,7 @@ int sb_container_add_exec(struct sb_container *ctr, const char *exec_id, const c
 
 /**
  * sb_container_start_exec() - run a further process
- * @ctr: container; the caller holds ctr->lock
+ * @ctr: container; the caller holds its lock
  * @exec: process in state CREATED
  * @err: filled on failure
  *
@@ -106,7 +106,7 @@ int sb_container_start_exec(struct sb_container *ctr, struct sb_process *exec, s
 
 /**
  * sb_container_delete_exec() - forget a further process
- * @ctr: container; the caller holds ctr->lock
+ * @ctr: container; the caller holds its lock
  * @exec: process of it that does not run; gone after success
  * @err: filled on failure
  *

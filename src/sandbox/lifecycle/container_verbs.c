@@ -17,7 +17,7 @@
 
 /**
  * sb_container_start() - run the container's program
- * @ctr: container whose first process is CREATED; the caller holds ctr->lock
+ * @ctr: container whose first process is CREATED; the caller holds its lock
  * @err: filled on failure
  *
  * Return: 0 or -errno; after a failure the container is STOPPED.
@@ -51,7 +51,7 @@ int sb_container_start(struct sb_container *ctr, struct err *err)
 
 /**
  * sb_container_pause() - freeze or thaw all processes of a container
- * @ctr: container; the caller holds ctr->lock
+ * @ctr: container; the caller holds its lock
  * @pause: which of the two
  * @err: filled on failure
  *
@@ -80,7 +80,7 @@ int sb_container_pause(struct sb_container *ctr, bool pause, struct err *err)
 
 /**
  * sb_container_update() - change the limits of a container
- * @ctr: container; the caller holds ctr->lock
+ * @ctr: container; the caller holds its lock
  * @resources: new limits
  * @err: filled on failure
  *

@@ -331,7 +331,7 @@ static void serve_loopback(struct sandbox *sb)
 {
 	struct err err = ERR_NULL;
 
-	if (sb->net.netns_fd < 0 || !sb->pod)
+	if (sb->net.netns_fd < 0 || sb->kind != SANDBOX_KIND_POD)
 		return;
 	if (loopback_new(sb->loop, &sb->vsock.addr, sb->net.netns_fd, &sb->net.loopback, &err) < 0)
 		log_info("ports of the guest's loopback cannot be forwarded: %s", err.text);

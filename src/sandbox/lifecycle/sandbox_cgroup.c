@@ -89,8 +89,8 @@ void sandbox_cgroup_leave(struct sb_container *ctr)
 	const struct sb_container *remaining = find_remaining(ctr);
 	struct err err = ERR_NULL;
 
-	if (sb->pod || !remaining || !str_eq(sb->cgroup.owner, ctr->id) || !sb->cgroup.now.nr ||
-	    sb->cgroup.former.nr || sb->state != SANDBOX_STATE_RUNNING)
+	if (sb->kind == SANDBOX_KIND_POD || !remaining || !str_eq(sb->cgroup.owner, ctr->id) ||
+	    !sb->cgroup.now.nr || sb->cgroup.former.nr || sb->state != SANDBOX_STATE_RUNNING)
 		return;
 	sb->cgroup.former = sb->cgroup.now;
 	sb->cgroup.now = HOST_CGROUP_NULL;

@@ -12,7 +12,6 @@
 
 #include "common/fd.h"
 #include "common/log.h"
-#include "oci/grouping.h"
 #include "host/hooks.h"
 #include "sandbox/core/sandbox.h"
 #include "sandbox/lifecycle/sandbox_boot.h"
@@ -21,16 +20,6 @@
 
 /* How much of the guest console an error quotes. */
 #define SANDBOX_CONSOLE_QUOTE 300
-
-static bool is_pod(const struct sandbox *sb)
-{
-	struct oci_grouping grouping;
-	struct err ignored =
-		ERR_NULL; /* annotations that make no sense were refused by who read the spec */
-
-	return oci_grouping_find(sb->id, sb->spec, &grouping, &ignored) >= 0 &&
-	       grouping.type != OCI_CONTAINER_SINGLE;
-}
 
 static int take_params(struct sandbox *sb, const struct sandbox_params *params, struct err *err)
 {
@@ -46,7 +35,8 @@ static int take_params(struct sandbox *sb, const struct sandbox_params *params, 
 	sb->dir.fd = neg_errno(open(sb->dir.path, O_PATH | O_DIRECTORY | O_CLOEXEC));
 	if (sb->dir.fd < 0)
 		return err_set_errno(err, sb->dir.fd, "open %s", sb->dir.path);
-	sb->pod = is_pod(sb);
+	sb->kind = params->first_type == OCI_CONTAINER_SINGLE ? SANDBOX_KIND_SINGLE
+							      : SANDBOX_KIND_POD;
 	int r = config_load(params->config_path, sb->arena, &sb->config, err);
 	if (r < 0)
 		return r;

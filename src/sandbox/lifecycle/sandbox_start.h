@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "common/err.h"
+#include "oci/grouping.h"
 #include "oci/oci_spec.h"
 
 struct sandbox;
@@ -15,11 +16,13 @@ struct sandbox;
 /* How the sandbox is to be; strings are copied. */
 struct sandbox_params {
 	const char *id;
-	const char *state_dir;	     /* absolute */
-	int netns_fd;		     /* taken over; -1: no network */
-	bool netns_joined;	     /* the spec named it: it is somebody else's */
-	const struct oci_spec *spec; /* of the first container: annotations, resources, hostname */
-	const char *config_path;     /* NULL: search */
+	const char *state_dir; /* absolute */
+	int netns_fd;	       /* taken over; -1: no network */
+	bool netns_joined;     /* the spec named it: it is somebody else's */
+	/* Of the first container: annotations, resources, hostname. Lives as long as the sandbox. */
+	const struct oci_spec *spec;
+	enum oci_container_type first_type;
+	const char *config_path; /* NULL: search */
 	bool systemd_cgroup;
 	uint32_t host_pid;    /* what hooks are told; 0: the VMM's */
 	const char *first_id; /* of the first container, which a pod need not share; for hooks */

@@ -19,9 +19,7 @@
 #include <stdlib.h>
 
 #include "common/log.h"
-#include "common/str.h"
 #include "oci/cpu.h"
-#include "oci/grouping.h"
 #include "rpc/pb/admin_msg.h"
 #include "rpc/pb/agent_msg.h"
 #include "rpc/ttrpc/rpc.h"
@@ -33,17 +31,10 @@
 /* What DIMMs and virtio-mem grow by; less than that stays unused. */
 #define GROWTH_STEP_MIB 128
 
+/* A container that joined another's network runs in the other's VM, which is not its own. */
 static bool owns_vm(const struct sb_container *ctr)
 {
-	struct oci_grouping grouping;
-	struct err ignored = ERR_NULL;
-
-	/*
-	 * A container that joined another's network runs in the other's VM, which is not its own.
-	 */
-	return str_eq(ctr->id, ctr->sandbox->id) &&
-	       oci_grouping_find(ctr->id, ctr->spec, &grouping, &ignored) >= 0 &&
-	       grouping.type == OCI_CONTAINER_SINGLE;
+	return ctr->is_first && ctr->sandbox->kind == SANDBOX_KIND_SINGLE;
 }
 
 static int tell_agent(struct sb_container *ctr, const struct oci_resources *resources,
@@ -171,7 +162,7 @@ static struct vm_size needed(const struct sandbox *sb)
 	list_for_each(node, &sb->containers) {
 		const struct sb_container *ctr = list_entry(node, struct sb_container, node);
 
-		if (str_eq(ctr->id, sb->id) || ctr->init->state == SB_PROCESS_STATE_STOPPED)
+		if (sb_container_is_pause(ctr) || ctr->init->state == SB_PROCESS_STATE_STOPPED)
 			continue;
 		memory += MIN(ctr->limits.memory, UINT64_MAX / 2 - memory);
 		cpu += MIN(ctr->limits.cpu, INT64_MAX - cpu);
@@ -189,8 +180,8 @@ static struct vm_size needed(const struct sandbox *sb)
 /* A limit on the host's cgroup of the whole VM is not to be outgrown. */
 static bool may_resize(const struct sandbox *sb)
 {
-	if (!sb->pod || !sb->hv || !sb->agent || sb->state != SANDBOX_STATE_RUNNING ||
-	    sb->config->runtime.static_sandbox_resource_mgmt)
+	if (sb->kind != SANDBOX_KIND_POD || !sb->hv || !sb->agent ||
+	    sb->state != SANDBOX_STATE_RUNNING || sb->config->runtime.static_sandbox_resource_mgmt)
 		return false;
 	const struct oci_resources *res = sb->spec->linux_ ? sb->spec->linux_->resources : NULL;
 

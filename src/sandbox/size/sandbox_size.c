@@ -45,12 +45,13 @@ static bool find_limits(struct sandbox *sb, int64_t *ret_memory, unsigned *ret_v
 {
 	const struct oci_resources *res = sb->spec->linux_ ? sb->spec->linux_->resources : NULL;
 	struct oci_sandbox_size size = { 0 };
-	struct oci_grouping grouping = { .type = OCI_CONTAINER_SINGLE };
+	const struct oci_grouping grouping = {
+		.type = sb->kind == SANDBOX_KIND_POD ? OCI_CONTAINER_SANDBOX : OCI_CONTAINER_SINGLE,
+	};
 	struct err ignored = ERR_NULL;
 
-	/* Annotations that do not parse were refused before the sandbox was started. */
-	if (oci_grouping_find(sb->id, sb->spec, &grouping, &ignored) >= 0 &&
-	    oci_sandbox_size_find(&grouping, sb->spec, &size, &ignored) < 0)
+	/* Sizes that do not parse are as good as none. */
+	if (oci_sandbox_size_find(&grouping, sb->spec, &size, &ignored) < 0)
 		size = (struct oci_sandbox_size){ 0 };
 	*ret_memory = size.memory;
 	*ret_vcpus = oci_sandbox_size_vcpus(&size);
@@ -58,7 +59,7 @@ static bool find_limits(struct sandbox *sb, int64_t *ret_memory, unsigned *ret_v
 		*ret_memory = *res->memory->limit;
 	if (res && res->cpu && res->cpu->quota && !*ret_vcpus)
 		*ret_vcpus = oci_cpu_count(*res->cpu->quota, oci_cpu_period(res->cpu));
-	return grouping.type == OCI_CONTAINER_SANDBOX && size.memory > 0;
+	return sb->kind == SANDBOX_KIND_POD && size.memory > 0;
 }
 
 /* The emulator's translated code: enough for the boot and a shell, more where there is room. */
@@ -111,7 +112,7 @@ static void size_places(const struct sandbox *sb, struct vm_config *vm)
 {
 	uint64_t more = vm->memory.mib / SANDBOX_MIB_PER_PLACE;
 
-	if (sb->pod && sb->config->runtime.static_sandbox_resource_mgmt)
+	if (sb->kind == SANDBOX_KIND_POD && sb->config->runtime.static_sandbox_resource_mgmt)
 		more = 0;
 	vm->max_vcpus = (unsigned)MAX(MIN(vm->max_vcpus, vm->vcpus + more), vm->vcpus);
 }

@@ -80,7 +80,7 @@ static int make_guest_shm(struct sb_container *ctr, int fd, struct oci_mount *mo
 	if (fstatfs(fd, &fs) < 0)
 		return err_set_errno(err, -errno, "mount %s: %s", mount->destination,
 				     mount->source);
-	if (ctr->sandbox->pod)
+	if (ctr->sandbox->kind == SANDBOX_KIND_POD)
 		return use_pod_shm(ctr, mount, err);
 	const char *size =
 		arena_printf(ctr->arena, "size=%llu",
@@ -179,7 +179,8 @@ static int convert_bind(struct sb_container *ctr, struct oci_spec *spec, size_t 
 	if (str_empty(mount->source))
 		return err_set(err, EINVAL, "mounts[%zu] (%s): bind mount without a source", index,
 			       mount->destination);
-	if (ctr->sandbox->pod && (has_option(mount, "shared") || has_option(mount, "rshared")))
+	if (ctr->sandbox->kind == SANDBOX_KIND_POD &&
+	    (has_option(mount, "shared") || has_option(mount, "rshared")))
 		return err_set(err, ENOTSUP,
 			       "mounts[%zu] (%s): Bidirectional propagation: what a container in a "
 			       "VM mounts cannot appear on the host",
@@ -193,7 +194,8 @@ static int convert_bind(struct sb_container *ctr, struct oci_spec *spec, size_t 
 	if (of_kernel)
 		return 0;
 	/* Without a sandbox container nobody has made the pod's on the host. */
-	if (fd == -ENOENT && ctr->sandbox->pod && str_eq(mount->destination, "/dev/shm"))
+	if (fd == -ENOENT && ctr->sandbox->kind == SANDBOX_KIND_POD &&
+	    str_eq(mount->destination, "/dev/shm"))
 		return use_pod_shm(ctr, mount, err);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_set_errno(err, fd < 0 ? fd : -errno, "mounts[%zu] (%s): source %s",
@@ -238,7 +240,7 @@ static bool wants_pod_shm(const struct sb_container *ctr, const struct oci_spec 
 {
 	const struct oci_namespace *ipc = oci_namespace_find(spec, "ipc");
 
-	return ctr->sandbox->pod && str_eq(mount->destination, "/dev/shm") &&
+	return ctr->sandbox->kind == SANDBOX_KIND_POD && str_eq(mount->destination, "/dev/shm") &&
 	       str_eq(mount->type, "tmpfs") && str_eq(mount->source, "shm") && ipc &&
 	       !str_empty(ipc->path);
 }

@@ -145,18 +145,31 @@ static bool report_oom_exit(struct shim *shim, struct sb_process *process)
 	return false;
 }
 
-/* An exec is locked only by life-cycle calls of its container, which may have to end first. */
+/* Life-cycle calls of its container may have to end first, and one of them may end the container. */
+static int forget(struct sb_process *exec, struct err *err)
+{
+	struct sb_container *ctr = exec->container;
+	const char *id = ctr ? arena_strdup(exec->arena, ctr->id) : NULL;
+
+	if (!ctr)
+		return 0;
+	if (!id)
+		return err_set(err, ENOMEM, "out of memory");
+	int r = sb_container_lock(ctr->sandbox, id, &ctr, err);
+	if (r < 0)
+		return r;
+	if (exec->container == ctr)
+		r = sb_container_delete_exec(ctr, exec, err);
+	sb_container_unlock(ctr);
+	return r;
+}
+
 static void forget_main(void *arg)
 {
 	struct sb_process *exec = arg;
 	struct err err = ERR_NULL;
-	int r = 0;
 
-	while (exec->container && exec->container->lock.owner && r >= 0)
-		r = fiber_cond_wait(&exec->container->lock.cond, LOOP_FOREVER);
-	if (exec->container && r >= 0)
-		r = sb_container_delete_exec(exec->container, exec, &err);
-	if (r < 0)
+	if (forget(exec, &err) < 0)
 		log_debug("forget exec %s: %s", exec->exec_id, err.text);
 	(void)sb_process_unref(exec);
 }
@@ -186,7 +199,8 @@ static bool has_living(const struct shim *shim)
  */
 static bool is_end_of_vm(const struct shim *shim, const struct sb_process *process)
 {
-	return process == process->container->init && shim->single && !has_living(shim);
+	return process == process->container->init && shim->sandbox->kind == SANDBOX_KIND_SINGLE &&
+	       !has_living(shim);
 }
 
 static bool exited(struct shim *shim, struct sb_process *process)
@@ -194,7 +208,7 @@ static bool exited(struct shim *shim, struct sb_process *process)
 	const struct sb_container *ctr = process->container;
 	bool is_end = is_end_of_vm(shim, process);
 
-	if (is_end && str_eq(ctr->id, shim->id) && ctr->oom_killed &&
+	if (is_end && ctr->is_first && ctr->oom_killed &&
 	    shim->sandbox->state == SANDBOX_STATE_RUNNING && report_oom_exit(shim, process))
 		return false;
 	standin_report_exit(process->user, process->exit_status);

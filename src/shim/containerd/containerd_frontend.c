@@ -72,7 +72,7 @@ static bool exited(struct shim *shim, struct sb_process *process)
 	const struct sb_container *ctr = process->container;
 
 	events_process_exited(of(shim)->events, process);
-	return process == ctr->init && str_eq(ctr->id, shim->id);
+	return process == ctr->init && ctr->is_first;
 }
 
 /* The guest's processes have no numbers here. See task_pids.c for what an own one is. */

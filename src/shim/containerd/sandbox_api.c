@@ -177,6 +177,7 @@ SANDBOX_API_HANDLER(start)
 		.netns_fd = TAKE_FD(api->netns_fd),
 		.netns_joined = api->spec.linux_->namespaces[0].path,
 		.spec = &api->spec,
+		.first_type = OCI_CONTAINER_SANDBOX,
 		.config_path = api->config_path ? api->config_path : shim->config_path,
 		.bundle = api->bundle,
 	};

@@ -11,7 +11,6 @@
 #include "common/io.h"
 #include "common/log.h"
 #include "common/str.h"
-#include "oci/grouping.h"
 #include "sandbox/core/container.h"
 #include "shim/core/event_ring.h"
 #include "sandbox/lifecycle/sandbox_stop.h"
@@ -110,11 +109,8 @@ static void on_process_exited(void *arg, struct sb_process *process)
 static void leave_oom_file(const struct sb_container *ctr)
 {
 	cleanup_close int dir = neg_errno(open(ctr->bundle, O_PATH | O_DIRECTORY | O_CLOEXEC));
-	struct oci_grouping grouping;
-	struct err ignored = ERR_NULL; /* the container was created with these annotations */
 
-	if (oci_grouping_find(ctr->id, ctr->spec, &grouping, &ignored) < 0 ||
-	    !str_eq(grouping.manager, "cri-o"))
+	if (!str_eq(ctr->manager, "cri-o"))
 		return;
 	int r = dir < 0 ? dir : io_replace_file_at(dir, "oom", "", 0, 0644);
 	if (r < 0)

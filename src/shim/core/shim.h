@@ -23,7 +23,6 @@ struct shim {
 	struct rpc_server *task_server, *admin_server;
 	struct event_ring *event_ring;
 	const char *id, *namespace, *state_dir, *config_path;
-	bool single; /* the sandbox is its one container */
 	/* Calls of their own make and end the sandbox, not its first and its last container. */
 	bool explicit_sandbox;
 	bool shutting_down, ending;

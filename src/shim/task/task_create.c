@@ -20,6 +20,7 @@
 #include "sandbox/lifecycle/container_create.h"
 #include "sandbox/lifecycle/container_delete.h"
 #include "sandbox/lifecycle/process_verbs.h"
+#include "sandbox/lifecycle/sandbox_admit.h"
 #include "sandbox/lifecycle/sandbox_start.h"
 #include "sandbox/network/netns.h"
 #include "shim/core/shim.h"
@@ -34,98 +35,104 @@ static bool metadata_is(const struct rpc_request *call, const char *key, const c
 	return false;
 }
 
-/*
- * The network namespace of the sandbox: the given one, the one the spec names, or a new one, which
- * is for hooks or the manager to fill. -1: none is asked for.
- */
-static int open_netns(const struct shim *shim, const struct oci_spec *spec, int given_netns,
-		      struct err *err)
-{
-	const struct oci_namespace *ns = oci_namespace_find(spec, "network");
+/* What a bundle says. It is read once: whoever can write to it may replace the file meanwhile. */
+struct bundle {
+	const struct oci_spec *spec; /* validated */
+	struct oci_grouping grouping;
+	struct arena *arena; /* holds spec; NULL: the sandbox's does */
+};
 
-	if (given_netns >= 0 || !ns)
-		return given_netns;
-	if (!ns->path)
-		return shim->single && shim->sandbox->state == SANDBOX_STATE_NEW ? netns_new(err)
-										 : -1;
-	int fd = neg_errno(open(ns->path, O_RDONLY | O_CLOEXEC));
-	return fd < 0 ? err_set_errno(err, fd, "network namespace %s", ns->path) : fd;
-}
-
-static int read_spec(struct shim *shim, const struct task_create_request *req, struct arena *arena,
-		     struct oci_spec **ret, struct oci_grouping *grouping, struct err *err)
+static int read_spec(const struct shim *shim, const struct task_create_request *req,
+		     struct arena *arena, struct bundle *ret, struct err *err)
 {
 	struct strv warnings = { 0 };
-	int r = oci_spec_load(req->bundle, arena, ret, err);
+	struct oci_spec *spec = NULL;
+	int r = oci_spec_load(req->bundle, arena, &spec, err);
 
 	if (r >= 0)
-		r = oci_grouping_find(req->id, *ret, grouping, err);
+		r = oci_grouping_find(req->id, spec, &ret->grouping, err);
 	/*
 	 * First what a VM cannot give: that the host's namespaces were asked for is the better
 	 * explanation than what follows from their absence.
 	 */
-	const struct oci_vm_policy policy = { .in_pod = r >= 0 &&
-							grouping->type != OCI_CONTAINER_SINGLE };
+	const struct oci_vm_policy policy = { .in_pod = r >= 0 && ret->grouping.type !=
+									  OCI_CONTAINER_SINGLE };
 	if (r >= 0)
-		r = shim->ops->validate(*ret, &policy, err);
+		r = shim->ops->validate(spec, &policy, err);
 	if (r >= 0)
-		r = oci_spec_validate(*ret, arena, &warnings, err);
+		r = oci_spec_validate(spec, arena, &warnings, err);
 	for (size_t i = 0; r >= 0 && i < warnings.nr; i++)
 		log_warn("%s", warnings.v[i]);
+	ret->spec = spec;
 	return r;
 }
 
-static int fill_params(struct shim *shim, const struct rpc_request *call,
-		       const struct task_create_request *req, uint32_t host_pid,
-		       struct sandbox_params *params, struct err *err)
+/*
+ * The first container's spec is the sandbox's too; those that come later must not pile up in its
+ * memory.
+ */
+static int read_bundle(const struct shim *shim, const struct task_create_request *req,
+		       struct bundle *ret, struct err *err)
 {
-	/*
-	 * The first container's spec is the sandbox's too; those that come later must not pile up
-	 * in its memory.
-	 */
 	bool first = shim->sandbox->state == SANDBOX_STATE_NEW;
 
 	if (first && shim->explicit_sandbox)
 		return err_set(err, EBUSY, "sandbox %s has not been started", shim->id);
-	struct arena *arena = first ? shim->sandbox->arena : call->arena;
-	struct oci_grouping grouping;
-	struct oci_spec *spec;
-	const char *config_path = NULL;
-	int r = read_spec(shim, req, arena, &spec, &grouping, err);
+	if (!first && arena_new(&ret->arena) < 0)
+		return err_set(err, ENOMEM, "out of memory");
+	return read_spec(shim, req, first ? shim->sandbox->arena : ret->arena, ret, err);
+}
 
-	if (r >= 0)
-		r = runtime_options_config(&req->options, arena, &config_path, err);
-	if (r < 0)
-		return r;
-	if (first)
-		shim->single = grouping.type == OCI_CONTAINER_SINGLE;
-	const struct oci_namespace *ns = oci_namespace_find(spec, "network");
-	*params = (struct sandbox_params){
-		.id = shim->id,
-		.first_id = req->id,
-		.state_dir = shim->state_dir,
-		.netns_fd = -1,
-		.netns_joined = ns && ns->path,
-		.spec = spec,
-		.config_path = config_path ? config_path : shim->config_path,
-		.systemd_cgroup = metadata_is(call, KATA_META_SYSTEMD_CGROUP, "1"),
-		.host_pid = host_pid,
-		.bundle = req->bundle,
-	};
-	return 0;
+/*
+ * The network namespace of the sandbox: the given one, the one the spec names, or a new one, which
+ * is for hooks or the manager to fill. -1: none is asked for.
+ */
+static int open_netns(const struct shim *shim, const struct bundle *bundle, int given_netns,
+		      struct err *err)
+{
+	const struct oci_namespace *ns = oci_namespace_find(bundle->spec, "network");
+
+	if (given_netns >= 0 || !ns)
+		return given_netns;
+	if (!ns->path)
+		return bundle->grouping.type == OCI_CONTAINER_SINGLE &&
+				       shim->sandbox->state == SANDBOX_STATE_NEW
+			       ? netns_new(err)
+			       : -1;
+	int fd = neg_errno(open(ns->path, O_RDONLY | O_CLOEXEC));
+	return fd < 0 ? err_set_errno(err, fd, "network namespace %s", ns->path) : fd;
 }
 
 static int start_sandbox(struct shim *shim, const struct rpc_request *call,
-			 const struct task_create_request *req, const struct shim_streams *streams,
-			 struct err *err)
+			 const struct task_create_request *req, const struct bundle *bundle,
+			 const struct shim_streams *streams, struct err *err)
 {
 	cleanup_close int own_netns = streams->netns_fd;
-	struct sandbox_params params;
-	int r = fill_params(shim, call, req, streams->host_pid, &params, err);
+	const struct oci_namespace *ns = oci_namespace_find(bundle->spec, "network");
+	const char *config_path = NULL;
+	const struct sandbox_candidate candidate = { req->id, bundle->spec, bundle->grouping,
+						     own_netns };
+	int r = sandbox_admit(shim->sandbox, &candidate, err);
 
+	if (r >= 0)
+		r = runtime_options_config(&req->options,
+					   bundle->arena ? bundle->arena : shim->sandbox->arena,
+					   &config_path, err);
 	if (r < 0)
 		return r;
-	params.netns_fd = open_netns(shim, params.spec, TAKE_FD(own_netns), err);
+	const struct sandbox_params params = {
+		.id = shim->id,
+		.first_id = req->id,
+		.first_type = bundle->grouping.type,
+		.state_dir = shim->state_dir,
+		.netns_fd = open_netns(shim, bundle, TAKE_FD(own_netns), err),
+		.netns_joined = ns && ns->path,
+		.spec = bundle->spec,
+		.config_path = config_path ? config_path : shim->config_path,
+		.systemd_cgroup = metadata_is(call, KATA_META_SYSTEMD_CGROUP, "1"),
+		.host_pid = streams->host_pid,
+		.bundle = req->bundle,
+	};
 	if (params.netns_fd < -1)
 		return params.netns_fd;
 	return sandbox_start(shim->sandbox, &params, err);
@@ -141,7 +148,7 @@ static int hand_over(struct shim *shim, const struct task_create_request *req,
 	/* It has not been started, so that it can be deleted at once. */
 	if (r < 0 && sb_container_delete(ctr, &ignored) < 0) {
 		log_warn("%s", ignored.text);
-		fiber_unlock(&ctr->lock);
+		sb_container_unlock(ctr);
 	}
 	return r;
 }
@@ -158,14 +165,23 @@ static int create(struct shim *shim, const struct rpc_request *call,
 
 	if (r < 0)
 		return r;
-	r = start_sandbox(shim, call, req, &streams, err);
+	struct bundle bundle = { 0 };
+	r = read_bundle(shim, req, &bundle, err);
+	if (r >= 0)
+		r = start_sandbox(shim, call, req, &bundle, &streams, err);
+	else
+		(void)fd_close(streams.netns_fd);
 	if (r < 0) {
+		(void)arena_free(bundle.arena);
 		sb_process_io_close(&streams.io);
 		return r;
 	}
 	struct sb_container_params params = {
 		.id = req->id,
 		.bundle = req->bundle,
+		.spec = bundle.spec,
+		.arena = bundle.arena,
+		.grouping = bundle.grouping,
 		.io = streams.io,
 		.host_pid = streams.host_pid,
 		.rootfs = req->rootfs,
@@ -176,7 +192,7 @@ static int create(struct shim *shim, const struct rpc_request *call,
 		r = hand_over(shim, req, ctr, err);
 	if (r < 0)
 		return r;
-	fiber_unlock(&ctr->lock);
+	sb_container_unlock(ctr);
 	stream_uris_note(ctr->init, &uris);
 	resp->pid = ctr->init->host_pid;
 	return 0;

@@ -27,17 +27,6 @@
 #include "sandbox/lifecycle/process_verbs.h"
 #include "sandbox/lifecycle/sandbox_stop.h"
 
-static int find_container(struct shim *shim, const char *id, struct sb_container **ret,
-			  struct err *err)
-{
-	struct sb_container *ctr = sb_container_find(shim->sandbox, id);
-
-	if (!ctr || ctr->deleted)
-		return err_set(err, ENOENT, "container %s does not exist", id);
-	*ret = ctr;
-	return 0;
-}
-
 static int get_process_of(struct sb_container *ctr, const char *exec_id, struct sb_process **ret,
 			  struct err *err)
 {
@@ -55,31 +44,9 @@ static int get_process(struct shim *shim, const char *id, const char *exec_id,
 		       struct sb_process **ret, struct err *err)
 {
 	struct sb_container *ctr = NULL;
-	int r = find_container(shim, id, &ctr, err);
+	int r = sb_container_get(shim->sandbox, id, &ctr, err);
 
 	return r < 0 ? r : get_process_of(ctr, exec_id, ret, err);
-}
-
-/* Finds a container and takes its lock. It may be deleted by somebody else while we wait. */
-static int lock_container(struct shim *shim, const char *id, struct sb_container **ret,
-			  struct err *err)
-{
-	struct sb_container *ctr = NULL;
-	int r = find_container(shim, id, &ctr, err);
-
-	if (r < 0)
-		return r;
-	while (ctr->lock.owner) {
-		r = fiber_cond_wait(&ctr->lock.cond, LOOP_FOREVER);
-		if (r < 0)
-			return err_set_errno(err, r, "container %s", id);
-		r = find_container(shim, id, &ctr, err);
-		if (r < 0)
-			return r;
-	}
-	r = fiber_lock(&ctr->lock, LOOP_FOREVER);
-	*ret = ctr;
-	return r;
 }
 
 static struct pb_timestamp to_timestamp(const struct timespec *ts)
@@ -132,9 +99,10 @@ static int handle_start(void *ctx, struct rpc_request *call, const void *request
 {
 	const struct task_start_request *req = request;
 	struct task_start_response *resp = response;
+	struct shim *shim = ctx;
 	cleanup_process struct sb_process *process = NULL;
 	struct sb_container *ctr;
-	int r = lock_container(ctx, req->id, &ctr, err);
+	int r = sb_container_lock(shim->sandbox, req->id, &ctr, err);
 
 	(void)call;
 	if (r < 0)
@@ -145,7 +113,7 @@ static int handle_start(void *ctx, struct rpc_request *call, const void *request
 					 : sb_container_start_exec(ctr, process, err);
 	if (r >= 0)
 		resp->pid = process->host_pid;
-	fiber_unlock(&ctr->lock);
+	sb_container_unlock(ctr);
 	return r;
 }
 
@@ -157,7 +125,7 @@ static int handle_delete(void *ctx, struct rpc_request *call, const void *reques
 	struct shim *shim = ctx;
 	cleanup_process struct sb_process *process = NULL;
 	struct sb_container *ctr = NULL;
-	int r = lock_container(shim, req->id, &ctr, err);
+	int r = sb_container_lock(shim->sandbox, req->id, &ctr, err);
 
 	(void)call;
 	if (r < 0)
@@ -168,7 +136,7 @@ static int handle_delete(void *ctx, struct rpc_request *call, const void *reques
 		r = whole ? sb_container_delete(ctr, err)
 			  : sb_container_delete_exec(ctr, process, err);
 	if (!whole || r < 0)
-		fiber_unlock(&ctr->lock); /* otherwise the lock went with its container */
+		sb_container_unlock(ctr); /* otherwise the lock went with its container */
 	if (r >= 0) {
 		resp->pid = process->host_pid;
 		resp->exit_status = (uint32_t)process->exit_status;
@@ -188,13 +156,13 @@ static int handle_delete(void *ctx, struct rpc_request *call, const void *reques
 static int wait_created(struct shim *shim, const char *id, struct err *err)
 {
 	struct sb_container *ctr = NULL;
-	int r = find_container(shim, id, &ctr, err);
+	int r = sb_container_get(shim->sandbox, id, &ctr, err);
 
 	if (r < 0 || ctr->in_guest || ctr->init->state != SB_PROCESS_STATE_CREATED)
 		return r;
-	r = lock_container(shim, id, &ctr, err);
+	r = sb_container_lock(shim->sandbox, id, &ctr, err);
 	if (r >= 0)
-		fiber_unlock(&ctr->lock);
+		sb_container_unlock(ctr);
 	return r;
 }
 
@@ -229,7 +197,7 @@ static int handle_exec(void *ctx, struct rpc_request *call, const void *request,
 	(void)response;
 	if (!str_is_valid_id(req->exec_id))
 		return err_set(err, EINVAL, "exec id '%s' is not valid", req->exec_id);
-	int r = lock_container(shim, req->id, &ctr, err);
+	int r = sb_container_lock(shim->sandbox, req->id, &ctr, err);
 	if (r < 0)
 		return r;
 	const struct stdio_request uris = { req->exec_id, req->stdin, req->stdout, req->stderr,
@@ -244,7 +212,7 @@ static int handle_exec(void *ctx, struct rpc_request *call, const void *request,
 		stream_uris_note(exec, &uris);
 		shim->ops->exec_added(shim, &uris, exec);
 	}
-	fiber_unlock(&ctr->lock);
+	sb_container_unlock(ctr);
 	return r;
 }
 
@@ -276,14 +244,14 @@ static void note_paused(struct shim *shim, const struct sb_container *ctr)
 static int set_paused(struct shim *shim, const char *id, bool pause, struct err *err)
 {
 	struct sb_container *ctr = NULL;
-	int r = lock_container(shim, id, &ctr, err);
+	int r = sb_container_lock(shim->sandbox, id, &ctr, err);
 
 	if (r < 0)
 		return r;
 	r = sb_container_pause(ctr, pause, err);
 	if (r >= 0)
 		note_paused(shim, ctr);
-	fiber_unlock(&ctr->lock);
+	sb_container_unlock(ctr);
 	return r;
 }
 
@@ -337,6 +305,7 @@ static int handle_update(void *ctx, struct rpc_request *call, const void *reques
 			 struct err *err)
 {
 	const struct task_update_request *req = request;
+	struct shim *shim = ctx;
 	struct oci_resources *resources;
 	struct sb_container *ctr;
 
@@ -344,11 +313,11 @@ static int handle_update(void *ctx, struct rpc_request *call, const void *reques
 	int r = oci_resources_parse((const char *)req->resources.value, req->resources.value_len,
 				    "resources", call->arena, &resources, err);
 	if (r >= 0)
-		r = lock_container(ctx, req->id, &ctr, err);
+		r = sb_container_lock(shim->sandbox, req->id, &ctr, err);
 	if (r < 0)
 		return r;
 	r = sb_container_update(ctr, resources, err);
-	fiber_unlock(&ctr->lock);
+	sb_container_unlock(ctr);
 	return r;
 }
 
