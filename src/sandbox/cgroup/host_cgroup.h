@@ -48,6 +48,9 @@ int host_cgroup_create(struct host_cgroup *cg, const struct oci_resources *resou
 		       struct err *err) must_check;
 int host_cgroup_limit(struct host_cgroup *cg, const struct oci_resources *resources,
 		      struct err *err) must_check;
+/* The files only, which systemd does not know of. */
+int host_cgroup_write(const struct host_cgroup *cg, const struct oci_resources *resources,
+		      struct err *err) must_check;
 /* Sets the memory limit a little above what is used now, so that who takes more is killed. */
 int host_cgroup_exhaust(struct host_cgroup *cg, struct err *err) must_check;
 int host_cgroup_add(struct host_cgroup *cg, pid_t pid) must_check;
