@@ -189,6 +189,7 @@ int sb_container_new(struct sandbox *sb, const char *id, const char *bundle,
 	}
 	ctr->arena = arena;
 	ctr->sandbox = sb;
+	ctr->limits.bandwidth = OCI_BANDWIDTH_NONE;
 	list_init(&ctr->node);
 	list_init(&ctr->execs);
 	fiber_mutex_init(&ctr->lock);

@@ -258,8 +258,30 @@ void sb_limits_change(struct sb_container *ctr, const struct oci_resources *reso
 
 	if (memory && memory->limit)
 		ctr->limits.memory = *memory->limit > 0 ? (uint64_t)*memory->limit : 0;
-	if (cpu && cpu->quota)
-		ctr->limits.cpu = oci_cpu_thousandths(*cpu->quota, oci_cpu_period(cpu));
+	if (oci_cpu_bandwidth(cpu, &ctr->limits.bandwidth))
+		ctr->limits.cpu = oci_cpu_thousandths(ctr->limits.bandwidth.quota,
+						      ctr->limits.bandwidth.period);
+}
+
+/* With the other half of what is one value, for whoever reads it. */
+struct whole_limits {
+	struct oci_resources resources;
+	struct oci_cpu cpu;
+	struct oci_bandwidth bandwidth;
+};
+
+static const struct oci_resources *make_whole(const struct sb_container *ctr,
+					      const struct oci_resources *resources,
+					      struct whole_limits *ret)
+{
+	*ret = (struct whole_limits){ .resources = *resources, .bandwidth = ctr->limits.bandwidth };
+	if (!oci_cpu_bandwidth(resources->cpu, &ret->bandwidth))
+		return resources;
+	ret->cpu = *resources->cpu;
+	ret->cpu.quota = &ret->bandwidth.quota;
+	ret->cpu.period = &ret->bandwidth.period;
+	ret->resources.cpu = &ret->cpu;
+	return &ret->resources;
 }
 
 /* More memory is there before the container may use it, less is taken after it may not. */
@@ -316,9 +338,11 @@ int sandbox_update_limits(struct sb_container *ctr, const struct oci_resources *
 {
 	struct sandbox *sb = ctr->sandbox;
 	const struct oci_memory *memory = resources->memory;
-	unsigned vcpus = vcpus_for(sb, resources->cpu);
+	struct whole_limits whole;
 	uint64_t want_mib = 0;
 
+	resources = make_whole(ctr, resources, &whole);
+	unsigned vcpus = vcpus_for(sb, resources->cpu);
 	if (!owns_vm(ctr) || !sb->hv)
 		return update_member(ctr, resources, err);
 	cleanup_free struct vm_info *info =
@@ -342,5 +366,7 @@ int sandbox_update_limits(struct sb_container *ctr, const struct oci_resources *
 	/* A host's limit below the RAM that the guest has would end the VM. */
 	if (r >= 0 && sb->size.on_top)
 		r = limit_host(sb, resources, sb->size.now.memory_mib, err);
+	if (r >= 0)
+		sb_limits_change(ctr, resources);
 	return r < 0 ? r : shrink_vcpus(sb, vcpus, err);
 }
