@@ -29,6 +29,7 @@ enum config_fs_cache {
 };
 enum config_aio { CONFIG_AIO_IO_URING, CONFIG_AIO_NATIVE, CONFIG_AIO_THREADS };
 enum config_net_model { CONFIG_NET_TCFILTER, CONFIG_NET_MACVTAP, CONFIG_NET_NONE };
+enum config_memory_limit { CONFIG_MEMORY_LIMIT_ON_TOP, CONFIG_MEMORY_LIMIT_WITHIN };
 
 /* [hypervisor.qemu]. Sizes in MiB. Strings are "" when unset, unless said otherwise. */
 struct config_hypervisor {
@@ -94,7 +95,8 @@ struct config_runtime {
 	bool disable_new_netns;
 	bool disable_guest_empty_dir;
 	bool static_sandbox_resource_mgmt;
-	struct strv valid_host_socket_paths; /* ours: globs */
+	enum config_memory_limit memory_limit; /* ours: where is what the VM itself needs? */
+	struct strv valid_host_socket_paths;   /* ours: globs */
 	/* ours: the same for [runtime] and [agent.kata], nothing by default */
 	struct strv enable_annotations;
 };

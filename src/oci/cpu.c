@@ -19,6 +19,25 @@ uint64_t oci_cpu_period(const struct oci_cpu *cpu)
 }
 
 /**
+ * oci_cpu_bandwidth() - what limits make of a quota and its period
+ * @cpu: new limits, or NULL; what is absent or 0 stays as it is
+ * @inout: what holds, and then what is to hold
+ *
+ * Return: does @cpu say anything?
+ */
+bool oci_cpu_bandwidth(const struct oci_cpu *cpu, struct oci_bandwidth *inout)
+{
+	bool quota = cpu && cpu->quota && *cpu->quota;
+	bool period = cpu && cpu->period && *cpu->period;
+
+	if (quota)
+		inout->quota = *cpu->quota < 0 ? -1 : *cpu->quota;
+	if (period)
+		inout->period = *cpu->period;
+	return quota || period;
+}
+
+/**
  * oci_cpu_count() - the CPUs that a quota needs
  * @quota: microseconds in a period; 0 or less: unlimited
  * @period: microseconds; 0: the kernel's default
@@ -66,4 +85,16 @@ uint64_t oci_cpu_weight(uint64_t shares)
 {
 	shares = MIN(MAX(shares, 2U), 262144U);
 	return 1 + (shares - 2) * 9999 / 262142;
+}
+
+/**
+ * oci_cpu_shares() - cpu.weight of version 2 as cpu.shares of version 1
+ * @weight: 1 to 10000; others are cut
+ *
+ * Return: the smallest number of shares that oci_cpu_weight() makes this weight of.
+ */
+uint64_t oci_cpu_shares(uint64_t weight)
+{
+	weight = MIN(MAX(weight, 1U), 10000U);
+	return 2 + ((weight - 1) * 262142 + 9998) / 9999;
 }

@@ -43,6 +43,45 @@ configure() {
 	[ "$(kata exec "$ID" nproc)" -eq 2 ]
 }
 
+# host_bandwidth PATH: quota and period of a cgroup of the host, whose version is either
+host_bandwidth() {
+	local dir
+	for dir in /sys/fs/cgroup/cpu/$1 /sys/fs/cgroup/cpu,cpuacct/$1; do
+		[ ! -e "$dir/cpu.cfs_quota_us" ] || cat "$dir/cpu.cfs_quota_us" "$dir/cpu.cfs_period_us" | xargs && return
+	done
+	cat "/sys/fs/cgroup/$1/cpu.max"
+}
+
+@test "a quota and its period are one value, in the guest and on the host" {
+	local parent=kata-cpu-$$ dir
+	make_bundle sleep 1000
+	edit_config ".linux.resources.cpu = { quota: 500000, period: 1000000 } | .linux.cgroupsPath = \"/$parent/c\""
+	new_id
+	kata run --detach --bundle "$BUNDLE" "$ID"
+	both() {
+		echo "guest $(kata exec "$ID" cat /sys/fs/cgroup/cpu.max), host $(host_bandwidth "$parent/c")"
+		[ "$(kata exec "$ID" cat /sys/fs/cgroup/cpu.max)" = "$1" ]
+		[ "$(host_bandwidth "$parent/c")" = "$1" ]
+	}
+	both "500000 1000000"
+	kata update --cpu-period 900000 "$ID"
+	both "500000 900000"
+	kata update --cpu-quota 600000 "$ID"
+	both "600000 900000"
+	[ "$(kata exec "$ID" nproc)" -eq 1 ]
+	# Below a parent that allows 0.7 CPUs: the shorter period alone would be more.
+	for dir in /sys/fs/cgroup/cpu/$parent /sys/fs/cgroup/cpu,cpuacct/$parent; do
+		[ ! -e "$dir/cpu.cfs_quota_us" ] || { echo 70000 > "$dir/cpu.cfs_quota_us"; break; }
+	done
+	kata update --cpu-period 100000 --cpu-quota 60000 "$ID"
+	both "60000 100000"
+	kata update --cpu-period 900000 --cpu-quota 540000 "$ID"
+	both "540000 900000"
+	kata delete --force "$ID"
+	for dir in /sys/fs/cgroup/{cpu,*}/"$parent"; do [ ! -d "$dir" ] || rmdir "$dir" || true; done
+	[ ! -d "/sys/fs/cgroup/$parent" ] || rmdir "/sys/fs/cgroup/$parent"
+}
+
 @test "modules that the guest has not are an error with their name" {
 	configure 's|^kernel_modules = .*|kernel_modules = ["nosuch option=1"]|'
 	make_bundle true

@@ -1,7 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# The one sizing rule: guest RAM and what its VMM needs are together at most the container's limit, and the host's
-# cgroup enforces it. So a guest may use all that it sees, and QEMU is not killed for it.
+# A container gets its memory limit, exactly: it is the guest cgroup's, and what the VM itself needs is on top of it, in
+# the VM's RAM and in the host's cgroup. So memory runs out in the container's cgroup, as under runc, and QEMU is not
+# killed. With memory_limit = "within" the limit is the host cgroup's, and guest RAM and VMM share it.
 
 bats_require_minimum_version 1.5.0
 load helpers
@@ -11,13 +12,106 @@ limit_memory() {
 	edit_config ".linux.resources.memory.limit = $(($1 << 20)) | .linux.cgroupsPath = \"/kata-test-$$\""
 }
 
-# Reads and writes more than the guest's memory, then fills most of it.
-load_of_work='dd if=/dev/zero of=/big bs=1M count=200 2>/dev/null && cat /big | wc -c &&
-	free=$(awk "/MemAvailable/ {print \$2}" /proc/meminfo) &&
-	dd if=/dev/zero of=/dev/shm/fill bs=1k count=$((free * 3 / 4)) 2>/dev/null && echo filled'
+# within: the other rule, from here on
+within() {
+	sed 's|^memory_limit = .*|memory_limit = "within"|' "$BUILD/configuration.toml" > "$BATS_TEST_TMPDIR/c.toml"
+	KATA=("$BUILD/kata-runtime" --config "$BATS_TEST_TMPDIR/c.toml" --root "$ROOT")
+}
 
-@test "a container works in the smallest limit there is" {
-	make_bundle sh -c "${load_of_work//[$'\n\t']/ }"
+# The host's limit of the VM, in bytes.
+host_limit() {
+	find /sys/fs/cgroup \( -path "*/kata-test-$$/memory.limit_in_bytes" -o -path "*/kata-test-$$/memory.max" \) \
+		-exec cat {} +
+}
+
+# under_runc: the bundle's container with the same limits by runc, or nothing where runc cannot run
+under_runc() {
+	command -v runc > /dev/null || return 1
+	runc --root "$BATS_TEST_TMPDIR/runc" run --bundle "$BUNDLE" "runc-$$"
+}
+
+# make_work FREE: a bundle that reads and writes more than all memory there is, then fills most of FREE KiB.
+make_work() {
+	local work="dd if=/dev/zero of=/big bs=1M count=200 2>/dev/null && cat /big | wc -c && free=$1 &&
+		dd if=/dev/zero of=/dev/shm/fill bs=1k count=\$((free * 3 / 4)) 2>/dev/null && echo filled"
+	make_bundle sh -c "${work//[$'\n\t']/ }"
+}
+# shellcheck disable=SC2016 # for the container's shell
+of_guest='$(awk "/MemAvailable/ { print \$2 }" /proc/meminfo)'
+# shellcheck disable=SC2016
+of_cgroup='$((($(cat /sys/fs/cgroup/memory.max) -
+	$(awk "/^(anon|kernel) / { n += \$2 } END { print n }" /sys/fs/cgroup/memory.stat)) / 1024))'
+
+@test "the limit is the container's, down to 16 MiB; the VM is on top" {
+	local mib max total current host
+	for mib in 16 64 512; do
+		# shellcheck disable=SC2016 # for the container's shell
+		make_bundle sh -c 'cat /sys/fs/cgroup/memory.max; awk "/MemTotal/ { print \$2 }" /proc/meminfo; read x; true'
+		limit_memory "$mib"
+		mkfifo "$BUNDLE/in"
+		kata run --bundle "$BUNDLE" "on-top-$mib-$$" < "$BUNDLE/in" > "$BUNDLE/out" &
+		exec 8> "$BUNDLE/in"
+		wait_for 60 sh -c "[ \$(wc -l < '$BUNDLE/out') -eq 2 ]"
+		{ read -r max; read -r total; } < "$BUNDLE/out"
+		host=$(host_limit)
+		echo "limit $mib MiB: in the guest $max bytes of $total KiB RAM, on the host $host"
+		[ "$max" -eq $((mib << 20)) ]
+		[ "$total" -gt $((mib << 10)) ]
+		[ -z "$host" ] || [ "$host" -gt $(((mib + 64 + 48) << 20)) ]
+		[ -z "$host" ] || [ "$host" -le $(((mib + mib / 32 + 64 + 48 + 256) << 20)) ]
+		current=$(kata events --stats "on-top-$mib-$$" | jq '.data.memory.usage | .usage, .limit' | xargs)
+		echo "stats: $current"
+		[ "${current#* }" -eq $((mib << 20)) ]
+		[ "${current% *}" -lt $((mib << 20)) ]
+		[ "${current% *}" -gt 100000 ]
+		exec 8>&-
+		wait %1
+	done
+}
+
+@test "a container works in a limit of 16 MiB" {
+	make_work "$of_cgroup"
+	limit_memory 16
+	run --separate-stderr kata run --bundle "$BUNDLE" limit-16
+	echo "$output $stderr"
+	[ "$status" -eq 0 ]
+	[ "${lines[0]}" = 209715200 ]
+	[ "${lines[1]}" = filled ]
+}
+
+@test "memory runs out in the container's cgroup: one process ends, as under runc" {
+	local command='dd if=/dev/zero of=/fill/x bs=1M count=1000 2> /dev/null; echo "dd: $?"; rm /fill/x; echo "still here"'
+	make_bundle sh -c "$command"
+	edit_config '.mounts += [ { destination: "/fill", type: "tmpfs", source: "tmpfs", options: [ "size=2g" ] } ]'
+	limit_memory 512
+	run --separate-stderr kata run --bundle "$BUNDLE" "tmpfs-$$"
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[ "$output" = "dd: 137
+still here" ]
+	if runc=$(under_runc); then
+		echo "runc: $runc"
+		[ "$output" = "$runc" ]
+	else
+		echo "# runc cannot run here: $runc" >&3
+	fi
+}
+
+@test "out of memory: the container's process ends with 137, with any limit" {
+	local mib
+	for mib in 16 128; do
+		make_bundle sh -c 'exec tail /dev/zero'
+		limit_memory "$mib"
+		run kata run --bundle "$BUNDLE" "oom-$mib-$$"
+		echo "$output"
+		[ "$status" -eq 137 ]
+		[[ "$output" == *"container oom-$mib-$$ ran out of memory"* ]]
+	done
+}
+
+@test "within: a container works in the smallest limit there is" {
+	within
+	make_work "$of_guest"
 	limit_memory 128
 	run --separate-stderr kata run --bundle "$BUNDLE" limit-128
 	echo "$output $stderr"
@@ -26,7 +120,8 @@ load_of_work='dd if=/dev/zero of=/big bs=1M count=200 2>/dev/null && cat /big | 
 	[ "${lines[1]}" = filled ]
 }
 
-@test "a limit that is too small is refused with the number it needs" {
+@test "within: a limit that is too small is refused with the number it needs" {
+	within
 	make_bundle true
 	limit_memory 127
 	run kata run --bundle "$BUNDLE" limit-127

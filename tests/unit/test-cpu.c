@@ -65,6 +65,40 @@ static void weights_stay_in_their_range(void **state)
 	assert_int_equal(oci_cpu_weight(UINT64_MAX), 10000);
 }
 
+static void a_weight_comes_from_the_shares_that_are_told_of_it(void **state)
+{
+	(void)state;
+	for (uint64_t weight = 1; weight <= 10000; weight++)
+		assert_int_equal(oci_cpu_weight(oci_cpu_shares(weight)), weight);
+	assert_int_equal(oci_cpu_shares(0), 2);
+	assert_int_equal(oci_cpu_shares(UINT64_MAX), 262144);
+}
+
+static void a_quota_and_its_period_are_one_value(void **state)
+{
+	struct oci_bandwidth b = OCI_BANDWIDTH_NONE;
+	int64_t quota = 500000, none = -7, nothing = 0;
+	uint64_t period = 1000000, shorter = 900000, zero = 0;
+
+	(void)state;
+	assert_false(oci_cpu_bandwidth(NULL, &b));
+	assert_false(
+		oci_cpu_bandwidth(&(struct oci_cpu){ .quota = &nothing, .period = &zero }, &b));
+	assert_int_equal(b.quota, -1);
+	assert_int_equal(b.period, 100000);
+	assert_true(oci_cpu_bandwidth(&(struct oci_cpu){ .quota = &quota, .period = &period }, &b));
+	assert_true(oci_cpu_bandwidth(&(struct oci_cpu){ .period = &shorter }, &b));
+	assert_int_equal(b.quota, 500000);
+	assert_int_equal(b.period, 900000);
+	quota = 600000;
+	assert_true(oci_cpu_bandwidth(&(struct oci_cpu){ .quota = &quota }, &b));
+	assert_int_equal(b.quota, 600000);
+	assert_int_equal(b.period, 900000);
+	assert_true(oci_cpu_bandwidth(&(struct oci_cpu){ .quota = &none }, &b));
+	assert_int_equal(b.quota, -1);
+	assert_int_equal(b.period, 900000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -72,6 +106,8 @@ int main(void)
 		cmocka_unit_test(a_quota_is_rounded_up_to_whole_cpus),
 		cmocka_unit_test(parts_of_a_cpu_are_added_before_they_are_rounded),
 		cmocka_unit_test(weights_stay_in_their_range),
+		cmocka_unit_test(a_weight_comes_from_the_shares_that_are_told_of_it),
+		cmocka_unit_test(a_quota_and_its_period_are_one_value),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -175,7 +175,8 @@ static void version_2_has_one_tree_with_all_controllers(void **state)
 	assert_int_equal(host_cgroup_add(&w->cg, 4321), 0);
 	assert_string_equal(read_file(w, "cg/outer/inner/cgroup.procs"), "4321");
 	assert_int_equal(host_cgroup_limit(&w->cg, &lifted, &w->err), 0);
-	assert_non_null(strstr(read_file(w, "cg/outer/inner/cpu.max"), "max 100000"));
+	/* The period is as it was. */
+	assert_non_null(strstr(read_file(w, "cg/outer/inner/cpu.max"), "max 50000"));
 	assert_int_equal(
 		io_write_str_at(AT_FDCWD, path_of(w, "cg/outer/inner/memory.current"), "1000000\n"),
 		0);
@@ -242,6 +243,64 @@ static void version_1_has_a_tree_for_each_controller(void **state)
 	assert_int_equal(host_cgroup_add(&w->cg, 4321), 0);
 	assert_string_equal(read_file(w, "memory/outer/inner/cgroup.procs"), "4321");
 	assert_string_equal(read_file(w, "systemd/outer/inner/cgroup.procs"), "4321");
+}
+
+static void a_quota_without_a_period_keeps_it_and_the_other_way_round(void **state)
+{
+	struct world *w = *state;
+	int64_t first = 500000, second = 600000;
+	uint64_t longer = 1000000, shorter = 900000;
+	struct oci_cpu both = { .quota = &first, .period = &longer };
+	struct oci_cpu only_period = { .period = &shorter }, only_quota = { .quota = &second };
+	const struct oci_resources steps[] = { { .cpu = &both },
+					       { .cpu = &only_period },
+					       { .cpu = &only_quota } };
+
+	make_version_1(w);
+	assert_int_equal(plan(w, "/outer/inner", false, false), 0);
+	assert_int_equal(host_cgroup_create(&w->cg, NULL, &w->err), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+		if (i)
+			assert_int_equal(truncate(path_of(w, "cpu,cpuacct/outer/inner/"
+							     "cpu.cfs_period_us"),
+						  i == 1 ? 7 : 6),
+					 0);
+		assert_int_equal(host_cgroup_limit(&w->cg, &steps[i], &w->err), 0);
+	}
+	assert_string_equal(read_file(w, "cpu,cpuacct/outer/inner/cpu.cfs_quota_us"), "600000");
+	assert_non_null(
+		strstr(read_file(w, "cpu,cpuacct/outer/inner/cpu.cfs_period_us"), "900000"));
+}
+
+static void what_was_read_brings_the_limits_back(void **state)
+{
+	struct world *w = *state;
+	struct host_cgroup_limits saved;
+	int64_t more = 512 * MIB, quota_then = 400000;
+	uint64_t shares_then = 262144;
+	struct oci_memory memory_then = { .limit = &more };
+	struct oci_cpu cpu_then = { .shares = &shares_then, .quota = &quota_then, .cpus = "1" };
+	const struct oci_resources then = { .memory = &memory_then, .cpu = &cpu_then };
+
+	make_group(w, "cg/a", v2_files);
+	mount_line(w, 30, "cg", "cgroup2", "rw");
+	assert_int_equal(plan(w, "/a", false, false), 0);
+	assert_int_equal(host_cgroup_limit(&w->cg, &resources, &w->err), 0);
+	host_cgroup_read(&w->cg, &saved);
+	assert_int_equal(saved.memory_limit, 256 * MIB);
+	assert_int_equal(saved.bandwidth.quota, 150000);
+	assert_int_equal(saved.bandwidth.period, 50000);
+	assert_int_equal(oci_cpu_weight(saved.shares), 39);
+	assert_string_equal(saved.cpus, "0");
+	assert_int_equal(host_cgroup_limit(&w->cg, &then, &w->err), 0);
+	assert_string_equal(read_file(w, "cg/a/memory.max"), "536870912");
+	assert_string_equal(read_file(w, "cg/a/cpu.max"), "400000 50000");
+	assert_int_equal(truncate(path_of(w, "cg/a/cpu.weight"), 0), 0);
+	assert_int_equal(host_cgroup_limit(&w->cg, &saved.resources, &w->err), 0);
+	assert_string_equal(read_file(w, "cg/a/memory.max"), "268435456");
+	assert_string_equal(read_file(w, "cg/a/cpu.max"), "150000 50000");
+	assert_string_equal(read_file(w, "cg/a/cpu.weight"), "39");
+	assert_string_equal(read_file(w, "cg/a/cpuset.cpus"), "0");
 }
 
 static void a_limit_the_kernel_refuses_is_named(void **state)
@@ -635,6 +694,8 @@ int main(void)
 		T(version_2_has_one_tree_with_all_controllers),
 		T(shares_become_weights_over_their_whole_range),
 		T(version_1_has_a_tree_for_each_controller),
+		T(a_quota_without_a_period_keeps_it_and_the_other_way_round),
+		T(what_was_read_brings_the_limits_back),
 		T(a_limit_the_kernel_refuses_is_named),
 		T(a_host_without_cgroups_has_no_plan),
 		T(systemds_form_is_where_it_puts_the_scope),

@@ -14,6 +14,7 @@
 #include "common/arena.h"
 #include "common/err.h"
 #include "common/mountinfo.h"
+#include "oci/cpu.h"
 #include "oci/oci_spec.h"
 
 struct systemd_scope;
@@ -31,6 +32,17 @@ struct host_cgroup {
 
 #define HOST_CGROUP_NULL ((struct host_cgroup){ .nr = 0 })
 
+/* Limits as they are, for an update that fails halfway. */
+struct host_cgroup_limits {
+	struct oci_resources resources; /* points into the rest; what cannot be read is absent */
+	struct oci_memory memory;
+	struct oci_cpu cpu;
+	int64_t memory_limit;
+	struct oci_bandwidth bandwidth;
+	uint64_t shares;
+	char cpus[512], mems[128];
+};
+
 struct host_cgroup_host {
 	const struct mountinfo *mounts;
 	bool systemd; /* is PID 1 */
@@ -46,7 +58,11 @@ int host_cgroup_plan_on(const struct host_cgroup_host *host, const char *cgroups
 /* These two, and the removal, in a fiber where systemd manages cgroups. */
 int host_cgroup_create(struct host_cgroup *cg, const struct oci_resources *resources,
 		       struct err *err) must_check;
+void host_cgroup_read(const struct host_cgroup *cg, struct host_cgroup_limits *ret);
 int host_cgroup_limit(struct host_cgroup *cg, const struct oci_resources *resources,
+		      struct err *err) must_check;
+/* The files only, which systemd does not know of. */
+int host_cgroup_write(const struct host_cgroup *cg, const struct oci_resources *resources,
 		      struct err *err) must_check;
 /* Sets the memory limit a little above what is used now, so that who takes more is killed. */
 int host_cgroup_exhaust(struct host_cgroup *cg, struct err *err) must_check;

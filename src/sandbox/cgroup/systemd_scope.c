@@ -153,8 +153,10 @@ int systemd_scope_limits(const struct oci_resources *resources, bool v2,
 	int r = 0;
 
 	*ret = (struct systemd_scope_limits){ .nr = 0 };
-	if (memory && memory->limit && *memory->limit > 0)
-		put_number(ret, v2 ? "MemoryMax" : "MemoryLimit", (uint64_t)*memory->limit);
+	/* -1 is infinity for both. */
+	if (memory && memory->limit && *memory->limit)
+		put_number(ret, v2 ? "MemoryMax" : "MemoryLimit",
+			   *memory->limit < 0 ? UINT64_MAX : (uint64_t)*memory->limit);
 	if (cpu && cpu->shares && *cpu->shares)
 		put_number(ret, v2 ? "CPUWeight" : "CPUShares",
 			   v2 ? oci_cpu_weight(*cpu->shares) : *cpu->shares);

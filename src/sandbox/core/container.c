@@ -256,6 +256,7 @@ int sb_container_new(struct sandbox *sb, struct arena *arena, const char *id, co
 	}
 	ctr->arena = arena;
 	ctr->sandbox = sb;
+	ctr->limits.bandwidth = OCI_BANDWIDTH_NONE;
 	list_init(&ctr->node);
 	list_init(&ctr->execs);
 	fiber_mutex_init(&ctr->lock);

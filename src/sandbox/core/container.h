@@ -8,6 +8,7 @@
 #include "common/err.h"
 #include "common/fiber.h"
 #include "common/list.h"
+#include "oci/cpu.h"
 #include "oci/grouping.h"
 #include "oci/oci_spec.h"
 #include "sandbox/core/process.h"
@@ -21,6 +22,7 @@ struct pid_thread;
 struct sb_limits {
 	uint64_t memory; /* bytes */
 	uint64_t cpu;	 /* thousandths of one */
+	struct oci_bandwidth bandwidth;
 };
 
 /* A volume of a pod, shared for one container or for several. */

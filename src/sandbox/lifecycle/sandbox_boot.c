@@ -41,6 +41,7 @@ struct boot {
 	struct sandbox *sb;
 	uint64_t deadline_ns;
 	int virtiofs_fd, vsock_fd;
+	struct vm_config vm;
 	struct vm_device devices[SANDBOX_DEVICES_MAX];
 	size_t nr_devices;
 };
@@ -250,28 +251,35 @@ static int prepare_network(struct boot *boot, unsigned vcpus, struct err *err)
 	return 0;
 }
 
-static int start_vm(struct boot *boot, struct err *err)
+static int size_vm(struct boot *boot, struct err *err)
 {
 	struct sandbox *sb = boot->sb;
-	struct vm_config vm = VM_CONFIG_NULL;
-	int r = choose_accel(sb, &vm.accel, err);
+	int r = choose_accel(sb, &boot->vm.accel, err);
 
 	if (r < 0)
 		return r;
-	sb->size.accel = vm.accel;
-	sandbox_vm_config(sb, &vm);
-	r = sandbox_size_vm(sb, vm.accel, &vm, err);
-	if (r < 0)
-		return r;
-	sb->size.max_vcpus = vm.max_vcpus;
+	sb->size.accel = boot->vm.accel;
+	sandbox_vm_config(sb, &boot->vm);
+	return sandbox_size_vm(sb, &boot->vm, err);
+}
+
+static int start_vm(struct boot *boot, struct err *err)
+{
+	struct sandbox *sb = boot->sb;
+	struct vm_config *vm = &boot->vm;
+	int r;
+
 	sandbox_step(sb, "preparing the network");
-	r = prepare_network(boot, vm.vcpus, err);
+	r = prepare_network(boot, vm->vcpus, err);
 	if (r < 0)
 		return r;
 	sandbox_step(sb, "starting the VM");
-	vm.devices = boot->devices;
-	vm.nr_devices = boot->nr_devices;
-	r = hypervisor_create("qemu", sb->loop, &vm, sandbox_on_vm_event, sb, &sb->hv, err);
+	vm->netns_fd = sb->net.netns_fd;
+	vm->cgroup_fds = sb->cgroup.now.procs_fds;
+	vm->nr_cgroup_fds = sb->cgroup.now.nr;
+	vm->devices = boot->devices;
+	vm->nr_devices = boot->nr_devices;
+	r = hypervisor_create("qemu", sb->loop, vm, sandbox_on_vm_event, sb, &sb->hv, err);
 	if (r >= 0)
 		r = hypervisor_start(sb->hv, boot->deadline_ns, err);
 	if (r < 0)
@@ -307,12 +315,16 @@ static int run_hooks(struct sandbox *sb, struct err *err)
 static int prepare_cgroup(struct sandbox *sb, struct err *err)
 {
 	const struct oci_linux *linux_ = sb->spec->linux_;
+	struct sandbox_host_limits storage;
 	int r = sandbox_cgroup_plan(sb, sb->id, sb->spec, &sb->cgroup.now, err);
 
 	if (r >= 0)
 		r = sandbox_record_write(sb, err);
 	if (r >= 0)
-		r = host_cgroup_create(&sb->cgroup.now, linux_ ? linux_->resources : NULL, err);
+		r = host_cgroup_create(&sb->cgroup.now,
+				       sandbox_host_limits(sb, linux_ ? linux_->resources : NULL,
+							   sb->size.now.memory_mib, &storage),
+				       err);
 	if (r >= 0 && sb->first.host_pid) {
 		r = host_cgroup_add(&sb->cgroup.now, (pid_t)sb->first.host_pid);
 		if (r < 0)
@@ -342,6 +354,10 @@ static int boot_steps(struct boot *boot, struct err *err)
 	struct sandbox *sb = boot->sb;
 	int r;
 
+	sandbox_step(sb, "sizing the VM");
+	r = size_vm(boot, err);
+	if (r < 0)
+		return r;
 	sandbox_step(sb, "preparing the host's cgroup");
 	r = prepare_cgroup(sb, err);
 	if (r < 0)
@@ -394,7 +410,11 @@ static int boot_steps(struct boot *boot, struct err *err)
 int sandbox_boot(struct sandbox *sb, uint64_t deadline_ns, struct err *err)
 {
 	struct boot boot = {
-		.sb = sb, .deadline_ns = deadline_ns, .virtiofs_fd = -1, .vsock_fd = -1
+		.sb = sb,
+		.deadline_ns = deadline_ns,
+		.virtiofs_fd = -1,
+		.vsock_fd = -1,
+		.vm = VM_CONFIG_NULL,
 	};
 	int r = boot_steps(&boot, err);
 

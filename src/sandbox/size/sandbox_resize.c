@@ -125,7 +125,10 @@ static int grow_vm(struct sandbox *sb, uint64_t now_mib, uint64_t want_mib, unsi
 {
 	struct vm_size want = { 0 };
 
-	if (want_mib >= now_mib + GROWTH_STEP_MIB)
+	/* All that the container may use is there, or all that the VM may use is enough for it. */
+	if (sb->size.on_top && want_mib > now_mib)
+		want.memory_mib = want_mib;
+	else if (want_mib >= now_mib + GROWTH_STEP_MIB)
 		want.memory_mib =
 			now_mib + (want_mib - now_mib) / GROWTH_STEP_MIB * GROWTH_STEP_MIB;
 	if (vcpus > sb->size.now.vcpus)
@@ -246,8 +249,30 @@ void sb_limits_change(struct sb_container *ctr, const struct oci_resources *reso
 
 	if (memory && memory->limit)
 		ctr->limits.memory = *memory->limit > 0 ? (uint64_t)*memory->limit : 0;
-	if (cpu && cpu->quota)
-		ctr->limits.cpu = oci_cpu_thousandths(*cpu->quota, oci_cpu_period(cpu));
+	if (oci_cpu_bandwidth(cpu, &ctr->limits.bandwidth))
+		ctr->limits.cpu = oci_cpu_thousandths(ctr->limits.bandwidth.quota,
+						      ctr->limits.bandwidth.period);
+}
+
+/* With the other half of what is one value, for whoever reads it. */
+struct whole_limits {
+	struct oci_resources resources;
+	struct oci_cpu cpu;
+	struct oci_bandwidth bandwidth;
+};
+
+static const struct oci_resources *make_whole(const struct sb_container *ctr,
+					      const struct oci_resources *resources,
+					      struct whole_limits *ret)
+{
+	*ret = (struct whole_limits){ .resources = *resources, .bandwidth = ctr->limits.bandwidth };
+	if (!oci_cpu_bandwidth(resources->cpu, &ret->bandwidth))
+		return resources;
+	ret->cpu = *resources->cpu;
+	ret->cpu.quota = &ret->bandwidth.quota;
+	ret->cpu.period = &ret->bandwidth.period;
+	ret->resources.cpu = &ret->cpu;
+	return &ret->resources;
 }
 
 /* More memory is there before the container may use it, less is taken after it may not. */
@@ -266,6 +291,15 @@ static int update_member(struct sb_container *ctr, const struct oci_resources *r
 	else if (!more)
 		r = sandbox_fit_members(ctr->sandbox, err);
 	return r;
+}
+
+static int limit_host(struct sandbox *sb, const struct oci_resources *resources, uint64_t ram_mib,
+		      struct err *err)
+{
+	struct sandbox_host_limits storage;
+
+	return host_cgroup_limit(&sb->cgroup.now,
+				 sandbox_host_limits(sb, resources, ram_mib, &storage), err);
 }
 
 static int lower(struct sb_container *ctr, const struct oci_resources *resources, uint64_t want_mib,
@@ -295,9 +329,11 @@ int sandbox_update_limits(struct sb_container *ctr, const struct oci_resources *
 {
 	struct sandbox *sb = ctr->sandbox;
 	const struct oci_memory *memory = resources->memory;
-	unsigned vcpus = vcpus_for(sb, resources->cpu);
+	struct whole_limits whole;
 	uint64_t want_mib = 0;
 
+	resources = make_whole(ctr, resources, &whole);
+	unsigned vcpus = vcpus_for(sb, resources->cpu);
 	if (!owns_vm(ctr) || !sb->hv)
 		return update_member(ctr, resources, err);
 	cleanup_free struct vm_info *info =
@@ -306,15 +342,22 @@ int sandbox_update_limits(struct sb_container *ctr, const struct oci_resources *
 		return err_set(err, ENOMEM, "out of memory");
 	int r = hypervisor_info(sb->hv, info, sandbox_request_deadline(sb), err);
 	if (r >= 0 && memory && memory->limit && *memory->limit > 0)
-		r = sandbox_ram_for_limit(sb->size.accel, *memory->limit, &want_mib, err);
+		r = sandbox_ram_for_limit(sb, *memory->limit, &want_mib, err);
 	if (r < 0)
 		return r;
 	bool lowers = want_mib && want_mib < info->size.memory_mib;
-	r = lowers ? lower(ctr, resources, want_mib, err)
-		   : host_cgroup_limit(&sb->cgroup.now, resources, err);
+	if (lowers && !sb->size.on_top)
+		r = lower(ctr, resources, want_mib, err);
+	else if (!lowers)
+		r = limit_host(sb, resources, MAX(want_mib, info->size.memory_mib), err);
 	if (r >= 0)
 		r = grow_vm(sb, info->size.memory_mib, lowers ? 0 : want_mib, vcpus, err);
-	if (r >= 0 && !lowers)
+	if (r >= 0 && (!lowers || sb->size.on_top))
 		r = tell_agent(ctr, resources, err);
+	/* A host's limit below the RAM that the guest has would end the VM. */
+	if (r >= 0 && sb->size.on_top)
+		r = limit_host(sb, resources, sb->size.now.memory_mib, err);
+	if (r >= 0)
+		sb_limits_change(ctr, resources);
 	return r < 0 ? r : shrink_vcpus(sb, vcpus, err);
 }

@@ -11,6 +11,7 @@
 #include "common/str.h"
 #include "oci/cpu.h"
 #include "oci/grouping.h"
+#include "oci/vm_memory.h"
 #include "sandbox/core/sandbox.h"
 #include "sandbox/hypervisor/vm_config.h"
 
@@ -37,11 +38,15 @@ static const char *kernel_params(struct sandbox *sb)
 	return params ? params : config->hypervisor.kernel_params;
 }
 
-/*
- * What the pod or the single container may use: its annotations, or its own limits. 0: unlimited.
- * Return: is the memory what the members of a pod may use, the VM coming on top?
- */
-static bool find_limits(struct sandbox *sb, int64_t *ret_memory, unsigned *ret_vcpus)
+/* What the pod or the single container may use: its annotations, or its own limits. */
+struct limits {
+	int64_t memory;	 /* bytes; <= 0: unlimited */
+	unsigned vcpus;	 /* 0: unlimited */
+	bool of_members; /* the memory is what the members of a pod may use, the VM comes on top */
+	bool single;	 /* no pod */
+};
+
+static void find_limits(const struct sandbox *sb, struct limits *ret)
 {
 	const struct oci_resources *res = sb->spec->linux_ ? sb->spec->linux_->resources : NULL;
 	struct oci_sandbox_size size = { 0 };
@@ -53,56 +58,79 @@ static bool find_limits(struct sandbox *sb, int64_t *ret_memory, unsigned *ret_v
 	/* Sizes that do not parse are as good as none. */
 	if (oci_sandbox_size_find(&grouping, sb->spec, &size, &ignored) < 0)
 		size = (struct oci_sandbox_size){ 0 };
-	*ret_memory = size.memory;
-	*ret_vcpus = oci_sandbox_size_vcpus(&size);
-	if (res && res->memory && res->memory->limit && *ret_memory <= 0)
-		*ret_memory = *res->memory->limit;
-	if (res && res->cpu && res->cpu->quota && !*ret_vcpus)
-		*ret_vcpus = oci_cpu_count(*res->cpu->quota, oci_cpu_period(res->cpu));
-	return sb->kind == SANDBOX_KIND_POD && size.memory > 0;
+	*ret = (struct limits){
+		.memory = size.memory,
+		.vcpus = oci_sandbox_size_vcpus(&size),
+		.of_members = grouping.type == OCI_CONTAINER_SANDBOX && size.memory > 0,
+		.single = grouping.type == OCI_CONTAINER_SINGLE,
+	};
+	if (res && res->memory && res->memory->limit && ret->memory <= 0)
+		ret->memory = *res->memory->limit;
+	if (res && res->cpu && res->cpu->quota && !ret->vcpus)
+		ret->vcpus = oci_cpu_count(*res->cpu->quota, oci_cpu_period(res->cpu));
 }
 
-/* The emulator's translated code: enough for the boot and a shell, more where there is room. */
-static unsigned tcg_cache_mib(int64_t limit_bytes)
-{
-	uint64_t share = (uint64_t)limit_bytes >> 23; /* an eighth */
-
-	return (unsigned)MIN(MAX(share, SANDBOX_TCG_CACHE_MIN_MIB), SANDBOX_TCG_CACHE_MAX_MIB);
-}
-
-/**
- * sandbox_ram_for_limit() - how much RAM a VM may have
- * @accel: the emulator needs more memory than KVM does
- * @limit_bytes: what the VMM, its helpers and the guest may use together
- * @ret_mib: receives it
- * @err: says how much a VM needs when the limit is too small
- *
+/*
+ * Guest RAM and what the VMM needs are together at most the limit.
  * Return: 0 or -EINVAL.
  */
-int sandbox_ram_for_limit(enum vm_accel accel, int64_t limit_bytes, uint64_t *ret_mib,
-			  struct err *err)
+static int ram_within(const struct sandbox *sb, int64_t limit_bytes, uint64_t *ret_mib,
+		      struct err *err)
 {
-	uint64_t overhead =
-		SANDBOX_OVERHEAD_MIB + (accel == VM_ACCEL_TCG ? tcg_cache_mib(limit_bytes) : 0);
 	uint64_t limit = (uint64_t)limit_bytes >> 20;
+	uint64_t overhead = VM_MEMORY_VMM_MIB;
 
-	if (limit < overhead + SANDBOX_GUEST_MIN_MIB)
+	if (sb->size.accel == VM_ACCEL_TCG)
+		overhead += vm_memory_cache_mib((uint64_t)limit_bytes);
+	if (limit < overhead + VM_MEMORY_GUEST_MIB)
 		return err_set(
 			err, EINVAL,
 			"a memory limit of %llu MiB is too small for a VM: it needs at least %llu MiB",
 			(unsigned long long)limit,
-			(unsigned long long)(overhead + SANDBOX_GUEST_MIN_MIB));
+			(unsigned long long)(overhead + VM_MEMORY_GUEST_MIB));
 	*ret_mib = limit - overhead;
 	return 0;
+}
+
+/**
+ * sandbox_ram_for_limit() - how much RAM a VM of its own has for a container
+ * @sb: sandbox whose accelerator is known
+ * @limit_bytes: the container's limit
+ * @ret_mib: receives it
+ * @err: says how much a VM needs, when it is to be within a limit that is too small
+ *
+ * Return: 0 or -EINVAL.
+ */
+int sandbox_ram_for_limit(const struct sandbox *sb, int64_t limit_bytes, uint64_t *ret_mib,
+			  struct err *err)
+{
+	struct vm_overhead overhead;
+
+	if (!sb->size.on_top)
+		return ram_within(sb, limit_bytes, ret_mib, err);
+	vm_memory_on_top((uint64_t)limit_bytes, sb->size.accel == VM_ACCEL_TCG, &overhead);
+	*ret_mib = vm_memory_ram_mib((uint64_t)limit_bytes, &overhead);
+	return 0;
+}
+
+static unsigned cache_for(const struct sandbox *sb, int64_t limit, bool of_members)
+{
+	struct vm_overhead overhead;
+
+	if (of_members)
+		return (unsigned)MIN(vm_memory_cache_mib((uint64_t)limit), VM_MEMORY_CACHE_POD_MIB);
+	if (!sb->size.on_top)
+		return (unsigned)vm_memory_cache_mib((uint64_t)limit);
+	vm_memory_on_top((uint64_t)limit, true, &overhead);
+	return (unsigned)overhead.cache;
 }
 
 static int size_memory(struct sandbox *sb, int64_t limit, bool of_members, struct vm_config *vm,
 		       struct err *err)
 {
-	vm->tcg_cache_mib = tcg_cache_mib(limit);
+	vm->tcg_cache_mib = cache_for(sb, limit, of_members);
 	if (!of_members)
-		return sandbox_ram_for_limit(sb->size.accel, limit, &vm->memory.mib, err);
-	vm->tcg_cache_mib = MIN(vm->tcg_cache_mib, SANDBOX_POD_TCG_CACHE_MIB);
+		return sandbox_ram_for_limit(sb, limit, &vm->memory.mib, err);
 	vm->memory.mib = sandbox_ram_for_members((uint64_t)limit);
 	return 0;
 }
@@ -128,45 +156,76 @@ static void size_places(const struct sandbox *sb, struct vm_config *vm)
  */
 uint64_t sandbox_ram_for_members(uint64_t bytes)
 {
-	return SANDBOX_GUEST_MIN_MIB + (bytes >> 20) + (bytes % (1U << 20) != 0);
+	return VM_MEMORY_GUEST_MIB + (bytes >> 20) + (bytes % (1U << 20) != 0);
 }
 
 /**
  * sandbox_size_vm() - fit the VM into the limits of its container or pod
  * @sb: sandbox with its spec and accelerator
- * @accel: the emulator needs more memory than KVM does
  * @ret: its vCPUs and memory are set
- * @err: says how much a VM needs when the limit is too small
+ * @err: says how much a VM needs when it is to be within a limit that is too small
  *
- * One rule for a single container: guest RAM plus what the VMM itself needs is at most the limit.
- * So the host's cgroup, which has the limit as its own, never kills a VM that keeps to it, and the
- * container sees the memory that it can really use. A pod's annotations are the sum of what its
- * containers may use, to which the manager adds the overhead of the RuntimeClass for the pod's
- * cgroup.
+ * A single container's VM is on top of its limit (oci/vm_memory.c), or within it: then guest RAM
+ * plus what the VMM itself needs is at most the limit, and the guest sees the memory that it can
+ * really use. Either way the host's cgroup, which allows what sandbox_host_limits() says, never
+ * kills a VM that keeps to it. A pod's annotations are the sum of what its containers may use, to
+ * which the manager adds the overhead of the RuntimeClass for the pod's cgroup.
  *
  * Return: 0 or -EINVAL.
  */
-int sandbox_size_vm(struct sandbox *sb, enum vm_accel accel, struct vm_config *ret, struct err *err)
+int sandbox_size_vm(struct sandbox *sb, struct vm_config *ret, struct err *err)
 {
-	int64_t memory;
-	unsigned vcpus;
-	bool of_members = find_limits(sb, &memory, &vcpus);
+	struct limits limits;
 	int r = 0;
 
-	if (vcpus)
-		ret->vcpus = MIN(vcpus, sb->config->hypervisor.default_maxvcpus);
+	find_limits(sb, &limits);
+	sb->size.on_top = limits.single &&
+			  sb->config->runtime.memory_limit == CONFIG_MEMORY_LIMIT_ON_TOP;
+	if (limits.vcpus)
+		ret->vcpus = MIN(limits.vcpus, sb->config->hypervisor.default_maxvcpus);
 	/* Under emulation memory that might come later costs boot time now. */
-	if (accel == VM_ACCEL_TCG)
+	if (sb->size.accel == VM_ACCEL_TCG)
 		ret->memory.slots = MIN(ret->memory.slots, SANDBOX_TCG_SLOTS);
-	if (memory > 0)
-		r = size_memory(sb, memory, of_members, ret, err);
+	if (limits.memory > 0)
+		r = size_memory(sb, limits.memory, limits.of_members, ret, err);
 	if (r < 0)
 		return r;
 	size_places(sb, ret);
 	ret->memory.max_mib = MAX(ret->memory.max_mib, ret->memory.mib);
+	sb->size.max_vcpus = ret->max_vcpus;
 	sb->size.now = (struct vm_size){ ret->vcpus, ret->memory.mib };
 	sb->size.at_boot = sb->size.now;
+	/* What the driver chooses when nothing is said, too. */
+	if (sb->size.accel == VM_ACCEL_TCG && !ret->tcg_cache_mib)
+		ret->tcg_cache_mib = VM_MEMORY_CACHE_MAX_MIB;
+	sb->size.vmm_mib = VM_MEMORY_VMM_MIB;
+	if (sb->size.accel == VM_ACCEL_TCG)
+		sb->size.vmm_mib += ret->tcg_cache_mib;
 	return 0;
+}
+
+/**
+ * sandbox_host_limits() - a container's limits as those of the host's cgroup of its VM
+ * @sb: sandbox that was sized
+ * @resources: limits, or NULL
+ * @ram_mib: what the guest may have
+ * @ret: holds the result, which points into @resources, too
+ *
+ * Return: @resources, or those with the VM's own needs on top.
+ */
+const struct oci_resources *sandbox_host_limits(const struct sandbox *sb,
+						const struct oci_resources *resources,
+						uint64_t ram_mib, struct sandbox_host_limits *ret)
+{
+	if (!sb->size.on_top || !resources || !resources->memory || !resources->memory->limit ||
+	    *resources->memory->limit <= 0)
+		return resources;
+	ret->limit = (int64_t)((ram_mib + sb->size.vmm_mib) << 20);
+	ret->memory = *resources->memory;
+	ret->memory.limit = &ret->limit;
+	ret->resources = *resources;
+	ret->resources.memory = &ret->memory;
+	return &ret->resources;
 }
 
 static uint64_t host_memory_mib(void)
@@ -177,7 +236,7 @@ static uint64_t host_memory_mib(void)
 }
 
 /**
- * sandbox_vm_config() - the VM of a sandbox, without its devices and accelerator
+ * sandbox_vm_config() - the VM of a sandbox, without its devices, accelerator and descriptors
  * @sb: sandbox with its configuration
  * @ret: VM_CONFIG_NULL; strings are the configuration's
  */
@@ -209,7 +268,4 @@ void sandbox_vm_config(struct sandbox *sb, struct vm_config *ret)
 	ret->entropy_source = none_if_empty(hc->entropy_source);
 	ret->legacy_serial = hc->use_legacy_serial;
 	ret->debug = hc->enable_debug;
-	ret->netns_fd = sb->net.netns_fd;
-	ret->cgroup_fds = sb->cgroup.now.procs_fds;
-	ret->nr_cgroup_fds = sb->cgroup.now.nr;
 }

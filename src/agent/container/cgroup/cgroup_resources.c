@@ -6,6 +6,7 @@
  */
 #include <ctype.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,22 +63,20 @@ static int write_limit(int fd, const char *file, int64_t limit, struct err *err)
 static int apply_cpu_max(int fd, const struct oci_cpu *cpu, struct err *err)
 {
 	cleanup_free char *text = NULL;
+	struct oci_bandwidth b = OCI_BANDWIDTH_NONE;
 	char quota[32] = "max";
-	unsigned long long period = OCI_CPU_PERIOD_US;
 
-	if (!cpu->quota && !(cpu->period && *cpu->period))
+	/* As it was, or the defaults; "max" is no number. */
+	if (cgroup_read_text(fd, "cpu.max", &text) >= 0 &&
+	    sscanf(text, "%31s %" SCNu64, quota, &b.period) >= 1 && str_to_i64(quota, &b.quota) < 0)
+		b.quota = -1;
+	if (!oci_cpu_bandwidth(cpu, &b))
 		return 0;
-	if (cgroup_read_text(fd, "cpu.max", &text) >= 0)
-		(void)sscanf(text, "%31s %llu", quota, &period); /* as it was, or the defaults */
-	if (cpu->quota && *cpu->quota > 0)
-		(void)snprintf(quota, sizeof(quota), "%lld", (long long)*cpu->quota);
-	else if (cpu->quota && *cpu->quota < 0)
-		(void)snprintf(quota, sizeof(quota), "max");
-	if (cpu->period && *cpu->period)
-		period = oci_cpu_period(cpu);
-	if (!text && strcmp(quota, "max") == 0)
+	if (!text && b.quota < 0)
 		return 0; /* no such controller, and nothing is limited */
-	return cgroup_write(fd, "cpu.max", err, "%s %llu", quota, period);
+	if (b.quota < 0)
+		return cgroup_write(fd, "cpu.max", err, "max %" PRIu64, b.period);
+	return cgroup_write(fd, "cpu.max", err, "%" PRId64 " %" PRIu64, b.quota, b.period);
 }
 
 /*

@@ -11,6 +11,7 @@
 
 #include "common/str.h"
 #include "oci/spec.h"
+#include "oci/vm_memory.h"
 #include "runtime/cmd/admin/check.h"
 #include "runtime/cmd/admin/host.h"
 #include "runtime/cmd/admin/toml_write.h"
@@ -78,6 +79,28 @@ static void put_hypervisor(struct json_writer *w, const struct env *e)
 	json_object_end(w);
 }
 
+/* What a VM needs on top of a memory limit; the parts of it that grow with the limit are shown as such. */
+static void put_overhead(struct json_writer *w, const struct env *e)
+{
+	static const char *const accel[] = { "auto", "kvm", "tcg" };
+	static const char *const rule[] = { "on-top", "within" };
+	struct err ignored = ERR_NULL;
+	bool emulated =
+		kvm_probe_choose(accel[e->config->hypervisor.accel], &e->host.kvm, &ignored) != 1;
+	struct vm_overhead least, most;
+
+	vm_memory_on_top(0, emulated, &least);
+	vm_memory_on_top(VM_MEMORY_CACHE_MAX_MIB << 23, emulated, &most);
+	json_member_object(w, "MemoryOverhead");
+	json_member_str(w, "Limit", rule[e->config->runtime.memory_limit]);
+	json_member_uint(w, "GuestMiB", least.guest);
+	json_member_uint(w, "GuestPartOfLimit", VM_MEMORY_ON_TOP_PART);
+	json_member_uint(w, "VMMMiB", least.vmm);
+	json_member_uint(w, "EmulatorCacheMinMiB", least.cache);
+	json_member_uint(w, "EmulatorCacheMaxMiB", most.cache);
+	json_object_end(w);
+}
+
 static void put_host(struct json_writer *w, const struct host *host, bool capable)
 {
 	json_member_object(w, "Host");
@@ -127,6 +150,7 @@ static int build(const struct env *e, struct strbuf *out, unsigned indent)
 	put_file(&w, "Initrd", &e->host.initrd);
 	put_file(&w, "Virtiofsd", &e->host.virtiofsd);
 	put_hypervisor(&w, e);
+	put_overhead(&w, e);
 	put_host(&w, &e->host, capable);
 	json_put_key(&w, "Configuration");
 	config_write(&w, e->config);

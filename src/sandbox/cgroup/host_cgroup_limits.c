@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The limits of the host's cgroup of a sandbox, as files of either version.
+ */
+#include "sandbox/cgroup/host_cgroup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/io.h"
+#include "common/str.h"
+#include "oci/cpu.h"
+#include "sandbox/cgroup/systemd_scope.h"
+
+#define HOST_CGROUP_EXHAUST_BYTES (16ULL << 20)
+
+/* The hierarchy of a controller, or NULL; @ret_v2 says which interface its files have. */
+static const char *find_controller(const struct host_cgroup *cg, const char *controller,
+				   bool *ret_v2)
+{
+	size_t len = strlen(controller);
+
+	for (size_t i = 0; i < cg->nr; i++) {
+		*ret_v2 = !*cg->controllers[i];
+		if (*ret_v2)
+			return cg->dirs[i];
+		for (const char *p = cg->controllers[i]; p;
+		     p = strchr(p, ',') ? strchr(p, ',') + 1 : NULL)
+			if (strncmp(p, controller, len) == 0 && (p[len] == ',' || !p[len]))
+				return cg->dirs[i];
+	}
+	return NULL;
+}
+
+static int set_value(const struct host_cgroup *cg, const char *controller, const char *v1_file,
+		     const char *v2_file, const char *value, struct err *err)
+{
+	bool v2 = false;
+	const char *dir = find_controller(cg, controller, &v2);
+	char path[600];
+
+	if (!dir || !(v2 ? v2_file : v1_file))
+		return 0; /* the guest enforces it as well; the host's share is what this kernel offers */
+	(void)snprintf(path, sizeof(path), "%s/%s", dir, v2 ? v2_file : v1_file);
+	int r = io_write_str_at(AT_FDCWD, path, value);
+	return r < 0 ? err_set_errno(err, r, "set %s to %s", path, value) : 0;
+}
+
+static int set_number(const struct host_cgroup *cg, const char *v1_file, int64_t value,
+		      struct err *err)
+{
+	char text[32];
+
+	(void)snprintf(text, sizeof(text), "%" PRId64, value);
+	return set_value(cg, "cpu", v1_file, NULL, text, err);
+}
+
+/*
+ * Version 1 has two files, and refuses what would be more than the parent allows at any moment: a
+ * shorter period with the quota before. Then the quota is the one that has to go first.
+ */
+static int set_bandwidth(const struct host_cgroup *cg, const struct oci_bandwidth *b, bool v2,
+			 struct err *err)
+{
+	char text[64];
+
+	if (v2 && b->quota < 0) {
+		(void)snprintf(text, sizeof(text), "max %" PRIu64, b->period);
+		return set_value(cg, "cpu", NULL, "cpu.max", text, err);
+	}
+	if (v2) {
+		(void)snprintf(text, sizeof(text), "%" PRId64 " %" PRIu64, b->quota, b->period);
+		return set_value(cg, "cpu", NULL, "cpu.max", text, err);
+	}
+	int first = set_number(cg, "cpu.cfs_period_us", (int64_t)b->period, err);
+	if (first < 0 && first != -EINVAL)
+		return first;
+	int r = set_number(cg, "cpu.cfs_quota_us", b->quota, err);
+	if (r < 0 || first >= 0)
+		return r;
+	*err = ERR_NULL;
+	return set_number(cg, "cpu.cfs_period_us", (int64_t)b->period, err);
+}
+
+static int limit_cpu(const struct host_cgroup *cg, const struct oci_cpu *cpu, struct err *err)
+{
+	struct oci_bandwidth bandwidth = OCI_BANDWIDTH_NONE;
+	char text[64];
+	bool v2 = false;
+	int r = 0;
+
+	(void)find_controller(cg, "cpu", &v2);
+	if (cpu->shares && *cpu->shares) {
+		(void)snprintf(text, sizeof(text), "%" PRIu64,
+			       v2 ? oci_cpu_weight(*cpu->shares) : *cpu->shares);
+		r = set_value(cg, "cpu", "cpu.shares", "cpu.weight", text, err);
+	}
+	if (r >= 0 && oci_cpu_bandwidth(cpu, &bandwidth))
+		r = set_bandwidth(cg, &bandwidth, v2, err);
+	if (r >= 0 && !str_empty(cpu->cpus))
+		r = set_value(cg, "cpuset", "cpuset.cpus", "cpuset.cpus", cpu->cpus, err);
+	if (r >= 0 && !str_empty(cpu->mems))
+		r = set_value(cg, "cpuset", "cpuset.mems", "cpuset.mems", cpu->mems, err);
+	return r;
+}
+
+/**
+ * host_cgroup_write() - write limits into files
+ * @cg: cgroup that is there
+ * @resources: limits, or NULL
+ * @err: names the file and value that failed
+ *
+ * Return: 0 or -errno.
+ */
+int host_cgroup_write(const struct host_cgroup *cg, const struct oci_resources *resources,
+		      struct err *err)
+{
+	char text[32];
+	bool v2 = false;
+	int r = 0;
+
+	if (!resources)
+		return 0;
+	if (resources->memory && resources->memory->limit && *resources->memory->limit) {
+		(void)find_controller(cg, "memory", &v2);
+		if (*resources->memory->limit > 0)
+			(void)snprintf(text, sizeof(text), "%" PRId64, *resources->memory->limit);
+		else
+			(void)snprintf(text, sizeof(text), "%s", v2 ? "max" : "-1");
+		r = set_value(cg, "memory", "memory.limit_in_bytes", "memory.max", text, err);
+	}
+	if (r >= 0 && resources->cpu)
+		r = limit_cpu(cg, resources->cpu, err);
+	return r;
+}
+
+static int get_value(const struct host_cgroup *cg, const char *controller, const char *v1_file,
+		     const char *v2_file, char *buf, size_t size)
+{
+	cleanup_free char *text = NULL;
+	bool v2 = false;
+	const char *dir = find_controller(cg, controller, &v2);
+	char path[600];
+
+	*buf = '\0';
+	if (!dir || !(v2 ? v2_file : v1_file))
+		return -ENOENT;
+	(void)snprintf(path, sizeof(path), "%s/%s", dir, v2 ? v2_file : v1_file);
+	ssize_t n = io_read_file_at(AT_FDCWD, path, size - 1, &text);
+	if (n < 0)
+		return (int)n;
+	text[strcspn(text, "\n")] = '\0';
+	(void)snprintf(buf, size, "%s", text);
+	return *buf ? 0 : -ENODATA;
+}
+
+static void read_memory(const struct host_cgroup *cg, struct host_cgroup_limits *ret)
+{
+	char text[64];
+
+	if (get_value(cg, "memory", "memory.limit_in_bytes", "memory.max", text, sizeof(text)) < 0)
+		return;
+	uint64_t limit = 0;
+	/* Version 1 says "unlimited" by the largest number of whole pages. */
+	if (str_to_u64(text, &limit) < 0 || limit > INT64_MAX - (1U << 20))
+		ret->memory_limit = -1;
+	else
+		ret->memory_limit = (int64_t)limit;
+	ret->memory.limit = &ret->memory_limit;
+	ret->resources.memory = &ret->memory;
+}
+
+static void read_bandwidth(const struct host_cgroup *cg, struct host_cgroup_limits *ret)
+{
+	struct oci_bandwidth b = OCI_BANDWIDTH_NONE;
+	char text[64];
+
+	if (get_value(cg, "cpu", NULL, "cpu.max", text, sizeof(text)) == 0) {
+		char quota[24] = "";
+		unsigned long long period = b.period;
+
+		if (sscanf(text, "%23s %llu", quota, &period) < 1 ||
+		    str_to_i64(quota, &b.quota) < 0)
+			b.quota = -1;
+		b.period = period;
+	} else {
+		if (get_value(cg, "cpu", "cpu.cfs_quota_us", NULL, text, sizeof(text)) < 0 ||
+		    str_to_i64(text, &b.quota) < 0)
+			return;
+		if (get_value(cg, "cpu", "cpu.cfs_period_us", NULL, text, sizeof(text)) < 0 ||
+		    str_to_u64(text, &b.period) < 0)
+			return;
+	}
+	ret->bandwidth = b;
+	ret->cpu.quota = &ret->bandwidth.quota;
+	ret->cpu.period = &ret->bandwidth.period;
+}
+
+/**
+ * host_cgroup_read() - the limits that hold
+ * @cg: cgroup that is there
+ * @ret: receives them; its resources, given to host_cgroup_limit(), bring them back
+ */
+void host_cgroup_read(const struct host_cgroup *cg, struct host_cgroup_limits *ret)
+{
+	char text[64];
+	bool v2 = false;
+
+	*ret = (struct host_cgroup_limits){ .bandwidth = OCI_BANDWIDTH_NONE };
+	ret->resources.cpu = &ret->cpu;
+	read_memory(cg, ret);
+	read_bandwidth(cg, ret);
+	(void)find_controller(cg, "cpu", &v2);
+	if (get_value(cg, "cpu", "cpu.shares", "cpu.weight", text, sizeof(text)) == 0 &&
+	    str_to_u64(text, &ret->shares) == 0) {
+		if (v2)
+			ret->shares = oci_cpu_shares(ret->shares);
+		ret->cpu.shares = &ret->shares;
+	}
+	if (get_value(cg, "cpuset", "cpuset.cpus", "cpuset.cpus", ret->cpus, sizeof(ret->cpus)) ==
+	    0)
+		ret->cpu.cpus = ret->cpus;
+	if (get_value(cg, "cpuset", "cpuset.mems", "cpuset.mems", ret->mems, sizeof(ret->mems)) ==
+	    0)
+		ret->cpu.mems = ret->mems;
+}
+
+/**
+ * host_cgroup_limit() - apply a container's new limits to the whole VM
+ * @cg: cgroup
+ * @resources: limits; process counts are the guest's business, since QEMU's threads are not the
+ *	container's
+ * @err: names the file and value that failed
+ *
+ * What is said of only one of a CPU quota and its period holds with the other as it is. systemd has
+ * to know of them, or it would restore its own; the files then get the exact values,
+ * and those that are none of systemd's.
+ *
+ * Return: 0 or -errno.
+ */
+int host_cgroup_limit(struct host_cgroup *cg, const struct oci_resources *resources,
+		      struct err *err)
+{
+	struct oci_resources all;
+	struct host_cgroup_limits now;
+	struct oci_cpu cpu;
+
+	if (resources && resources->cpu) {
+		host_cgroup_read(cg, &now);
+		cpu = *resources->cpu;
+		if (oci_cpu_bandwidth(&cpu, &now.bandwidth)) {
+			cpu.quota = &now.bandwidth.quota;
+			cpu.period = &now.bandwidth.period;
+		}
+		all = *resources;
+		all.cpu = &cpu;
+		resources = &all;
+	}
+	int r = cg->scope ? systemd_scope_limit(cg->scope, resources, err) : 0;
+
+	return r < 0 ? r : host_cgroup_write(cg, resources, err);
+}
+
+/**
+ * host_cgroup_exhaust() - leave little memory to take
+ * @cg: cgroup
+ * @err: names the file that failed; -ENOENT when there is no memory controller
+ *
+ * Return: 0 or -errno.
+ */
+int host_cgroup_exhaust(struct host_cgroup *cg, struct err *err)
+{
+	cleanup_free char *usage = NULL;
+	bool v2 = false;
+	const char *dir = find_controller(cg, "memory", &v2);
+	char path[600], text[32];
+
+	if (!dir)
+		return err_set(err, ENOENT, "no memory controller");
+	(void)snprintf(path, sizeof(path), "%s/%s", dir,
+		       v2 ? "memory.current" : "memory.usage_in_bytes");
+	ssize_t n = io_read_file_at(AT_FDCWD, path, 64, &usage);
+	if (n < 0)
+		return err_set_errno(err, (int)n, "read %s", path);
+	(void)snprintf(text, sizeof(text), "%llu",
+		       strtoull(usage, NULL, 10) + HOST_CGROUP_EXHAUST_BYTES);
+	return set_value(cg, "memory", "memory.limit_in_bytes", "memory.max", text, err);
+}
