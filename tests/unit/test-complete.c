@@ -17,6 +17,8 @@
 #include "common/io.h"
 #include "common/str.h"
 #include "runtime/cmd/admin/complete.h"
+#include "runtime/cmd/admin/verbs.h"
+#include "runtime/cmd/oci/verbs.h"
 
 #define WORDS_MAX 16
 
