@@ -4,9 +4,11 @@
 
 load helpers
 
-# Starts a container that answers each line with its time, in nanoseconds.
+# Starts a container that answers each line with its time, in microseconds: adjtimex is busybox's only applet that
+# knows more than seconds.
 start_teller() {
-	make_bundle sh -c 'while read -r line; do date +%s%N; done'
+	local print='/tv_sec/ { s = $NF } /tv_usec/ { printf "%d%06d\n", s, $NF }'
+	make_bundle sh -c "while read -r line; do adjtimex | awk '$print'; done"
 	new_id
 	coproc TELLER { kata run --bundle "$BUNDLE" "$ID"; }
 	# Bash forgets the coprocess when it ends.
@@ -33,7 +35,7 @@ ask() {
 		after=${EPOCHREALTIME/./}
 		half=$(((after - before) / 2))
 		if [ -z "$best" ] || [ "$half" -lt "${best#* }" ]; then
-			best="$((answer / 1000 - before - half)) $half"
+			best="$((answer - before - half)) $half"
 		fi
 	done
 	echo "$best"
@@ -56,7 +58,7 @@ qemu_of() {
 
 @test "the first process has the host's time, and what it writes to a volume is not from its future" {
 	mkdir "$BATS_TEST_TMPDIR/v"
-	make_bundle sh -c 'date +%s%N; touch /v/s; echo $(($(stat -c %Y /v/s) - $(date +%s)))'
+	make_bundle sh -c 'touch /v/s; echo $(($(stat -c %Y /v/s) - $(date +%s)))'
 	edit_config '.mounts += [{"destination": "/v", "type": "bind", "source": $d, "options": ["rbind"]}]' \
 		--arg d "$BATS_TEST_TMPDIR/v"
 	new_id
