@@ -23,6 +23,7 @@
 
 #include "common/fd.h"
 #include "common/fiber.h"
+#include "kata/guest.h"
 #include "rpc/pb/agent_msg.h"
 #include "rpc/ttrpc/rpc.h"
 #include "sandbox/core/container.h"
@@ -386,6 +387,30 @@ static int init_main(void *arg)
 	return 0;
 }
 
+static int null_main(void *arg)
+{
+	struct world w = { .point = WAIT_POINTS };
+	struct sb_process_ports ports;
+	struct err err = ERR_NULL;
+	int out[2];
+
+	(void)arg;
+	assert_int_equal(pipe2(out, O_CLOEXEC | O_NONBLOCK), 0);
+	set_up(&w, open("/dev/null", O_RDONLY | O_CLOEXEC), out[1], true);
+	assert_int_equal(sb_process_connect_streams(w.process, LOOP_FOREVER, &ports, &err), 0);
+	assert_int_equal(ports.port[0], KATA_STREAM_NONE);
+	assert_int_equal(ports.port[1], 5001);
+	tear_down(&w);
+	(void)close(out[0]);
+	return 0;
+}
+
+static void the_null_device_is_no_input(void **state)
+{
+	(void)state;
+	assert_int_equal(fiber_run_main(null_main, NULL), 0);
+}
+
 static void every_call_may_meet_every_wait_of_an_exec(void **state)
 {
 	(void)state;
@@ -407,6 +432,7 @@ static void every_call_may_meet_the_start_of_a_container(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_null_device_is_no_input),
 		cmocka_unit_test(every_call_may_meet_every_wait_of_an_exec),
 		cmocka_unit_test(every_call_may_meet_an_exec_that_is_refused),
 		cmocka_unit_test(every_call_may_meet_the_start_of_a_container),

@@ -362,6 +362,7 @@ int container_create(const struct container_create_args *args, struct container 
 	launch.args = args;
 	launch.spec = args->spec;
 	launch.is_init = true;
+	launch.no_input = args->no_input;
 	launch.arena = arena;
 	launch.process = args->spec->process;
 	launch.linux_ = args->spec->linux_;

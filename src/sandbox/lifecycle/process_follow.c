@@ -6,6 +6,8 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "common/fd.h"
 #include "common/log.h"
@@ -58,6 +60,14 @@ static int connect_stream(struct sb_process *process, int index, uint64_t deadli
 	return 0;
 }
 
+/* Under runc the program would have it as it is; the guest has one, too. */
+static bool is_null_device(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3);
+}
+
 /**
  * sb_process_connect_streams() - open one guest connection per stream and begin to copy
  * @process: process in state CREATED with its io set
@@ -81,6 +91,8 @@ int sb_process_connect_streams(struct sb_process *process, uint64_t deadline_ns,
 	 */
 	if (process->io.terminal)
 		process->io.fds[2] = fd_close(process->io.fds[2]);
+	if (process->io.fds[0] >= 0 && is_null_device(process->io.fds[0]))
+		process->io.fds[0] = fd_close(process->io.fds[0]);
 	for (int i = 0; i < 3; i++) {
 		if (process->io.fds[i] < 0)
 			continue;
