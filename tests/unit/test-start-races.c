@@ -405,6 +405,35 @@ static int null_main(void *arg)
 	return 0;
 }
 
+static int created_main(void *arg)
+{
+	struct world w = { .point = WAIT_POINTS };
+	const struct sb_process_io io = SB_PROCESS_IO_NULL;
+	struct sb_process *exec;
+	struct err err = ERR_NULL;
+
+	(void)arg;
+	set_up(&w, -1, -1, false);
+	if (sb_container_add_exec(w.ctr, "e", EXEC_JSON, strlen(EXEC_JSON), io, &exec, &err) < 0 ||
+	    sb_container_start_exec(w.ctr, exec, &err) < 0)
+		fail_msg("%s", err.text);
+	assert_int_equal(w.started, 1);
+	assert_int_equal(sb_process_signal(exec, SIGTERM, false, &err), 0);
+	assert_int_equal(sb_process_wait(exec, loop_deadline_ms(5000)), 0);
+	sb_process_exited(w.ctr->init, 0);
+	assert_int_equal(
+		sb_container_add_exec(w.ctr, "f", EXEC_JSON, strlen(EXEC_JSON), io, &exec, &err),
+		-ENOENT);
+	tear_down(&w);
+	return 0;
+}
+
+static void a_created_container_takes_execs(void **state)
+{
+	(void)state;
+	assert_int_equal(fiber_run_main(created_main, NULL), 0);
+}
+
 static void the_null_device_is_no_input(void **state)
 {
 	(void)state;
@@ -433,6 +462,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_null_device_is_no_input),
+		cmocka_unit_test(a_created_container_takes_execs),
 		cmocka_unit_test(every_call_may_meet_every_wait_of_an_exec),
 		cmocka_unit_test(every_call_may_meet_an_exec_that_is_refused),
 		cmocka_unit_test(every_call_may_meet_the_start_of_a_container),

@@ -17,6 +17,12 @@
 #include "sandbox/lifecycle/process_follow.h"
 #include "sandbox/lifecycle/process_verbs.h"
 
+/* One that has been created has its namespaces and its root, as under runc. */
+static bool takes_execs(const struct sb_container *ctr)
+{
+	return ctr->in_guest && ctr->init->state != SB_PROCESS_STATE_STOPPED;
+}
+
 /**
  * sb_container_add_exec() - note a further process
  * @ctr: container; the caller holds ctr->lock
@@ -37,7 +43,7 @@ int sb_container_add_exec(struct sb_container *ctr, const char *exec_id, const c
 	struct oci_process *spec;
 	int r = 0;
 
-	if (ctr->init->state != SB_PROCESS_STATE_RUNNING)
+	if (!takes_execs(ctr))
 		r = err_set(err, ENOENT, "cannot exec in a container that is not running: %s is %s",
 			    ctr->id, sb_process_state_name(ctr->init->state));
 	else if (sb_container_find_process(ctr, exec_id))
@@ -97,7 +103,7 @@ int sb_container_start_exec(struct sb_container *ctr, struct sb_process *exec, s
 {
 	if (exec->state != SB_PROCESS_STATE_CREATED)
 		return err_set(err, EBUSY, "exec %s has been started", exec->exec_id);
-	if (!ctr->sandbox->agent || ctr->init->state != SB_PROCESS_STATE_RUNNING)
+	if (!ctr->sandbox->agent || !takes_execs(ctr))
 		return err_set(err, ENOENT, "cannot exec in %s: not running", ctr->id);
 	sb_process_set_starting(exec, true);
 	int r = run_exec(ctr, exec, err);
