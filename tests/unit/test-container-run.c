@@ -63,9 +63,11 @@ static void without_input_stdin_is_the_containers_null_device(void **state)
 {
 	(void)state;
 	RUN(.shell =
-		    "readlink /proc/self/fd/0; cat; test /proc/self/fd/0 -ef /dev/null && echo same",
+		    "readlink /proc/self/fd/0; cat; test /proc/self/fd/0 -ef /dev/null && echo same; "
+		    "while [ ! -e /tmp/done ]; do sleep 0.05; done",
 	    .no_input = true,
-	    .exec = "{\"args\": [\"readlink\", \"/proc/self/fd/0\"], \"cwd\": \"/\"}",
+	    .exec = "{\"args\": [\"sh\", \"-c\", \"readlink /proc/self/fd/0; touch /tmp/done\"], "
+		    "\"cwd\": \"/\", \"env\": [\"PATH=/bin\"]}",
 	    .user = "{\"uid\": 1000, \"gid\": 1000}");
 	assert_int_equal(res.r, 0);
 	assert_string_equal(res.out, "/dev/null\nsame\n");
