@@ -414,10 +414,8 @@ int container_start(struct container *c, uint64_t deadline_ns, struct err *err)
 		return r;
 	if (c->state == CONTAINER_STATE_CREATED)
 		c->state = CONTAINER_STATE_RUNNING;
-	struct err hook_err = ERR_NULL;
-	if (c->hooks && hooks_run_fiber(c, "poststart", c->hooks->poststart, c->hooks->nr_poststart,
-					"running", &hook_err) < 0)
-		log_warn("container %s: %s", c->id,
-			 hook_err.text); /* the spec: the start goes on */
+	if (c->hooks)
+		hooks_run_late(c, "poststart", c->hooks->poststart, c->hooks->nr_poststart,
+			       "running");
 	return 0;
 }
