@@ -35,7 +35,10 @@ static int run_all(const struct hook_owner *owner, const char *kind, const struc
 		.annotations = owner->spec->annotations,
 		.nr_annotations = owner->spec->nr_annotations,
 	};
-	const struct hooks_place place = { .cwd = owner->bundle, .netns_fd = netns_fd };
+	/* As under runc, hooks that name no environment have the runtime's. */
+	const struct hooks_place place = { .cwd = owner->bundle,
+					   .netns_fd = netns_fd,
+					   .env = environ };
 
 	return hooks_run(kind, hooks, nr, &state, &place, err);
 }
@@ -114,10 +117,12 @@ int hooks_run_create_container(const struct hook_owner *owner, int netns_fd, str
 static void run_late(const struct hook_owner *owner, const char *kind, const struct oci_hook *hooks,
 		     size_t nr, const char *status)
 {
-	struct err err = ERR_NULL;
+	for (size_t i = 0; i < nr; i++) {
+		struct err err = ERR_NULL;
 
-	if (run_all(owner, kind, hooks, nr, status, -1, &err) < 0)
-		log_warn("container %s: %s", owner->id, err.text);
+		if (run_all(owner, kind, &hooks[i], 1, status, -1, &err) < 0)
+			log_warn("container %s: %s", owner->id, err.text);
+	}
 }
 
 /**

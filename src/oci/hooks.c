@@ -82,6 +82,7 @@ static int start(struct hook_run *run, const struct oci_hook *hook, struct err *
 {
 	cleanup_close int in = -1, out = -1;
 	static char *const no_env[] = { NULL };
+	char *const *env = run->place->env ? run->place->env : no_env;
 	char *const no_args[] = { hook->path, NULL };
 
 	run->ready = neg_errno(epoll_create1(EPOLL_CLOEXEC));
@@ -96,7 +97,7 @@ static int start(struct hook_run *run, const struct oci_hook *hook, struct err *
 	const struct proc_spec spec = {
 		.path = hook->path,
 		.argv = hook->args.nr ? hook->args.v : no_args,
-		.envp = hook->env.nr ? hook->env.v : no_env,
+		.envp = hook->env.nr ? hook->env.v : (char **)(uintptr_t)env,
 		.fds = fds,
 		.nr_fds = ARRAY_SIZE(fds),
 		.cwd = run->place->cwd,

@@ -13,8 +13,9 @@
 #include "oci/oci_spec.h"
 
 struct hooks_place {
-	const char *cwd; /* NULL: the caller's */
-	int netns_fd;	 /* -1: the caller's network */
+	const char *cwd;  /* NULL: the caller's */
+	int netns_fd;	  /* -1: the caller's network */
+	char *const *env; /* of hooks that name none; NULL: an empty one */
 	/*
 	 * The caller has no loop and may block; it ignores SIGPIPE. Otherwise it is a fiber.
 	 */

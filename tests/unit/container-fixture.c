@@ -268,8 +268,8 @@ static void exec_in(struct container *c, struct call *call, struct arena *arena)
 	int r = oci_process_parse(call->run->exec, strlen(call->run->exec), "process.json", arena,
 				  &oci, &ret->err);
 	if (r >= 0)
-		r = container_exec(c, "exec1", oci, loop_deadline_ms(FIXTURE_TIMEOUT_MS), &p,
-				   &ret->err);
+		r = container_exec(c, "exec1", oci, loop_deadline_ms(FIXTURE_TIMEOUT_MS),
+				   call->run->no_input, &p, &ret->err);
 	if (r >= 0)
 		r = collect(p, call->run->exec_input, ret->exec_out, sizeof(ret->exec_out), errors,
 			    sizeof(errors), &ret->exec_code);
@@ -303,6 +303,7 @@ static int run_main(void *arg)
 	args.rootfs = rootfs;
 	args.bundle = dir;
 	args.no_pivot = run->no_pivot;
+	args.no_input = run->no_input;
 	args.cgroup_root = run->cgroup ? fixture_cgroup_root() : NULL;
 	args.deadline_ns = loop_deadline_ms(FIXTURE_TIMEOUT_MS);
 	for (int i = 0; i < CONTAINER_NS_NR; i++)

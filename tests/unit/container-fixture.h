@@ -28,6 +28,7 @@ struct fixture_run {
 	const char *input;	  /* written to stdin */
 	const char *exec; /* process document to exec after the start; its output comes first */
 	const char *exec_input;
+	bool no_input; /* of both: they get /dev/null */
 	bool read_only;
 	bool no_pivot;
 	bool cgroup;		    /* in a cgroup */

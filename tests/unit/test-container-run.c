@@ -59,6 +59,21 @@ static void stdin_reaches_the_program(void **state)
 	assert_int_equal(res.exit_code, 0);
 }
 
+static void without_input_stdin_is_the_containers_null_device(void **state)
+{
+	(void)state;
+	RUN(.shell =
+		    "readlink /proc/self/fd/0; cat; test /proc/self/fd/0 -ef /dev/null && echo same; "
+		    "while [ ! -e /tmp/done ]; do sleep 0.05; done",
+	    .no_input = true,
+	    .exec = "{\"args\": [\"sh\", \"-c\", \"readlink /proc/self/fd/0; touch /tmp/done\"], "
+		    "\"cwd\": \"/\", \"env\": [\"PATH=/bin\"]}",
+	    .user = "{\"uid\": 1000, \"gid\": 1000}");
+	assert_int_equal(res.r, 0);
+	assert_string_equal(res.out, "/dev/null\nsame\n");
+	assert_string_equal(res.exec_out, "/dev/null\n");
+}
+
 static void a_signal_gives_128_and_its_number(void **state)
 {
 	(void)state;
@@ -624,6 +639,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(output_and_exit_code_come_back),
 		cmocka_unit_test(stdin_reaches_the_program),
+		cmocka_unit_test(without_input_stdin_is_the_containers_null_device),
 		cmocka_unit_test(a_signal_gives_128_and_its_number),
 		cmocka_unit_test(namespaces_are_new),
 		cmocka_unit_test(the_old_root_is_gone),

@@ -21,6 +21,7 @@
 #include "common/fiber.h"
 #include "common/io.h"
 #include "common/str.h"
+#include "host/hooks.h"
 #include "oci/hooks.h"
 
 static char dir[] = "/tmp/test-hooks-XXXXXX";
@@ -236,6 +237,42 @@ static void who_watches_is_told_of_each(void **state)
 	assert_int_equal(told.nr_reaped, 3);
 }
 
+static int late_main(void *arg)
+{
+	char *args[][4] = {
+		{ (char *)"sh", (char *)"-c", (char *)"exit 3", NULL },
+		{ (char *)"sh", (char *)"-c", (char *)"/usr/bin/env > late", NULL },
+	};
+	char *own[] = { (char *)"OWN=1", NULL };
+	struct oci_hook hooks[] = {
+		{ .path = (char *)"/bin/sh", .args = { args[0], 3 } },
+		{ .path = (char *)"/bin/sh", .args = { args[1], 3 } },
+	};
+	struct oci_hooks all = { .poststop = hooks, .nr_poststop = 2 };
+	const struct oci_spec spec = { .oci_version = (char *)"1.2.0", .hooks = &all };
+	const struct hook_owner owner = { .spec = &spec, .id = "c", .bundle = dir, .state_fd = -1 };
+	cleanup_free char *inherited = NULL, *named = NULL;
+
+	(void)arg;
+	assert_int_equal(setenv("OF_THE_RUNTIME", "yes", 1), 0);
+	hooks_run_poststop(&owner);
+	inherited = contents("late");
+	assert_non_null(strstr(inherited, "OF_THE_RUNTIME=yes\n"));
+	hooks[1].env = (struct strv){ own, 1 };
+	all = (struct oci_hooks){ .poststart = hooks, .nr_poststart = 2 };
+	hooks_run_poststart(&owner);
+	named = contents("late");
+	assert_non_null(strstr(named, "OWN=1\n"));
+	assert_null(strstr(named, "OF_THE_RUNTIME"));
+	return 0;
+}
+
+static void late_hooks_go_on_and_have_the_runtimes_environment(void **state)
+{
+	(void)state;
+	assert_int_equal(fiber_run_main(late_main, NULL), 0);
+}
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -258,6 +295,7 @@ int main(void)
 		cmocka_unit_test(a_hook_need_not_read_its_input),
 		cmocka_unit_test(a_process_left_behind_stops_nobody),
 		cmocka_unit_test(who_watches_is_told_of_each),
+		cmocka_unit_test(late_hooks_go_on_and_have_the_runtimes_environment),
 	};
 
 	(void)signal(SIGPIPE, SIG_IGN);

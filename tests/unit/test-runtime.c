@@ -632,6 +632,17 @@ static void exec_carries_output_and_status(void **state)
 	assert_contains(log, "\"args\":[\"exit3\",\"-x\"]");
 	assert_contains(log, "\"A=b\"");
 	assert_contains(log, "\"cwd\":\"/tmp\"");
+	assert_int_equal(
+		RUN(verb_exec, "-e", "PATH=/mine", "-e", "A=b", "-e", "A=c", "box", "exit3"), 3);
+	log = read_text(t.shim_log);
+	assert_contains(log, "\"PATH=/mine\"");
+	assert_contains(log, "\"A=c\"");
+	log = strstr(log, "PATH=/mine");
+	assert_null(strstr(log, "\"A=b\""));
+	assert_null(strstr(log, "\"PATH=/bin\""));
+	assert_int_equal(RUN(verb_exec, "--cgroup", "sub", "box", "exit3"), CLI_EXIT_EXEC_FAILURE);
+	assert_contains(t.err.text, "--cgroup");
+	assert_int_equal(RUN(verb_exec, "--cgroup", "/", "box", "exit3"), 3);
 	assert_int_equal(RUN(verb_exec, "box", "nope"), CLI_EXIT_EXEC_FAILURE);
 	assert_contains(t.err.text, "executable file not found in $PATH");
 	assert_int_equal(RUN(verb_exec, "--user", "root", "box", "true"), CLI_EXIT_EXEC_FAILURE);
@@ -732,11 +743,21 @@ static void lists_have_every_container(void **state)
 	(void)state;
 	assert_int_equal(RUN(verb_list, "-q"), 0);
 	assert_string_equal(t.out, "");
-	(void)create("one");
+	char dir[160], file[200];
 	(void)create("two");
+	(void)create("one");
+	/* Another runtime has the same root. */
+	snprintf(dir, sizeof(dir), "%s/between", t.root);
+	snprintf(file, sizeof(file), "%s/state.json", dir);
+	assert_int_equal(mkdir(dir, 0700), 0);
+	write_file(file, "{\"id\": \"betw");
 	assert_int_equal(RUN(verb_list, "-q"), 0);
-	assert_contains(t.out, "one\n");
-	assert_contains(t.out, "two\n");
+	assert_string_equal(t.out, "one\ntwo\n");
+	assert_int_equal(RUN(verb_list, "--format", "json"), 0);
+	assert_null(strstr(t.out, "between"));
+	assert_true(strstr(t.out, "\"one\"") < strstr(t.out, "\"two\""));
+	assert_int_equal(unlink(file), 0);
+	assert_int_equal(rmdir(dir), 0);
 	assert_int_equal(RUN(verb_list, "--format", "json"), 0);
 	assert_contains(t.out, "\"id\":\"one\"");
 	assert_contains(t.out, "\"status\":\"created\"");

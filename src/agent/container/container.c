@@ -244,11 +244,8 @@ static int wait_processes(struct container *c, uint64_t deadline_ns, struct err 
 
 static void run_poststop(const struct container *c)
 {
-	struct err err = ERR_NULL;
-
-	if (c->hooks && hooks_run_fiber(c, "poststop", c->hooks->poststop, c->hooks->nr_poststop,
-					"stopped", &err) < 0)
-		log_warn("container %s: %s", c->id, err.text); /* the spec: the removal goes on */
+	if (c->hooks)
+		hooks_run_late(c, "poststop", c->hooks->poststop, c->hooks->nr_poststop, "stopped");
 }
 
 /**

@@ -87,6 +87,7 @@ struct container_create_args {
 	const char *cgroup_root;     /* "/sys/fs/cgroup"; NULL: no cgroups */
 	int ns[CONTAINER_NS_NR];     /* CONTAINER_NS_* or a descriptor to join, borrowed */
 	bool no_new_keyring;
+	bool no_input;		     /* stdin is /dev/null */
 	bool no_pivot;		     /* move the root and chroot instead */
 	struct children *children;   /* where its processes become known; NULL: nowhere */
 	const dev_t *denied_devices; /* of the guest: denied even to the privileged */
@@ -104,7 +105,8 @@ int container_start(struct container *c, uint64_t deadline_ns, struct err *err) 
  * process->tty_fd.
  */
 int container_exec(struct container *c, const char *exec_id, const struct oci_process *oci,
-		   uint64_t deadline_ns, struct process **ret, struct err *err) must_check;
+		   uint64_t deadline_ns, bool no_input, struct process **ret,
+		   struct err *err) must_check;
 
 /*
  * Kills what is left, waits, removes the cgroup and frees @c. On failure (-ETIMEDOUT) @c is still

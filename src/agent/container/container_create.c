@@ -362,6 +362,7 @@ int container_create(const struct container_create_args *args, struct container 
 	launch.args = args;
 	launch.spec = args->spec;
 	launch.is_init = true;
+	launch.no_input = args->no_input;
 	launch.arena = arena;
 	launch.process = args->spec->process;
 	launch.linux_ = args->spec->linux_;
@@ -413,10 +414,8 @@ int container_start(struct container *c, uint64_t deadline_ns, struct err *err)
 		return r;
 	if (c->state == CONTAINER_STATE_CREATED)
 		c->state = CONTAINER_STATE_RUNNING;
-	struct err hook_err = ERR_NULL;
-	if (c->hooks && hooks_run_fiber(c, "poststart", c->hooks->poststart, c->hooks->nr_poststart,
-					"running", &hook_err) < 0)
-		log_warn("container %s: %s", c->id,
-			 hook_err.text); /* the spec: the start goes on */
+	if (c->hooks)
+		hooks_run_late(c, "poststart", c->hooks->poststart, c->hooks->nr_poststart,
+			       "running");
 	return 0;
 }

@@ -191,13 +191,14 @@ static int exec_check(struct container *c, const char *exec_id, struct err *err)
  * @exec_id: name of the process, not in use in this container
  * @oci: what to run, borrowed
  * @deadline_ns: absolute time for the execve to happen
+ * @no_input: its stdin is /dev/null, unless it has a terminal
  * @ret: receives the process, owned by the container
  * @err: filled on failure; nothing is left of the process then
  *
  * Return: 0, -ENOENT or -EACCES with runc's words when the program cannot be executed, or -errno.
  */
 int container_exec(struct container *c, const char *exec_id, const struct oci_process *oci,
-		   uint64_t deadline_ns, struct process **ret, struct err *err)
+		   uint64_t deadline_ns, bool no_input, struct process **ret, struct err *err)
 {
 	struct process stdio = { .stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1, .tty_fd = -1 };
 	struct launch_plan launch = LAUNCH_PLAN_NULL;
@@ -211,6 +212,7 @@ int container_exec(struct container *c, const char *exec_id, const struct oci_pr
 		return err_set_errno(err, -ENOMEM, "exec");
 	launch.container = c;
 	launch.process = oci;
+	launch.no_input = no_input;
 	launch.arena = arena;
 	r = exec_plan(&launch, err);
 	if (r < 0)

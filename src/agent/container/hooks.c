@@ -9,6 +9,7 @@
 
 #include "agent/container/process.h"
 #include "agent/util/child.h"
+#include "common/log.h"
 #include "common/str.h"
 #include "oci/hooks.h"
 
@@ -49,12 +50,34 @@ int hooks_run_fiber(const struct container *c, const char *kind, const struct oc
 }
 
 /**
+ * hooks_run_late() - run the hooks whose failure changes nothing: poststart, poststop
+ * @c: container
+ * @kind: what errors call them
+ * @hooks: hooks
+ * @nr: number of them
+ * @status: of the container, as the hooks are told
+ *
+ * A failure is logged, and the next one runs.
+ */
+void hooks_run_late(const struct container *c, const char *kind, const struct oci_hook *hooks,
+		    size_t nr, const char *status)
+{
+	for (size_t i = 0; i < nr; i++) {
+		struct err err = ERR_NULL;
+
+		if (hooks_run_fiber(c, kind, &hooks[i], 1, status, &err) < 0)
+			log_warn("container %s: %s", c->id, err.text);
+	}
+}
+
+/**
  * hooks_run_child() - run hooks from a process that has no loop and may block
  * @c: container that the process becomes
  * @kind: what errors call them
  * @hooks: hooks
  * @nr: number of them
  * @status: of the container, as the hooks are told
+ * @env: of hooks that name none
  * @err: names the hook that failed; the rest is not run then
  *
  * They inherit the namespaces, root and rights of the caller.
@@ -62,10 +85,10 @@ int hooks_run_fiber(const struct container *c, const char *kind, const struct oc
  * Return: 0 or -errno.
  */
 int hooks_run_child(const struct container *c, const char *kind, const struct oci_hook *hooks,
-		    size_t nr, const char *status, struct err *err)
+		    size_t nr, const char *status, char *const *env, struct err *err)
 {
 	const struct oci_state state = state_of(c, status, getpid());
-	const struct hooks_place place = { .netns_fd = -1, .blocking = true };
+	const struct hooks_place place = { .netns_fd = -1, .env = env, .blocking = true };
 
 	if (!nr)
 		return 0;

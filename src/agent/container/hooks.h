@@ -14,5 +14,7 @@
 
 int hooks_run_fiber(const struct container *c, const char *kind, const struct oci_hook *hooks,
 		    size_t nr, const char *status, struct err *err) must_check;
+void hooks_run_late(const struct container *c, const char *kind, const struct oci_hook *hooks,
+		    size_t nr, const char *status);
 int hooks_run_child(const struct container *c, const char *kind, const struct oci_hook *hooks,
-		    size_t nr, const char *status, struct err *err) must_check;
+		    size_t nr, const char *status, char *const *env, struct err *err) must_check;

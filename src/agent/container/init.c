@@ -89,7 +89,8 @@ static int run_create_hooks(const struct launch_plan *launch, struct err *err)
 			return r;
 	}
 	return hooks_run_child(c, "createContainer", hooks->create_container,
-			       hooks->nr_create_container, "creating", err);
+			       hooks->nr_create_container, "creating",
+			       launch->process->env.nr ? launch->process->env.v : NULL, err);
 }
 
 /* A joined mount namespace is complete: nothing is mounted there, and its root is used as it is. */
@@ -128,7 +129,8 @@ static int start_hooks(const struct launch_plan *launch, struct err *err)
 	if (!hooks)
 		return 0;
 	return hooks_run_child(c, "startContainer", hooks->start_container,
-			       hooks->nr_start_container, "created", err);
+			       hooks->nr_start_container, "created",
+			       launch->process->env.nr ? launch->process->env.v : NULL, err);
 }
 
 static int init_run(struct launch_plan *launch, struct err *err)

@@ -61,6 +61,7 @@ struct launch_plan {
 	struct label_plan label;
 	struct rootfs_plan root; /* of an init */
 
+	bool no_input; /* stdin is /dev/null: no pipe that ends */
 	int stdio[3];  /* the child's ends; -1 with a terminal */
 	int sync_fd;   /* the child's end */
 	int cgroup_fd; /* -1: none */

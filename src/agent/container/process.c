@@ -160,7 +160,14 @@ int process_open_stdio(struct process *p, struct launch_plan *launch, struct err
 
 	if (launch->process->terminal)
 		return 0;
-	r = open_pipe(launch, 0, &launch->stdio[0], &p->stdin_fd, err);
+	if (launch->no_input) {
+		/* The child takes the one of its container as soon as it is there. */
+		launch->stdio[0] = neg_errno(open("/dev/null", O_RDONLY | O_CLOEXEC));
+		r = launch->stdio[0] < 0 ? err_set_errno(err, launch->stdio[0], "open /dev/null")
+					 : 0;
+	} else {
+		r = open_pipe(launch, 0, &launch->stdio[0], &p->stdin_fd, err);
+	}
 	if (r >= 0)
 		r = open_pipe(launch, 1, &launch->stdio[1], &p->stdout_fd, err);
 	if (r >= 0)

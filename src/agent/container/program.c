@@ -18,6 +18,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "agent/container/attr/label.h"
@@ -222,6 +223,24 @@ static int change_user(struct launch_plan *launch, struct err *err)
 	return r;
 }
 
+/*
+ * The guest's null device has no name in the container, and programs look at the name. What a
+ * container has in its place is not used.
+ */
+static int take_own_null(const struct launch_plan *launch, struct err *err)
+{
+	struct stat st;
+
+	if (!launch->no_input || launch->process->terminal)
+		return 0;
+	cleanup_close int fd = open("/dev/null", O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISCHR(st.st_mode) || st.st_rdev != makedev(1, 3))
+		return 0;
+	if (fcntl(fd, F_SETFL, 0) < 0 || dup2(fd, STDIN_FILENO) < 0)
+		return err_set_errno(err, -errno, "open /dev/null as stdin");
+	return 0;
+}
+
 /**
  * program_prepare() - become the user of the process and find its program
  * @launch: plan
@@ -244,6 +263,8 @@ int program_prepare(struct launch_plan *launch, char **ret_path, char ***ret_env
 		r = join_keyring(launch->container, err);
 	if (r >= 0)
 		r = limits_set_personality(launch->container->personality, err);
+	if (r >= 0)
+		r = take_own_null(launch, err);
 	if (r >= 0)
 		r = build_env(launch, ret_env, err);
 	if (r >= 0)

@@ -68,6 +68,7 @@ int agent_init(struct agent *agent, struct loop *loop, const struct agent_config
 void agent_deinit(struct agent *agent)
 {
 	agent->end_timer = loop_source_free(agent->end_timer);
+	guest_clock_deinit(&agent->clock);
 	streams_deinit(&agent->streams);
 	uevents_deinit(&agent->uevents);
 }

@@ -13,6 +13,7 @@
 #include "agent/device/uevent.h"
 #include "agent/stream/streams.h"
 #include "agent/util/child.h"
+#include "agent/util/clock.h"
 #include "agent/util/cmdline.h"
 #include "common/err.h"
 #include "common/fiber.h"
@@ -58,6 +59,7 @@ struct agent {
 	struct streams streams;
 	struct oom_queue oom;
 	struct socket_port *sockets;   /* of the host */
+	struct guest_clock clock;
 	int console_fd;		       /* -1: none */
 	struct loop_source *end_timer; /* armed by DestroySandbox */
 	bool ending;

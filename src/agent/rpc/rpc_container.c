@@ -134,7 +134,7 @@ static int open_target_pidns(struct agent *agent, const struct oci_spec *spec, s
 
 static int make_container(struct agent_container *ctr,
 			  const struct agent_create_container_request *req, const char *bundle,
-			  struct rpc_request *call, struct err *err)
+			  bool no_input, struct rpc_request *call, struct err *err)
 {
 	struct guest_sandbox *sandbox = &ctr->agent->sandbox;
 	struct container_create_args args;
@@ -161,6 +161,7 @@ static int make_container(struct agent_container *ctr,
 	args.spec = req->oci;
 	args.rootfs = req->oci->root->path;
 	args.bundle = bundle;
+	args.no_input = no_input;
 	args.cgroup_root = cgroup_root();
 	args.deadline_ns = call->deadline_ns;
 	if (stat("/", &root) == 0 && major(root.st_dev)) {
@@ -223,7 +224,7 @@ static int create_locked(struct agent_container *ctr,
 	ctr->rootfs = arena_strdup(ctr->arena, req->oci->root->path);
 	if (!ctr->rootfs || note_termination_log(ctr, req->oci) < 0)
 		return err_set(err, ENOMEM, "out of memory");
-	r = make_container(ctr, req, bundle, call, err);
+	r = make_container(ctr, req, bundle, stdio_conns_no_input(&conns), call, err);
 	if (r < 0)
 		return r;
 	pin_pid_namespace(ctr);

@@ -60,7 +60,8 @@ static int exec_locked(struct agent_container *ctr, const struct agent_exec_proc
 		return err_set(err, EEXIST,
 			       "container %s: process %s exists, or there are too many", ctr->id,
 			       req->exec_id);
-	int r = container_exec(ctr->c, req->exec_id, req->process, call->deadline_ns, &p, err);
+	int r = container_exec(ctr->c, req->exec_id, req->process, call->deadline_ns,
+			       stdio_conns_no_input(conns), &p, err);
 	if (r < 0)
 		return r;
 	r = agent_process_add(ctr, p, req->exec_id, conns, err);

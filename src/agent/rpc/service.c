@@ -60,5 +60,6 @@ const struct rpc_handler service_handlers[] = {
 
 	{ &extra_list_processes, processes_rpc_list, 0 },
 	{ &extra_offline_cpus, guest_rpc_offline_cpus, 0 },
+	{ &extra_sync_clock, clock_rpc_sync, 0 },
 };
 const size_t service_nr_handlers = ARRAY_SIZE(service_handlers);

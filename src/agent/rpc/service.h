@@ -60,6 +60,7 @@ RPC_FN(guest_rpc_add_swap);
 RPC_FN(guest_rpc_add_swap_path);
 
 /* one file each */
+RPC_FN(clock_rpc_sync);
 RPC_FN(copyfile_rpc_copy);
 RPC_FN(health_rpc_check);
 RPC_FN(health_rpc_version);

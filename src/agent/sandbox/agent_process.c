@@ -83,6 +83,17 @@ int stdio_conns_take(struct agent *agent, const uint32_t ports[STDIO_NR], struct
 	return 0;
 }
 
+/**
+ * stdio_conns_no_input() - does the peer have nothing to write to the process?
+ * @conns: connections that were taken
+ *
+ * Return: true if so.
+ */
+bool stdio_conns_no_input(const struct stdio_conns *conns)
+{
+	return conns->direct && conns->fds[STDIO_STDIN] < 0;
+}
+
 static int dup_fd(int fd)
 {
 	return neg_errno(fcntl(fd, F_DUPFD_CLOEXEC, 3));
@@ -138,10 +149,8 @@ static int relay_pipes(struct agent *agent, struct process *p, struct stdio_conn
 		r = relay_output(agent, &conns->fds[STDIO_STDERR], &p->stderr_fd);
 	if (r < 0)
 		return r;
-	if (conns->fds[STDIO_STDIN] < 0) {
-		p->stdin_fd = fd_close(p->stdin_fd); /* reads as an empty file */
+	if (conns->fds[STDIO_STDIN] < 0) /* it is /dev/null */
 		return 0;
-	}
 	(void)fcntl(p->stdin_fd, F_SETPIPE_SZ, STREAM_PIPE_SIZE); /* as above */
 	return stdio_relay_start(&agent->streams, agent->loop, STDIO_IN,
 				 TAKE_FD(conns->fds[STDIO_STDIN]), TAKE_FD(p->stdin_fd), NULL);

@@ -54,6 +54,7 @@ struct agent_process {
 int stdio_conns_take(struct agent *agent, const uint32_t ports[STDIO_NR], struct stdio_conns *ret,
 		     struct err *err) must_check;
 void stdio_conns_close(struct stdio_conns *conns);
+bool stdio_conns_no_input(const struct stdio_conns *conns);
 #define cleanup_conns cleanup_with(stdio_conns_close)
 
 int agent_process_add(struct agent_container *ctr, struct process *p, const char *exec_id,

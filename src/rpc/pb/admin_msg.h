@@ -129,5 +129,18 @@ struct extra_offline_cpus_request {
 	uint32_t nb_cpus;
 };
 
+/* SyncClock: extra_sync_clock_request -> extra_sync_clock_response. */
+struct extra_sync_clock_request {
+	int64_t correct_ns; /* to be added to the clock */
+	bool step;	    /* at once, backward too */
+	int64_t rate_ppb;   /* parts of 10^9 that it is to run faster; if set_rate */
+	bool set_rate;
+};
+
+struct extra_sync_clock_response {
+	int64_t realtime_ns, raw_ns; /* CLOCK_REALTIME and CLOCK_MONOTONIC_RAW */
+};
+
 extern const struct rpc_method extra_list_processes;
 extern const struct rpc_method extra_offline_cpus;
+extern const struct rpc_method extra_sync_clock;

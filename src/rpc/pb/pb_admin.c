@@ -119,3 +119,15 @@ PB_STATIC(extra_offline_cpus_request, kata__agent__v1__offline_cpus_request__des
 const struct rpc_method extra_offline_cpus = {
 	"kata.agent.v1.Extra", "OfflineCPUs", &t_extra_offline_cpus_request, NULL,
 };
+
+PB_STATIC(extra_sync_clock_request, kata__agent__v1__sync_clock_request__descriptor,
+	PB_FIELD(extra_sync_clock_request, correct_ns, 1),
+	PB_FIELD(extra_sync_clock_request, step, 2),
+	PB_FIELD(extra_sync_clock_request, rate_ppb, 3),
+	PB_FIELD(extra_sync_clock_request, set_rate, 4));
+PB_STATIC(extra_sync_clock_response, kata__agent__v1__sync_clock_response__descriptor,
+	PB_FIELD(extra_sync_clock_response, realtime_ns, 1),
+	PB_FIELD(extra_sync_clock_response, raw_ns, 2));
+const struct rpc_method extra_sync_clock = {
+	"kata.agent.v1.Extra", "SyncClock", &t_extra_sync_clock_request, &t_extra_sync_clock_response,
+};

@@ -118,6 +118,7 @@ const struct rpc_method *const pb_catalog_methods[] = {
 	&admin_set_iptables,
 	&extra_list_processes,
 	&extra_offline_cpus,
+	&extra_sync_clock,
 };
 const size_t pb_catalog_nr_methods = ARRAY_SIZE(pb_catalog_methods);
 

@@ -262,7 +262,7 @@ static int call_read(struct calling *c, void *resp, struct arena *arena, struct 
 
 /**
  * rpc_call_metadata() - call a method with metadata
- * @client: client
+ * @client: client; NULL: the connection has ended, while the caller waited for something else
  * @method: method
  * @metadata: pairs, may be NULL when @nr_metadata is 0
  * @nr_metadata: their number
@@ -290,6 +290,8 @@ int rpc_call_metadata(struct rpc_client *client, const struct rpc_method *method
 
 	if (!fiber_self())
 		return err_set(err, EDEADLK, "%s: called outside of a fiber", method->name);
+	if (!client)
+		return describe(&c, -ECONNRESET, err);
 	int r = arena_new(&scratch);
 	if (r < 0)
 		return describe(&c, r, err);
@@ -308,7 +310,7 @@ int rpc_call_metadata(struct rpc_client *client, const struct rpc_method *method
 
 /**
  * rpc_call() - call a method
- * @client: client
+ * @client: client, or NULL
  * @method: method
  * @req: plain struct of the method's request; NULL for a message without fields
  * @resp: zeroed plain struct of its response; NULL to drop the answer

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -348,8 +349,23 @@ int record_open_sandbox(struct record *record, struct err *err)
 		      : fd;
 }
 
+static int is_container(const struct dirent *entry, int root_fd)
+{
+	char path[NAME_MAX + sizeof(KATA_STATE_CONTAINER) + 1];
+
+	if (!str_is_valid_id(entry->d_name))
+		return 0;
+	snprintf(path, sizeof(path), "%s/%s", entry->d_name, KATA_STATE_CONTAINER);
+	return faccessat(root_fd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static int by_name(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*a)->d_name, (*b)->d_name); /* in no locale's order, so that it is one */
+}
+
 /**
- * record_for_each() - walk over the containers of a root
+ * record_for_each() - walk over the containers of a root, in the order of their ids
  * @root_fd: state root, borrowed
  * @fn: called for each id that has a record; non-zero ends the walk
  * @arg: passed on
@@ -358,28 +374,15 @@ int record_open_sandbox(struct record *record, struct err *err)
  */
 int record_for_each(int root_fd, record_fn fn, void *arg)
 {
-	int fd = neg_errno(openat(root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-	DIR *dir;
-	int r = 0;
+	struct dirent **entries = NULL;
+	int nr = scandirat(root_fd, ".", &entries, NULL, by_name), r = MIN(neg_errno(nr), 0);
 
-	if (fd < 0)
-		return fd;
-	dir = fdopendir(fd);
-	if (!dir) {
-		r = -errno;
-		(void)close(fd); /* nothing was written through it */
-		return r;
+	for (int i = 0; i < nr; i++) {
+		if (r == 0 && is_container(entries[i], root_fd))
+			r = fn(arg, entries[i]->d_name);
+		free(entries[i]);
 	}
-	for (struct dirent *entry = readdir(dir); entry && r == 0; entry = readdir(dir)) {
-		char path[NAME_MAX + sizeof(KATA_STATE_CONTAINER) + 1];
-
-		if (!str_is_valid_id(entry->d_name))
-			continue;
-		snprintf(path, sizeof(path), "%s/%s", entry->d_name, KATA_STATE_CONTAINER);
-		if (faccessat(root_fd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-			r = fn(arg, entry->d_name);
-	}
-	(void)closedir(dir); /* read-only */
+	free(entries);
 	return r;
 }
 

@@ -61,6 +61,7 @@ int sb_process_new(struct sb_container *container, const char *exec_id, struct s
 	process->io = SB_PROCESS_IO_NULL;
 	list_init(&process->node);
 	fiber_cond_init(&process->exited);
+	fiber_cond_init(&process->start_ended);
 	process->exec_id = arena_strdup(process->arena, exec_id);
 	if (!process->exec_id) {
 		(void)sb_process_unref(process);
@@ -123,6 +124,9 @@ void sb_process_drop_streams(struct sb_process *process)
  * sb_process_exited() - record the end of a process and tell everybody
  * @process: process; nothing happens if it is STOPPED already
  * @exit_status: 0-255
+ *
+ * The client reads its streams to their ends, and of a process that has never run nobody else closes
+ * them.
  */
 void sb_process_exited(struct sb_process *process, int exit_status)
 {
@@ -130,6 +134,8 @@ void sb_process_exited(struct sb_process *process, int exit_status)
 
 	if (process->state == SB_PROCESS_STATE_STOPPED)
 		return;
+	if (process->state == SB_PROCESS_STATE_CREATED)
+		sb_process_drop_streams(process);
 	process->exit_status = exit_status;
 	(void)clock_gettime(CLOCK_REALTIME, &process->exited_at); /* cannot fail for this clock */
 	sb_process_set_state(process, SB_PROCESS_STATE_STOPPED);
@@ -149,6 +155,36 @@ int sb_process_wait(struct sb_process *process, uint64_t deadline_ns)
 {
 	while (process->state != SB_PROCESS_STATE_STOPPED) {
 		int r = fiber_cond_wait(&process->exited, deadline_ns);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/**
+ * sb_process_set_starting() - a start begins or ends
+ * @process: process in state CREATED when it begins
+ * @starting: which of the two
+ */
+void sb_process_set_starting(struct sb_process *process, bool starting)
+{
+	process->starting = starting;
+	if (!starting)
+		fiber_cond_broadcast(&process->start_ended);
+}
+
+/**
+ * sb_process_wait_start() - let a start that is under way come to its end
+ * @process: process; the caller holds a reference
+ * @deadline_ns: absolute time
+ *
+ * Return: 0, -ETIMEDOUT or -ECANCELED.
+ */
+int sb_process_wait_start(struct sb_process *process, uint64_t deadline_ns)
+{
+	while (process->starting) {
+		int r = fiber_cond_wait(&process->start_ended, deadline_ns);
 
 		if (r < 0)
 			return r;

@@ -48,6 +48,8 @@ struct sb_process {
 	const char *exec_id;		/* "" for the container's first process */
 	const struct oci_process *spec; /* exec only, until it is started */
 	enum sb_process_state state;
+	bool starting; /* CREATED, and the agent may be starting it */
+	struct fiber_cond start_ended;
 	struct sb_process_io io; /* until the streams are connected */
 	const char *uris[3];	 /* of the streams, as the manager named them; NULL: none */
 	struct relay *relays[3];
@@ -71,6 +73,8 @@ const char *sb_process_state_name(enum sb_process_state state);
 
 /* In a fiber; the caller holds a reference. */
 int sb_process_wait(struct sb_process *process, uint64_t deadline_ns) must_check;
+int sb_process_wait_start(struct sb_process *process, uint64_t deadline_ns) must_check;
+void sb_process_set_starting(struct sb_process *process, bool starting);
 void sb_process_drop_streams(struct sb_process *process);
 /* The process is over: the guest says so, the VM died, or its start failed. */
 void sb_process_exited(struct sb_process *process, int exit_status);

@@ -35,6 +35,7 @@ struct network;
 struct loopback;
 struct hook_owner;
 struct host_sockets;
+struct clock_sync;
 
 enum sandbox_state {
 	SANDBOX_STATE_NEW,	/* nothing runs; sandbox_start() is legal */
@@ -157,6 +158,7 @@ struct sandbox {
 	struct sandbox_size size;
 	struct sandbox_vsock vsock;
 	struct rpc_client *agent;
+	struct clock_sync *clock; /* NULL: the guest has not been reached yet */
 	struct sandbox_net net;
 	struct list containers;
 	struct sandbox_start start;

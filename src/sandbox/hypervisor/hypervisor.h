@@ -49,6 +49,7 @@ enum vm_event_type {
 	/* the guest powered itself off or rebooted; the VMM ends and EXITED follows */
 	VM_EVENT_SHUTDOWN,
 	VM_EVENT_PANICKED, /* the guest kernel panicked; EXITED follows at once */
+	VM_EVENT_RESUMED,  /* the vCPUs run again, whoever had stopped them */
 	/* the VMM process is gone; the last event of a VM, delivered exactly once */
 	VM_EVENT_EXITED,
 };

@@ -211,6 +211,8 @@ static void on_qmp_event(void *arg, const char *name, const struct json *data)
 			(void)snprintf(qemu->panic, sizeof(qemu->panic), "no reason given");
 		if (qemu->base.state != HYPERVISOR_STATE_NEW)
 			hypervisor_emit(&qemu->base, VM_EVENT_PANICKED, qemu->panic);
+	} else if (str_eq(name, "RESUME")) {
+		hypervisor_emit(&qemu->base, VM_EVENT_RESUMED, "");
 	} else {
 		qemu_on_unplug_event(qemu, name, data);
 	}

@@ -17,6 +17,12 @@
 #include "sandbox/lifecycle/process_follow.h"
 #include "sandbox/lifecycle/process_verbs.h"
 
+/* One that has been created has its namespaces and its root, as under runc. */
+static bool takes_execs(const struct sb_container *ctr)
+{
+	return ctr->in_guest && ctr->init->state != SB_PROCESS_STATE_STOPPED;
+}
+
 /**
  * sb_container_add_exec() - note a further process
  * @ctr: container; the caller holds its lock
@@ -37,7 +43,7 @@ int sb_container_add_exec(struct sb_container *ctr, const char *exec_id, const c
 	struct oci_process *spec;
 	int r = 0;
 
-	if (ctr->init->state != SB_PROCESS_STATE_RUNNING)
+	if (!takes_execs(ctr))
 		r = err_set(err, ENOENT, "cannot exec in a container that is not running: %s is %s",
 			    ctr->id, sb_process_state_name(ctr->init->state));
 	else if (sb_container_find_process(ctr, exec_id))
@@ -64,6 +70,27 @@ int sb_container_add_exec(struct sb_container *ctr, const char *exec_id, const c
 	return 0;
 }
 
+static int run_exec(struct sb_container *ctr, struct sb_process *exec, struct err *err)
+{
+	struct sandbox *sb = ctr->sandbox;
+	uint64_t deadline_ns = sandbox_request_deadline(sb);
+	struct sb_process_ports ports;
+	int r = sb_process_connect_streams(exec, deadline_ns, &ports, err);
+
+	if (r < 0)
+		return r;
+	struct agent_exec_process_request req = {
+		.container_id = ctr->id,
+		.exec_id = exec->exec_id,
+		.process = (struct oci_process *)(uintptr_t)exec->spec,
+		.stdin_port = ports.port[0],
+		.stdout_port = ports.port[1],
+		.stderr_port = ports.port[2],
+	};
+	r = rpc_call(sb->agent, &agent_exec_process, &req, NULL, NULL, deadline_ns, err);
+	return r < 0 ? r : sb_process_follow(exec, err);
+}
+
 /**
  * sb_container_start_exec() - run a further process
  * @ctr: container; the caller holds its lock
@@ -74,34 +101,22 @@ int sb_container_add_exec(struct sb_container *ctr, const char *exec_id, const c
  */
 int sb_container_start_exec(struct sb_container *ctr, struct sb_process *exec, struct err *err)
 {
-	struct sandbox *sb = ctr->sandbox;
-	struct sb_process_ports ports;
-
 	if (exec->state != SB_PROCESS_STATE_CREATED)
 		return err_set(err, EBUSY, "exec %s has been started", exec->exec_id);
-	if (!sb->agent || ctr->init->state != SB_PROCESS_STATE_RUNNING)
+	if (!ctr->sandbox->agent || !takes_execs(ctr))
 		return err_set(err, ENOENT, "cannot exec in %s: not running", ctr->id);
-	uint64_t deadline_ns = sandbox_request_deadline(sb);
-	int r = sb_process_connect_streams(exec, deadline_ns, &ports, err);
-	if (r >= 0) {
-		struct agent_exec_process_request req = {
-			.container_id = ctr->id,
-			.exec_id = exec->exec_id,
-			.process = (struct oci_process *)(uintptr_t)exec->spec,
-			.stdin_port = ports.port[0],
-			.stdout_port = ports.port[1],
-			.stderr_port = ports.port[2],
-		};
-		r = rpc_call(sb->agent, &agent_exec_process, &req, NULL, NULL, deadline_ns, err);
-	}
+	sb_process_set_starting(exec, true);
+	int r = run_exec(ctr, exec, err);
+	sb_process_set_starting(exec, false);
 	if (r < 0) {
 		sb_process_exited(exec, 127);
 		return r;
 	}
-	r = sb_process_follow(exec, err);
-	if (r >= 0 && exec->rows)
-		r = sb_process_resize(exec, exec->rows, exec->columns, err);
-	return r;
+	if (exec->rows && sb_process_resize(exec, exec->rows, exec->columns, err) < 0) {
+		log_warn("exec %s: %s", exec->exec_id, err->text); /* it runs */
+		*err = ERR_NULL;
+	}
+	return 0;
 }
 
 /**

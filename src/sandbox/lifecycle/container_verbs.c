@@ -34,19 +34,19 @@ int sb_container_start(struct sb_container *ctr, struct err *err)
 	if (!sb->agent)
 		return err_set(err, ESHUTDOWN, "cannot start %s: %s", ctr->id,
 			       *sb->end.exit_reason ? sb->end.exit_reason : "no VM");
+	sb_process_set_starting(ctr->init, true);
 	int r = rpc_call(sb->agent, &agent_start_container, &req, NULL, NULL,
 			 sandbox_request_deadline(sb), err);
+	if (r >= 0)
+		r = sb_process_follow(ctr->init, err);
+	sb_process_set_starting(ctr->init, false);
 	if (r < 0) {
 		sb_process_exited(ctr->init, 127);
 		return r;
 	}
-	r = sb_process_follow(ctr->init, err);
-	if (r >= 0) {
-		const struct hook_owner owner = sb_container_hook_owner(ctr);
-
-		hooks_run_poststart(&owner);
-	}
-	return r;
+	const struct hook_owner owner = sb_container_hook_owner(ctr);
+	hooks_run_poststart(&owner);
+	return 0;
 }
 
 /**

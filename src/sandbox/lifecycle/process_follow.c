@@ -6,6 +6,8 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "common/fd.h"
 #include "common/log.h"
@@ -37,6 +39,10 @@ static int connect_stream(struct sb_process *process, int index, uint64_t deadli
 	if (guest < 0)
 		return err_wrap(err, "connect %s", names[index]);
 	int host = TAKE_FD(process->io.fds[index]);
+	if (host < 0) { /* while this dialled, the process ended */
+		(void)fd_close(guest);
+		return err_set(err, ESRCH, "the process has ended");
+	}
 	if (!process->io.exclusive)
 		host = relay_prepare_fd(host, index > 0);
 	if (host < 0) {
@@ -47,7 +53,19 @@ static int connect_stream(struct sb_process *process, int index, uint64_t deadli
 					 &process->relays[0])
 			   : relay_start(sb->loop, names[index], guest, host, RELAY_CLOSE_SINK,
 					 &process->relays[index]);
-	return r < 0 ? err_set_errno(err, r, "relay %s", names[index]) : 0;
+	if (r < 0)
+		return err_set_errno(err, r, "relay %s", names[index]);
+	if (index == 0 && process->stdin_closed)
+		relay_end_source(process->relays[0]);
+	return 0;
+}
+
+/* Under runc the program would have it as it is; the guest has one, too. */
+static bool is_null_device(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3);
 }
 
 /**
@@ -57,7 +75,9 @@ static int connect_stream(struct sb_process *process, int index, uint64_t deadli
  * @ret: the ports by which the guest knows the connections
  * @err: says which stream failed
  *
- * Return: 0 or -errno.
+ * Other calls may come while this waits: the process may end, its input may be closed.
+ *
+ * Return: 0 or -errno; -ESRCH when the process has ended.
  */
 int sb_process_connect_streams(struct sb_process *process, uint64_t deadline_ns,
 			       struct sb_process_ports *ret, struct err *err)
@@ -71,6 +91,8 @@ int sb_process_connect_streams(struct sb_process *process, uint64_t deadline_ns,
 	 */
 	if (process->io.terminal)
 		process->io.fds[2] = fd_close(process->io.fds[2]);
+	if (process->io.fds[0] >= 0 && is_null_device(process->io.fds[0]))
+		process->io.fds[0] = fd_close(process->io.fds[0]);
 	for (int i = 0; i < 3; i++) {
 		if (process->io.fds[i] < 0)
 			continue;
@@ -78,6 +100,8 @@ int sb_process_connect_streams(struct sb_process *process, uint64_t deadline_ns,
 		if (r < 0)
 			return r;
 	}
+	if (process->state != SB_PROCESS_STATE_CREATED)
+		return err_set(err, ESRCH, "the process has ended");
 	*ret = ports;
 	return 0;
 }
@@ -159,10 +183,12 @@ static void follow_main(void *arg)
  * @process: process the agent has started
  * @err: filled when memory is short
  *
- * Return: 0 or -ENOMEM.
+ * Return: 0; -ESRCH if it ended while the agent started it, as it does with its VM; -ENOMEM.
  */
 int sb_process_follow(struct sb_process *process, struct err *err)
 {
+	if (process->state != SB_PROCESS_STATE_CREATED)
+		return err_set(err, ESRCH, "the process has ended");
 	struct sb_process *held = sb_process_ref(process);
 	int r = fiber_spawn(process->container->sandbox->loop, "follow", follow_main, held, NULL);
 

@@ -19,6 +19,9 @@
 /* How long the guest may take to kill a container, less than the command line waits. */
 #define SB_PROCESS_KILL_MS 8000
 
+/* And how long a start may take before its process is signalled all the same. */
+#define SB_PROCESS_START_MS 2000
+
 /* SIGKILL must always work: when the guest does not answer, the VM is killed. */
 static int kill_guest(struct sandbox *sb)
 {
@@ -35,25 +38,14 @@ static bool is_alone(const struct sb_container *ctr)
 	       ctr->node.prev == &ctr->sandbox->containers;
 }
 
-/**
- * sb_process_signal() - deliver a signal
- * @process: process
- * @signo: signal
- * @all: to every process of the container; the agent knows that for SIGKILL on the first process
- *	only
- * @err: filled on failure
- *
- * A process that has ended is no error for SIGKILL and SIGTERM, which want just that; -ESRCH
- * otherwise. SIGKILL for the one container of a guest that does not answer ends the VM.
- *
- * Return: 0 or -errno.
- */
-int sb_process_signal(struct sb_process *process, int signo, bool all, struct err *err)
+static int signal_started(struct sb_process *process, int signo, bool all, struct err *err)
 {
 	struct sb_container *ctr = process->container;
-	struct sandbox *sb = ctr->sandbox;
-
 	bool wants_end = signo == SIGKILL || signo == SIGTERM || all;
+
+	if (!ctr) /* deleted since */
+		return wants_end ? 0 : err_set(err, ESRCH, "the container is gone");
+	struct sandbox *sb = ctr->sandbox;
 
 	if (process->state == SB_PROCESS_STATE_STOPPED || !sb->agent) {
 		if (wants_end)
@@ -92,6 +84,35 @@ int sb_process_signal(struct sb_process *process, int signo, bool all, struct er
 }
 
 /**
+ * sb_process_signal() - deliver a signal
+ * @process: process
+ * @signo: signal
+ * @all: to every process of the container; the agent knows that for SIGKILL on the first process
+ *	only
+ * @err: filled on failure
+ *
+ * One that is being started is signalled afterwards: only then does the guest know it for sure.
+ *
+ * A process that has ended is no error for SIGKILL and SIGTERM, which want just that; -ESRCH
+ * otherwise. SIGKILL for the one container of a guest that does not answer ends the VM.
+ *
+ * Return: 0 or -errno.
+ */
+int sb_process_signal(struct sb_process *process, int signo, bool all, struct err *err)
+{
+	struct sb_process *held = sb_process_ref(process);
+	/* A start that hangs must not hold SIGKILL up for long. */
+	int r = sb_process_wait_start(held, loop_deadline_ms(SB_PROCESS_START_MS));
+
+	if (r >= 0 || r == -ETIMEDOUT)
+		r = signal_started(held, signo, all, err);
+	else
+		(void)err_set_errno(err, r, "wait for a start");
+	(void)sb_process_unref(held);
+	return r;
+}
+
+/**
  * sb_process_resize() - set the size of the terminal, now or when the process starts
  * @process: process
  * @rows: lines
@@ -126,7 +147,7 @@ int sb_process_resize(struct sb_process *process, unsigned rows, unsigned column
  * @err: filled on failure
  *
  * The reader side of a fifo has its own end; a manager that keeps the writer open says CloseIO
- * instead.
+ * instead. It may do so before the process has started, and then what it sent is there to be read.
  *
  * Return: 0.
  */
@@ -134,7 +155,6 @@ int sb_process_close_stdin(struct sb_process *process, struct err *err)
 {
 	(void)err;
 	process->stdin_closed = true;
-	process->io.fds[0] = fd_close(process->io.fds[0]);
-	relay_end_source(process->relays[0]);
+	relay_end_source(process->relays[0]); /* NULL: sb_process_connect_streams() ends it */
 	return 0;
 }

@@ -26,6 +26,7 @@
 #include "sandbox/core/sandbox.h"
 #include "sandbox/hypervisor/vm_config.h"
 #include "sandbox/lifecycle/agent_client.h"
+#include "sandbox/lifecycle/clock_sync.h"
 #include "sandbox/lifecycle/sandbox_cgroup.h"
 #include "sandbox/lifecycle/sandbox_exit.h"
 #include "sandbox/lifecycle/sandbox_record.h"
@@ -380,6 +381,10 @@ static int boot_steps(struct boot *boot, struct err *err)
 	host_cgroup_settle(&sb->cgroup.now);
 	sandbox_step(sb, "waiting for the guest's agent");
 	r = agent_client_connect(sb, boot->deadline_ns, err);
+	if (r < 0)
+		return r;
+	sandbox_step(sb, "setting the guest's clock");
+	r = clock_sync_new(sb->loop, sb->agent, sb->vmm_pid, boot->deadline_ns, &sb->clock, err);
 	if (r < 0)
 		return r;
 	sandbox_step(sb, "creating the sandbox in the guest");

@@ -9,6 +9,7 @@
 
 #include "common/log.h"
 #include "sandbox/core/sandbox.h"
+#include "sandbox/lifecycle/clock_sync.h"
 
 #define SANDBOX_EXIT_MS 1000
 #define SANDBOX_PENDING_REASON_MS 200
@@ -95,6 +96,10 @@ void sandbox_on_vm_event(void *arg, enum vm_event_type type, const char *reason)
 {
 	struct sandbox *sb = arg;
 
+	if (type == VM_EVENT_RESUMED) {
+		clock_sync_now(sb->clock);
+		return;
+	}
 	if (type == VM_EVENT_PANICKED)
 		note_exit_reason(sb, "the guest kernel panicked", reason);
 	if (type == VM_EVENT_SHUTDOWN && sb->state != SANDBOX_STATE_STOPPING)

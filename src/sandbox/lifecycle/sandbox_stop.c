@@ -15,6 +15,7 @@
 #include "sandbox/core/container.h"
 #include "sandbox/core/sandbox.h"
 #include "sandbox/lifecycle/agent_client.h"
+#include "sandbox/lifecycle/clock_sync.h"
 #include "sandbox/network/dns.h"
 #include "sandbox/network/loopback.h"
 #include "sandbox/network/network.h"
@@ -81,6 +82,7 @@ void sandbox_shut_down(struct sandbox *sb, bool politely)
 	struct err err = ERR_NULL;
 
 	sb->end.pending_reason_timer = loop_source_free(sb->end.pending_reason_timer);
+	sb->clock = clock_sync_free(sb->clock);
 	politely = politely && !*sb->end.exit_reason && !guest_is_done(sb);
 	if (politely)
 		agent_client_destroy_sandbox(sb, loop_deadline_ms(SANDBOX_STOP_MS));

@@ -26,7 +26,7 @@
 
 struct exec_options {
 	const char *id;
-	const char *console_socket, *pid_file;
+	const char *console_socket, *pid_file, *cgroup;
 	bool detach, ignore_paused;
 	uint64_t preserve_fds;
 	struct process_options process;
@@ -41,6 +41,7 @@ enum {
 	KEY_NO_NEW_PRIVS,
 	KEY_PRESERVE_FDS,
 	KEY_IGNORE_PAUSED,
+	KEY_CGROUP,
 	KEY_IGNORED,
 };
 
@@ -65,7 +66,7 @@ static const struct argp_option options[] = {
 	  "No effect but a warning: descriptors stay on the host", 0 },
 	{ "ignore-paused", KEY_IGNORE_PAUSED, NULL, 0, "Do it in a paused container too", 0 },
 	{ "no-subreaper", KEY_IGNORED, NULL, OPTION_HIDDEN, NULL, 0 },
-	{ "cgroup", KEY_IGNORED, "PATH", OPTION_HIDDEN, NULL, 0 },
+	{ "cgroup", KEY_CGROUP, "PATH", 0, "Only \"/\", the container's own", 0 },
 	{ "console", KEY_IGNORED, "PATH", OPTION_HIDDEN, NULL, 0 },
 	{ 0 },
 };
@@ -139,6 +140,9 @@ static int set(void *arg, int key, const char *value, struct err *err)
 		return add(p, &p->o->process.caps, value, err);
 	case 'g':
 		return add(p, &p->o->process.additional_gids, value, err);
+	case KEY_CGROUP:
+		p->o->cgroup = value;
+		return 0;
 	case KEY_PRESERVE_FDS:
 		if (str_to_u64(value, &p->o->preserve_fds) < 0)
 			return err_set(err, EINVAL, "--preserve-fds needs a number, not \"%s\"",
@@ -324,10 +328,22 @@ static int task_exec(struct exec *e, struct err *err)
 	return r;
 }
 
+/* runc's "controller:path" is of version 1, which the guest does not have. */
+static int check_cgroup(const struct exec *e, struct err *err)
+{
+	if (str_empty(e->options.cgroup) || str_eq(e->options.cgroup, "/"))
+		return 0;
+	return err_set(err, EOPNOTSUPP,
+		       "--cgroup %s: only \"/\" is supported, the cgroup of the container",
+		       e->options.cgroup);
+}
+
 static int prepare(struct exec *e, struct err *err)
 {
-	int r = session_open(&e->session, e->cli, e->options.id, err);
+	int r = check_cgroup(e, err);
 
+	if (r == 0)
+		r = session_open(&e->session, e->cli, e->options.id, err);
 	if (r == 0)
 		r = check_container(e, err);
 	if (r == 0)

@@ -61,8 +61,14 @@ static int visit(void *arg, const char *id)
 	struct err err = ERR_NULL;
 	cleanup_session struct session s = SESSION_NULL;
 
-	if (list->format == LIST_IDS)
+	if (list->format == LIST_IDS) {
+		cleanup_record struct record record = RECORD_NULL;
+
+		/* Another runtime's are not ours to name. */
+		if (record_load(&record, list->cli->root, id, &err) < 0 && err.code != EOPNOTSUPP)
+			return 0;
 		return strbuf_printf(&list->out, "%s\n", id);
+	}
 	if (session_open(&s, list->cli, id, &err) < 0) {
 		if (err.code != ENOENT) /* deleted while we look */
 			log_warn("%s", err.text);

@@ -121,6 +121,20 @@ static int set_gids(struct oci_process *process, const struct strv *gids, struct
 	return 0;
 }
 
+/* A variable that is there already is replaced where it stands: which of two a program takes differs. */
+static int set_variable(struct strv *env, const char *assignment, struct arena *arena)
+{
+	const char *equals = strchr(assignment, '=');
+	size_t len = equals ? (size_t)(equals - assignment) + 1 : 0;
+
+	for (size_t i = 0; len && i < env->nr; i++)
+		if (strncmp(env->v[i], assignment, len) == 0) {
+			env->v[i] = (char *)assignment;
+			return 0;
+		}
+	return arena_strv_add(arena, env, assignment);
+}
+
 static int set_lists(struct oci_process *process, const struct process_options *o,
 		     struct arena *arena)
 {
@@ -130,7 +144,7 @@ static int set_lists(struct oci_process *process, const struct process_options *
 	for (int i = 0; i < o->nr_args && r == 0; i++)
 		r = arena_strv_add(arena, &process->args, o->args[i]);
 	for (size_t i = 0; i < o->env.nr && r == 0; i++)
-		r = arena_strv_add(arena, &process->env, o->env.v[i]);
+		r = set_variable(&process->env, o->env.v[i], arena);
 	for (size_t i = 0; i < o->caps.nr && r == 0; i++)
 		r = add_capability(process, o->caps.v[i], arena);
 	return r;
