@@ -109,6 +109,70 @@ still here" ]
 	done
 }
 
+# now_has GUEST_BYTES HOST_BYTES PIDS
+now_has() {
+	local now
+	now="$(kata exec "$ID" sh -c 'cd /sys/fs/cgroup && cat memory.max' | xargs) $(host_limit) $(
+		kata exec "$ID" cat /sys/fs/cgroup/pids.max)"
+	echo "now $now"
+	[ "$now" = "$1 $2 $3" ]
+}
+
+# MiB of RAM that the guest has
+guest_ram() {
+	kata exec "$ID" awk '/MemTotal/ { print int($2 / 1024) }' /proc/meminfo
+}
+
+@test "update: down and up, as a whole or not at all" {
+	local host ram
+	make_bundle sleep 1000
+	edit_config '.linux.resources.pids.limit = 55 |
+		.mounts += [ { destination: "/fill", type: "tmpfs", source: "tmpfs", options: [ "size=2g" ] } ]'
+	limit_memory 512
+	new_id
+	kata run --detach --bundle "$BUNDLE" "$ID"
+	host=$(host_limit) ram=$(guest_ram)
+	now_has $((512 << 20)) "$host" 55
+	# What is no longer needed is the host's again.
+	kata update --memory $((128 << 20)) "$ID"
+	echo "RAM $ram, then $(guest_ram) MiB"
+	[ "$(guest_ram)" -le $((ram - 350)) ]
+	[ -z "$host" ] || [ "$(host_limit)" -le $((host - (350 << 20))) ]
+	now_has $((128 << 20)) "$(host_limit)" 55
+	kata update --memory $((800 << 20)) "$ID"
+	[ "$(guest_ram)" -gt 800 ]
+	host=$(host_limit)
+	[ -z "$host" ] || [ "$host" -gt $((900 << 20)) ]
+	now_has $((800 << 20)) "$host" 55
+	# What is in use cannot be given back.
+	kata exec "$ID" dd if=/dev/zero of=/fill/x bs=1M count=100
+	run kata update --memory $((64 << 20)) --pids-limit 77 --cpu-quota 30000 "$ID"
+	echo "$output"
+	[ "$status" -ne 0 ]
+	[[ "$output" == *"cannot give back"* ]]
+	now_has $((800 << 20)) "$host" 55
+	[[ "$(kata exec "$ID" cat /sys/fs/cgroup/cpu.max)" == max* ]]
+	# Nor does a part of an update stay, whichever part of it the kernel refuses.
+	ram=$(guest_ram)
+	for limit in 200 900; do
+		run kata update --resources - "$ID" <<< '{ "memory": { "limit": '$((limit << 20))' }, "pids": { "limit": 66 },
+			"unified": { "memory.high": "1000000000", "pids.max": "none" } }'
+		echo "$output"
+		[ "$status" -ne 0 ]
+		[[ "$output" == *pids.max* ]]
+		[ "$(kata exec "$ID" cat /sys/fs/cgroup/memory.high)" = max ]
+		now_has $((800 << 20)) "$host" 55
+		[ "$(guest_ram)" -ge $((ram - 8)) ]
+	done
+	# Page cache is given back, and the container goes on.
+	kata exec "$ID" rm /fill/x
+	kata exec "$ID" dd if=/dev/zero of=/cached bs=1M count=100
+	kata exec "$ID" cat /cached > /dev/null
+	kata update --memory $((16 << 20)) "$ID"
+	now_has $((16 << 20)) "$(host_limit)" 55
+	kata delete --force "$ID"
+}
+
 @test "within: a container works in the smallest limit there is" {
 	within
 	make_work "$of_guest"

@@ -134,6 +134,57 @@ static void an_update_changes_only_what_it_names(void **state)
 	assert_has(snapshot, "pids.max=max;");
 }
 
+static void an_update_that_fails_changes_nothing(void **state)
+{
+	(void)state;
+	RUN(.shell = "read x", .input = "\n", .cgroup = true, .running = update,
+	    .arg = (char *)"{\"cpu\": {\"shares\": 2, \"quota\": 70000}, \"memory\": {\"limit\": "
+			   "83886080, \"reservation\": 1048576}, \"pids\": {\"limit\": 5}, "
+			   "\"unified\": {\"memory.high\": \"70000000\", \"pids.max\": \"none\"}}",
+	    .linux_ = ", \"resources\": {\"cpu\": {\"shares\": 1024, \"quota\": 50000, "
+		      "\"period\": 50000}, \"memory\": {\"limit\": 67108864}, \"pids\": "
+		      "{\"limit\": 77}}");
+	assert_true(res.r < 0);
+	assert_has(res.err.text, "pids.max");
+	assert_has(snapshot, "cpu.weight=39;");
+	assert_has(snapshot, "cpu.max=50000 50000;");
+	assert_has(snapshot, "memory.max=67108864;");
+	assert_has(snapshot, "memory.low=0;");
+	assert_has(snapshot, "memory.high=max;");
+	assert_has(snapshot, "pids.max=77;");
+}
+
+static void update_when_filled(struct container *c, struct fixture_run *run)
+{
+	char path[256];
+	unsigned long long usage = 0;
+
+	(void)snprintf(path, sizeof(path), "%s/kata/test/memory.current", fixture_cgroup_root());
+	for (unsigned i = 0; i < 1000 && usage < 8388608; i++) {
+		char *text = NULL;
+
+		if (io_read_file_at(-1, path, 64, &text) > 0)
+			usage = strtoull(text, NULL, 10);
+		free(text);
+		(void)usleep(10000);
+	}
+	update(c, run);
+}
+
+static void memory_in_use_is_not_taken(void **state)
+{
+	(void)state;
+	/* The shell holds 8 MiB of a string. */
+	RUN(.shell = "x=$(head -c 8388608 /dev/zero | tr '\\0' x); read y", .input = "\n",
+	    .cgroup = true, .running = update_when_filled,
+	    .arg = (char *)"{\"cpu\": {\"shares\": 2}, \"memory\": {\"limit\": 65536}}",
+	    .linux_ = ", \"resources\": {\"memory\": {\"limit\": 67108864}}");
+	assert_int_equal(res.r, -EBUSY);
+	assert_has(res.err.text, "cannot give back");
+	assert_has(snapshot, "memory.max=67108864;");
+	assert_has(snapshot, "cpu.weight=100;");
+}
+
 static void wrong_limits_are_named(void **state)
 {
 	(void)state;
@@ -241,6 +292,8 @@ int main(void)
 		cmocka_unit_test(limits_are_in_the_files),
 		cmocka_unit_test(what_says_nothing_changes_nothing),
 		cmocka_unit_test(an_update_changes_only_what_it_names),
+		cmocka_unit_test(an_update_that_fails_changes_nothing),
+		cmocka_unit_test(memory_in_use_is_not_taken),
 		cmocka_unit_test(wrong_limits_are_named),
 		cmocka_unit_test(pids_are_limited),
 		cmocka_unit_test(running_out_of_memory_is_noticed),

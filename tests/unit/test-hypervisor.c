@@ -95,6 +95,8 @@ static void mock_unplug(const char *behaviour, const char *device)
 	mock_say(text);
 }
 
+static unsigned long long mock_balloon;
+
 static void mock_answer(const char *behaviour, const char *line)
 {
 	char text[256], name[48] = "", device[48] = "", value[128] = "{}";
@@ -108,6 +110,14 @@ static void mock_answer(const char *behaviour, const char *line)
 			value, sizeof(value),
 			"[{\"type\":\"x-cpu\",\"props\":{\"socket-id\":1}},"
 			"{\"type\":\"x-cpu\",\"qom-path\":\"/m\",\"props\":{\"socket-id\":0}}]");
+	/* A guest that gives back what it is asked for, or half of what it was started with. */
+	if (str_eq(name, "balloon"))
+		mock_balloon = strtoull(strstr(line, "\"value\":") + 8, NULL, 10);
+	if (str_eq(name, "query-balloon"))
+		(void)snprintf(value, sizeof(value), "{\"actual\":%llu}",
+			       str_eq(behaviour, "sandbox-keeps-memory")
+				       ? MAX(mock_balloon, 64ULL << 20)
+				       : mock_balloon);
 	if ((str_eq(name, "device_add") && str_eq(behaviour, "sandbox-refuses-devices")) ||
 	    (str_eq(name, "set_link") && !strstr(line, "{\"name\":\"dev-n\",\"up\":false}")))
 		(void)snprintf(text, sizeof(text),
@@ -501,6 +511,36 @@ static int resize_client(struct test *test)
 	return 0;
 }
 
+static int shrink_client(struct test *test)
+{
+	struct vm_size want = { .memory_mib = 32 }, got;
+
+	assert_int_equal(start(test), 0);
+	assert_int_equal(hypervisor_resize(test->hv, &want, &got, soon(), &test->err), 0);
+	assert_int_equal(got.memory_mib, str_eq(test->name, "keeps-memory") ? 64 : 32);
+	/* What is in the balloon comes back before anything is plugged. */
+	want.memory_mib = 128;
+	assert_int_equal(hypervisor_resize(test->hv, &want, &got, soon(), &test->err), 0);
+	assert_int_equal(got.memory_mib, 128);
+	want.memory_mib = 130;
+	assert_int_equal(hypervisor_resize(test->hv, &want, &got, soon(), &test->err), 0);
+	assert_int_equal(got.memory_mib, 256);
+	want.memory_mib = 200;
+	assert_int_equal(hypervisor_resize(test->hv, &want, &got, soon(), &test->err), 0);
+	assert_int_equal(got.memory_mib, 200);
+	return 0;
+}
+
+static void memory_goes_into_a_balloon_and_comes_back(void **state)
+{
+	struct test test = { .name = "gives-memory", .client = shrink_client };
+
+	(void)state;
+	assert_int_equal(play(&test), 0);
+	test = (struct test){ .name = "keeps-memory", .client = shrink_client };
+	assert_int_equal(play(&test), 0);
+}
+
 static void size_changes_within_what_the_vm_was_made_for(void **state)
 {
 	struct test test = { .name = "resizes", .client = resize_client };
@@ -627,6 +667,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(refused_device_leaves_its_place_free),
 		cmocka_unit_test(guest_may_keep_a_device),
 		cmocka_unit_test(size_changes_within_what_the_vm_was_made_for),
+		cmocka_unit_test(memory_goes_into_a_balloon_and_comes_back),
 		cmocka_unit_test(guest_may_keep_a_vcpu),
 		cmocka_unit_test(emulated_vcpus_are_not_unplugged),
 		cmocka_unit_test(binary_is_asked_for_its_version),

@@ -256,6 +256,8 @@ static int adopt_config(struct qemu *qemu, const struct vm_config *config,
 
 	qemu->size = (struct vm_size){ .vcpus = config->vcpus, .memory_mib = config->memory.mib };
 	qemu->boot_memory_mib = config->memory.mib;
+	qemu->plugged_mib = config->memory.mib;
+	qemu->has_balloon = config->memory.report_free_pages;
 	qemu->max_memory_mib = config->memory.max_mib;
 	qemu->memory_slots = config->memory.slots;
 	qemu->virtio_mem = config->memory.virtio_mem;

@@ -55,6 +55,8 @@ struct qemu {
 	bool keeps_vcpus; /* QEMU 7.2 with TCG crashes when one comes back after it was unplugged */
 	uint64_t max_memory_mib, boot_memory_mib;
 	unsigned memory_slots, nr_dimms;
+	bool has_balloon;
+	uint64_t plugged_mib, ballooned_mib; /* size.memory_mib is the difference */
 	bool virtio_mem, hugepages;
 	bool exited;
 	int wstatus;
@@ -87,6 +89,10 @@ int qemu_detach(struct hypervisor *hv, const char *id, uint64_t deadline_ns,
 int qemu_unplug(struct qemu *qemu, struct qemu_device *device, uint64_t deadline_ns,
 		struct err *err) must_check;
 void qemu_on_unplug_event(struct qemu *qemu, const char *event, const struct json *data);
+
+/* qemu_balloon.c */
+int qemu_balloon(struct qemu *qemu, uint64_t want_mib, uint64_t deadline_ns,
+		 struct err *err) must_check;
 
 /* qemu_resize.c */
 int qemu_resize(struct hypervisor *hv, const struct vm_size *want, struct vm_size *ret,

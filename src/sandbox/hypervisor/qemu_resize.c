@@ -2,7 +2,8 @@
 /*
  * More (or fewer) vCPUs and more memory for a running QEMU. vCPUs are hot-plugged one by one into
  * the places the machine was made with; memory comes as DIMMs, or by raising what virtio-mem
- * offers. What the guest does with them is the agent's business.
+ * offers, and goes by that or into a balloon (qemu_balloon.c). What the guest does with them is the
+ * agent's business.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -26,6 +27,8 @@
  */
 #define GROWTH_MAX 48
 #define CPU_UNPLUG_MS 3000
+#define VIRTIO_MEM_SHRINK_MS 3000
+#define VIRTIO_MEM_STEP_MS 20
 
 /* Finds a free place for a vCPU. Return: 0 and *@ret, or -errno. */
 static int find_free_cpu(struct qemu *qemu, struct arena *arena, const struct json **ret,
@@ -195,7 +198,7 @@ static int add_dimm(struct qemu *qemu, uint64_t mib, uint64_t deadline_ns, struc
 		return r;
 	}
 	qemu->nr_dimms++;
-	qemu->size.memory_mib += mib;
+	qemu->plugged_mib += mib;
 	return 0;
 }
 
@@ -204,26 +207,55 @@ static uint64_t round_up(uint64_t v, uint64_t align)
 	return (v + align - 1) / align * align;
 }
 
-static int resize_dimms(struct qemu *qemu, uint64_t want_mib, uint64_t deadline_ns, struct err *err)
+static int grow_by_dimm(struct qemu *qemu, uint64_t want_mib, uint64_t deadline_ns, struct err *err)
 {
-	uint64_t more;
+	uint64_t more = round_up(want_mib - qemu->plugged_mib, DIMM_ALIGN_MIB);
 
-	if (want_mib <= qemu->size.memory_mib)
-		return 0; /* DIMMs are not taken away: the guest can rarely empty one */
-	more = round_up(want_mib - qemu->size.memory_mib, DIMM_ALIGN_MIB);
-	if (qemu->size.memory_mib + more > qemu->max_memory_mib)
+	if (qemu->plugged_mib + more > qemu->max_memory_mib)
 		return err_set(err, ENOSPC,
 			       "the VM was started for %" PRIu64 " MiB of memory at most, %" PRIu64
 			       " MiB are wanted",
-			       qemu->max_memory_mib, qemu->size.memory_mib + more);
+			       qemu->max_memory_mib, qemu->plugged_mib + more);
 	if (qemu->nr_dimms >= qemu->memory_slots)
 		return err_set(err, ENOSPC, "all %u memory slots are in use", qemu->memory_slots);
-	if (more / GROWTH_MAX > qemu->size.memory_mib)
+	if (more / GROWTH_MAX > qemu->plugged_mib)
 		return err_set(err, ENOSPC,
 			       "%" PRIu64 " MiB more is too much for a VM of %" PRIu64
 			       " MiB in one step",
-			       more, qemu->size.memory_mib);
+			       more, qemu->plugged_mib);
 	return add_dimm(qemu, more, deadline_ns, err);
+}
+
+/* virtio-mem's size follows what is requested as the guest gives memory back. */
+static int follow_virtio_mem(struct qemu *qemu, uint64_t want, uint64_t deadline_ns,
+			     struct err *err)
+{
+	static const struct qmp_command command = {
+		.name = "qom-get",
+		.arguments = "{\"path\":\"/machine/peripheral/vmem0\",\"property\":\"size\"}",
+	};
+	uint64_t give_up_ns = loop_deadline_ms(VIRTIO_MEM_SHRINK_MS);
+
+	give_up_ns = MIN(give_up_ns, deadline_ns);
+	for (;;) {
+		cleanup_arena struct arena *arena = NULL;
+		const struct json *answer;
+		uint64_t bytes = 0;
+
+		if (arena_new(&arena) < 0)
+			return err_set(err, ENOMEM, "out of memory");
+		int r = qmp_execute(qemu->qmp, &command, arena, &answer, deadline_ns, err);
+		if (r >= 0)
+			r = json_to_u64(answer, UINT64_MAX, &bytes, err);
+		if (r < 0)
+			return r;
+		qemu->plugged_mib = qemu->boot_memory_mib + (bytes >> 20);
+		if (bytes >> 20 <= want || loop_now_ns() >= give_up_ns)
+			return 0;
+		r = fiber_sleep_until(loop_deadline_ms(VIRTIO_MEM_STEP_MS));
+		if (r < 0)
+			return err_set_errno(err, r, "virtio-mem");
+	}
 }
 
 static int resize_virtio_mem(struct qemu *qemu, uint64_t want_mib, uint64_t deadline_ns,
@@ -231,7 +263,6 @@ static int resize_virtio_mem(struct qemu *qemu, uint64_t want_mib, uint64_t dead
 {
 	uint64_t more = want_mib > qemu->boot_memory_mib ? want_mib - qemu->boot_memory_mib : 0;
 	char arguments[128];
-	int r;
 
 	more = round_up(more, QEMU_VIRTIO_MEM_ALIGN_MIB);
 	if (more > qemu_virtio_mem_mib(qemu->boot_memory_mib, qemu->max_memory_mib))
@@ -243,9 +274,33 @@ static int resize_virtio_mem(struct qemu *qemu, uint64_t want_mib, uint64_t dead
 		       "{\"path\":\"/machine/peripheral/"
 		       "vmem0\",\"property\":\"requested-size\",\"value\":%" PRIu64 "}",
 		       more << 20);
-	r = qemu_command(qemu, "qom-set", arguments, deadline_ns, err);
+	int r = qemu_command(qemu, "qom-set", arguments, deadline_ns, err);
+	if (r < 0)
+		return r;
+	if (qemu->boot_memory_mib + more < qemu->plugged_mib)
+		return follow_virtio_mem(qemu, more, deadline_ns, err);
+	qemu->plugged_mib = qemu->boot_memory_mib + more;
+	return 0;
+}
+
+/* What is plugged grows first; what cannot be unplugged goes into the balloon. */
+static int resize_memory(struct qemu *qemu, uint64_t want_mib, uint64_t deadline_ns,
+			 struct err *err)
+{
+	uint64_t plugged = qemu->plugged_mib;
+	int r = 0;
+
+	if (qemu->virtio_mem)
+		r = resize_virtio_mem(qemu, want_mib, deadline_ns, err);
+	else if (want_mib > qemu->plugged_mib)
+		r = grow_by_dimm(qemu, want_mib, deadline_ns, err);
+	/* A VM that grew by whole blocks has all of the last one. */
 	if (r >= 0)
-		qemu->size.memory_mib = qemu->boot_memory_mib + more;
+		r = qemu_balloon(qemu,
+				 plugged < qemu->plugged_mib ? qemu->plugged_mib
+							     : MIN(want_mib, qemu->plugged_mib),
+				 deadline_ns, err);
+	qemu->size.memory_mib = qemu->plugged_mib - qemu->ballooned_mib;
 	return r;
 }
 
@@ -258,8 +313,7 @@ static int resize_locked(struct qemu *qemu, const struct vm_size *want, uint64_t
 	forget_late_cpus(qemu);
 	/* Memory first: it is what a container that is about to start needs most. */
 	if (want->memory_mib)
-		r = qemu->virtio_mem ? resize_virtio_mem(qemu, want->memory_mib, deadline_ns, err)
-				     : resize_dimms(qemu, want->memory_mib, deadline_ns, err);
+		r = resize_memory(qemu, want->memory_mib, deadline_ns, err);
 	if (r < 0)
 		return err_wrap(err, "memory of the VM");
 	if (!want->vcpus)

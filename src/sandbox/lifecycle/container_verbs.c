@@ -13,7 +13,7 @@
 #include "sandbox/core/container.h"
 #include "sandbox/core/sandbox.h"
 #include "sandbox/lifecycle/process_follow.h"
-#include "sandbox/size/sandbox_resize.h"
+#include "sandbox/size/sandbox_update.h"
 
 /**
  * sb_container_start() - run the container's program

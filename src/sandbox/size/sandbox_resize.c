@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * DOC: Updating limits
+ * DOC: The size of a VM
  *
- * The sizing rule of sandbox_size.c holds after an update as well. A higher limit is given to the
- * host's cgroup first, then to the VM, which grows, then to the container in it; a lower one takes
- * the opposite way. RAM that a guest has is not taken back, so below its size the container's own
- * cgroup keeps it within what the host's allows. vCPUs are whole and quotas are not: the cgroups
- * hold the quota exactly, whatever number of vCPUs the guest has or keeps.
+ * vCPUs are whole and quotas are not: the cgroups hold the quota exactly, whatever number of vCPUs
+ * the guest has or keeps.
  *
- * Only a container with a VM of its own resizes it that way: the host cgroup of a pod belongs to
- * the pod's sandbox. A pod's VM follows what its containers may use together, whatever made them
- * come, go or change, within what the annotations of the sandbox gave it at the start. Memory that
- * came as DIMMs stays; virtio-mem and vCPUs are taken back.
+ * A pod's VM follows what its containers may use together, whatever made them come, go or change,
+ * within what the annotations of the sandbox gave it at the start. Memory that came as DIMMs stays;
+ * virtio-mem and vCPUs are taken back. The VM of a single container: sandbox_update.c.
  */
 #include "sandbox/size/sandbox_resize.h"
 
@@ -27,38 +23,6 @@
 #include "sandbox/core/sandbox.h"
 #include "sandbox/hypervisor/hypervisor.h"
 #include "sandbox/size/sandbox_size.h"
-
-/* What DIMMs and virtio-mem grow by; less than that stays unused. */
-#define GROWTH_STEP_MIB 128
-
-/* A container that joined another's network runs in the other's VM, which is not its own. */
-static bool owns_vm(const struct sb_container *ctr)
-{
-	return ctr->is_first && ctr->sandbox->kind == SANDBOX_KIND_SINGLE;
-}
-
-static int tell_agent(struct sb_container *ctr, const struct oci_resources *resources,
-		      struct err *err)
-{
-	struct agent_update_container_request req = {
-		.container_id = ctr->id,
-		.resources = (struct oci_resources *)(uintptr_t)resources,
-	};
-
-	return rpc_call(ctr->sandbox->agent, &agent_update_container, &req, NULL, NULL,
-			sandbox_request_deadline(ctr->sandbox), err);
-}
-
-static unsigned vcpus_for(const struct sandbox *sb, const struct oci_cpu *cpu)
-{
-	unsigned vcpus = cpu && cpu->quota ? oci_cpu_count(*cpu->quota, oci_cpu_period(cpu)) : 0;
-
-	/*
-	 * The quota holds on the host in any case; a VM that has no room for more CPUs runs on
-	 * those it has.
-	 */
-	return MIN(vcpus, sb->size.max_vcpus);
-}
 
 /* A guest that does not bring plugged vCPUs online has fewer than it may use: that is no error. */
 static int bring_online(struct sandbox *sb, unsigned vcpus, bool memory, struct err *err)
@@ -104,8 +68,17 @@ static int take_vcpus(struct sandbox *sb, unsigned want, struct err *err)
 	return 0;
 }
 
-/* Return: 0 or -errno; what was reached is in sb->size.now. */
-static int resize(struct sandbox *sb, const struct vm_size *want, struct err *err)
+/**
+ * sandbox_resize() - give a VM more or less
+ * @sb: sandbox
+ * @want: wanted size; 0 in a dimension leaves it
+ * @err: filled on failure
+ *
+ * What was reached is in sb->size.now, also on failure.
+ *
+ * Return: 0 or -errno.
+ */
+int sandbox_resize(struct sandbox *sb, const struct vm_size *want, struct err *err)
 {
 	bool fewer = want->vcpus && want->vcpus < sb->size.now.vcpus;
 	struct vm_size more = { .memory_mib = want->memory_mib, .vcpus = fewer ? 0 : want->vcpus };
@@ -113,47 +86,17 @@ static int resize(struct sandbox *sb, const struct vm_size *want, struct err *er
 	int r = hypervisor_resize(sb->hv, &more, &got, sandbox_request_deadline(sb), err);
 
 	bool memory = got.memory_mib > sb->size.now.memory_mib;
-	sb->size.now.memory_mib = got.memory_mib;
+	if (got.memory_mib)
+		sb->size.now.memory_mib = got.memory_mib;
 	if (r >= 0)
 		r = bring_online(sb, more.vcpus ? more.vcpus - sb->size.now.vcpus : 0, memory, err);
 	return r >= 0 && fewer ? take_vcpus(sb, want->vcpus, err) : r;
-}
-
-/* Grows only: vCPUs are taken back after the container may no longer use them, memory never. */
-static int grow_vm(struct sandbox *sb, uint64_t now_mib, uint64_t want_mib, unsigned vcpus,
-		   struct err *err)
-{
-	struct vm_size want = { 0 };
-
-	/* All that the container may use is there, or all that the VM may use is enough for it. */
-	if (sb->size.on_top && want_mib > now_mib)
-		want.memory_mib = want_mib;
-	else if (want_mib >= now_mib + GROWTH_STEP_MIB)
-		want.memory_mib =
-			now_mib + (want_mib - now_mib) / GROWTH_STEP_MIB * GROWTH_STEP_MIB;
-	if (vcpus > sb->size.now.vcpus)
-		want.vcpus = vcpus;
-	return want.memory_mib || want.vcpus ? resize(sb, &want, err) : 0;
 }
 
 /* What was wanted is there; only more than that is what the guest does not give back. */
 static bool is_enough(const struct sandbox *sb, const struct vm_size *want)
 {
 	return sb->size.now.vcpus >= want->vcpus && sb->size.now.memory_mib >= want->memory_mib;
-}
-
-static int shrink_vcpus(struct sandbox *sb, unsigned vcpus, struct err *err)
-{
-	struct vm_size want = { .vcpus = MAX(vcpus, sb->size.at_boot.vcpus) };
-
-	if (!vcpus || want.vcpus >= sb->size.now.vcpus)
-		return 0;
-	int r = resize(sb, &want, err);
-	if (r >= 0 || sb->end.gone)
-		return r;
-	log_warn("the VM keeps more vCPUs than its container needs: %s", err->text);
-	*err = ERR_NULL;
-	return 0;
 }
 
 /* What the members that are there need; a sandbox container needs nothing. */
@@ -203,7 +146,10 @@ static int fit_members(struct sandbox *sb, struct err *err)
 	if (!grows && !want.vcpus &&
 	    (!want.memory_mib || !sb->config->hypervisor.enable_virtio_mem))
 		return 0;
-	int r = resize(sb, &want, err);
+	/* A pod keeps what came as DIMMs: its next container wants it again. */
+	if (want.memory_mib < sb->size.now.memory_mib && !sb->config->hypervisor.enable_virtio_mem)
+		want.memory_mib = 0;
+	int r = sandbox_resize(sb, &want, err);
 	bool larger = r < 0 && !sb->end.gone && is_enough(sb, &want);
 	if (r != -ENOSPC && !larger)
 		return r;
@@ -252,112 +198,4 @@ void sb_limits_change(struct sb_container *ctr, const struct oci_resources *reso
 	if (oci_cpu_bandwidth(cpu, &ctr->limits.bandwidth))
 		ctr->limits.cpu = oci_cpu_thousandths(ctr->limits.bandwidth.quota,
 						      ctr->limits.bandwidth.period);
-}
-
-/* With the other half of what is one value, for whoever reads it. */
-struct whole_limits {
-	struct oci_resources resources;
-	struct oci_cpu cpu;
-	struct oci_bandwidth bandwidth;
-};
-
-static const struct oci_resources *make_whole(const struct sb_container *ctr,
-					      const struct oci_resources *resources,
-					      struct whole_limits *ret)
-{
-	*ret = (struct whole_limits){ .resources = *resources, .bandwidth = ctr->limits.bandwidth };
-	if (!oci_cpu_bandwidth(resources->cpu, &ret->bandwidth))
-		return resources;
-	ret->cpu = *resources->cpu;
-	ret->cpu.quota = &ret->bandwidth.quota;
-	ret->cpu.period = &ret->bandwidth.period;
-	ret->resources.cpu = &ret->cpu;
-	return &ret->resources;
-}
-
-/* More memory is there before the container may use it, less is taken after it may not. */
-static int update_member(struct sb_container *ctr, const struct oci_resources *resources,
-			 struct err *err)
-{
-	struct sb_limits before = ctr->limits;
-
-	sb_limits_change(ctr, resources);
-	bool more = ctr->limits.memory > before.memory || ctr->limits.cpu > before.cpu;
-	int r = more ? sandbox_fit_members(ctr->sandbox, err) : 0;
-	if (r >= 0)
-		r = tell_agent(ctr, resources, err);
-	if (r < 0)
-		ctr->limits = before;
-	else if (!more)
-		r = sandbox_fit_members(ctr->sandbox, err);
-	return r;
-}
-
-static int limit_host(struct sandbox *sb, const struct oci_resources *resources, uint64_t ram_mib,
-		      struct err *err)
-{
-	struct sandbox_host_limits storage;
-
-	return host_cgroup_limit(&sb->cgroup.now,
-				 sandbox_host_limits(sb, resources, ram_mib, &storage), err);
-}
-
-static int lower(struct sb_container *ctr, const struct oci_resources *resources, uint64_t want_mib,
-		 struct err *err)
-{
-	struct oci_resources guest = *resources;
-	struct oci_memory memory = *resources->memory;
-	int64_t limit = (int64_t)(want_mib << 20);
-
-	memory.limit = &limit;
-	memory.swap = NULL;
-	guest.memory = &memory;
-	int r = tell_agent(ctr, &guest, err);
-	return r < 0 ? r : host_cgroup_limit(&ctr->sandbox->cgroup.now, resources, err);
-}
-
-/**
- * sandbox_update_limits() - apply new limits
- * @ctr: running container; the caller holds its lock
- * @resources: new limits; what is absent stays
- * @err: says what failed, or how much a VM needs
- *
- * Return: 0 or -errno.
- */
-int sandbox_update_limits(struct sb_container *ctr, const struct oci_resources *resources,
-			  struct err *err)
-{
-	struct sandbox *sb = ctr->sandbox;
-	const struct oci_memory *memory = resources->memory;
-	struct whole_limits whole;
-	uint64_t want_mib = 0;
-
-	resources = make_whole(ctr, resources, &whole);
-	unsigned vcpus = vcpus_for(sb, resources->cpu);
-	if (!owns_vm(ctr) || !sb->hv)
-		return update_member(ctr, resources, err);
-	cleanup_free struct vm_info *info =
-		calloc(1, sizeof(*info)); /* too large for a fiber's stack */
-	if (!info)
-		return err_set(err, ENOMEM, "out of memory");
-	int r = hypervisor_info(sb->hv, info, sandbox_request_deadline(sb), err);
-	if (r >= 0 && memory && memory->limit && *memory->limit > 0)
-		r = sandbox_ram_for_limit(sb, *memory->limit, &want_mib, err);
-	if (r < 0)
-		return r;
-	bool lowers = want_mib && want_mib < info->size.memory_mib;
-	if (lowers && !sb->size.on_top)
-		r = lower(ctr, resources, want_mib, err);
-	else if (!lowers)
-		r = limit_host(sb, resources, MAX(want_mib, info->size.memory_mib), err);
-	if (r >= 0)
-		r = grow_vm(sb, info->size.memory_mib, lowers ? 0 : want_mib, vcpus, err);
-	if (r >= 0 && (!lowers || sb->size.on_top))
-		r = tell_agent(ctr, resources, err);
-	/* A host's limit below the RAM that the guest has would end the VM. */
-	if (r >= 0 && sb->size.on_top)
-		r = limit_host(sb, resources, sb->size.now.memory_mib, err);
-	if (r >= 0)
-		sb_limits_change(ctr, resources);
-	return r < 0 ? r : shrink_vcpus(sb, vcpus, err);
 }

@@ -49,6 +49,12 @@ int cgroup_apply(const struct cgroup *cgroup, const struct oci_resources *res, b
 uint64_t cgroup_blkio_to_io_weight(uint64_t weight);
 int cgroup_swap_limit(int64_t limit, int64_t swap, int64_t *ret, struct err *err) must_check;
 
+/* cgroup_saved.c */
+struct cgroup_saved;
+int cgroup_save(int fd, const struct oci_resources *res, struct arena *arena,
+		struct cgroup_saved **ret) must_check;
+void cgroup_restore(int fd, const struct cgroup_saved *saved);
+
 /* cgroup_stats.c */
 int cgroup_stats(const struct cgroup *cgroup, struct arena *arena, struct agent_cgroup_stats **ret,
 		 struct err *err) must_check;

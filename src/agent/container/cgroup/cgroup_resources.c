@@ -16,6 +16,7 @@
 #include "oci/cpu.h"
 
 #define RESOURCE_LIST_MAX 1024
+#define RECLAIM_ROUNDS 5
 
 /**
  * cgroup_blkio_to_io_weight() - blkio.weight of v1 as io.weight
@@ -130,6 +131,33 @@ static int check_usage(int fd, const struct oci_memory *memory, struct err *err)
 	return 0;
 }
 
+/*
+ * A lower limit than what is in use makes the kernel kill, once it has written back and dropped what
+ * it can. It is asked to do that first; what it cannot is in use, and the limit is refused.
+ */
+static int give_back(int fd, int64_t limit, struct err *err)
+{
+	uint64_t usage;
+	struct err ignored;
+
+	if (!cgroup_has(fd, "memory.reclaim"))
+		return 0; /* before Linux 5.19 */
+	for (unsigned round = 0; round < RECLAIM_ROUNDS; round++) {
+		if (cgroup_read_u64(fd, "memory.current", &usage) < 0 || usage <= (uint64_t)limit)
+			return 0;
+		/* -EAGAIN: less than that much */
+		(void)cgroup_write(fd, "memory.reclaim", &ignored, "%llu",
+				   (unsigned long long)(usage - (uint64_t)limit));
+	}
+	if (cgroup_read_u64(fd, "memory.current", &usage) < 0 || usage <= (uint64_t)limit)
+		return 0;
+	return err_set(err, EBUSY,
+		       "the container uses %llu bytes of memory and cannot give back %llu of them "
+		       "for a limit of %lld",
+		       (unsigned long long)usage, (unsigned long long)(usage - (uint64_t)limit),
+		       (long long)limit);
+}
+
 static int apply_swap(int fd, const struct oci_memory *memory, bool is_update, struct err *err)
 {
 	int64_t limit = memory->limit ? *memory->limit : 0, swap = 0;
@@ -156,6 +184,8 @@ static int apply_memory(int fd, const struct oci_memory *memory, bool is_update,
 {
 	int r = check_usage(fd, memory, err);
 
+	if (r >= 0 && is_update && memory->limit && *memory->limit > 0)
+		r = give_back(fd, *memory->limit, err);
 	if (r >= 0)
 		r = apply_swap(fd, memory, is_update, err);
 	if (r >= 0 && memory->limit && *memory->limit)
@@ -302,19 +332,9 @@ static int apply_unified(int fd, const struct kv *unified, struct err *err)
 	return 0;
 }
 
-/**
- * cgroup_apply() - set limits
- * @cgroup: cgroup
- * @res: what is absent is left alone; device rules are not looked at
- * @is_update: processes are there already
- * @err: names the limit that could not be set
- *
- * Return: 0 or -errno.
- */
-int cgroup_apply(const struct cgroup *cgroup, const struct oci_resources *res, bool is_update,
-		 struct err *err)
+static int apply_all(int fd, const struct oci_resources *res, bool is_update, struct err *err)
 {
-	int fd = cgroup_fd(cgroup), r = 0;
+	int r = 0;
 
 	if (res->nr_hugepage_limits > RESOURCE_LIST_MAX || res->nr_rdma > RESOURCE_LIST_MAX ||
 	    res->nr_unified > RESOURCE_LIST_MAX)
@@ -333,5 +353,34 @@ int cgroup_apply(const struct cgroup *cgroup, const struct oci_resources *res, b
 		r = apply_rdma(fd, &res->rdma[i], err);
 	for (size_t i = 0; i < res->nr_unified && r >= 0; i++)
 		r = apply_unified(fd, &res->unified[i], err);
+	return r;
+}
+
+/**
+ * cgroup_apply() - set limits, all of them or none
+ * @cgroup: cgroup
+ * @res: what is absent is left alone; device rules are not looked at
+ * @is_update: processes are there already, and go on with the limits before if this fails
+ * @err: names the limit that could not be set
+ *
+ * Return: 0 or -errno.
+ */
+int cgroup_apply(const struct cgroup *cgroup, const struct oci_resources *res, bool is_update,
+		 struct err *err)
+{
+	cleanup_arena struct arena *arena = NULL;
+	struct cgroup_saved *saved = NULL;
+	int fd = cgroup_fd(cgroup), r = 0;
+
+	if (is_update) {
+		r = arena_new(&arena);
+		if (r >= 0)
+			r = cgroup_save(fd, res, arena, &saved);
+		if (r < 0)
+			return err_set_errno(err, r, "read the limits of the cgroup");
+	}
+	r = apply_all(fd, res, is_update, err);
+	if (r < 0 && saved)
+		cgroup_restore(fd, saved);
 	return r;
 }
