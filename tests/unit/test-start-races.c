@@ -269,7 +269,8 @@ static void set_up(struct world *w, int in, int out, bool exec)
 	assert_int_equal(rpc_client_new(fiber_loop(), pair[0], &w->sb->agent), 0);
 	assert_int_equal(fiber_spawn(fiber_loop(), "streams", streams_main, w, &w->streams), 0);
 	sandbox_set_state(w->sb, SANDBOX_STATE_RUNNING);
-	assert_int_equal(sb_container_new(w->sb, "c", "/bundle", &w->ctr), 0);
+	assert_int_equal(sb_container_new(w->sb, NULL, "c", "/bundle", &w->ctr), 0);
+	sb_container_unlock(w->ctr);
 	list_add_tail(&w->sb->containers, &w->ctr->node);
 	w->ctr->in_guest = true;
 	assert_non_null(w->ctr->spec = arena_alloc(w->ctr->arena, sizeof(*w->ctr->spec)));
