@@ -64,15 +64,7 @@ int sb_container_add_exec(struct sb_container *ctr, const char *exec_id, const c
 	return 0;
 }
 
-/**
- * sb_container_start_exec() - run a further process
- * @ctr: container; the caller holds its lock
- * @exec: process in state CREATED
- * @err: filled on failure
- *
- * Return: 0 or -errno; after a failure the process is STOPPED.
- */
-int sb_container_start_exec(struct sb_container *ctr, struct sb_process *exec, struct err *err)
+static int start_exec(struct sb_container *ctr, struct sb_process *exec, struct err *err)
 {
 	struct sandbox *sb = ctr->sandbox;
 	struct sb_process_ports ports;
@@ -101,6 +93,26 @@ int sb_container_start_exec(struct sb_container *ctr, struct sb_process *exec, s
 	r = sb_process_follow(exec, err);
 	if (r >= 0 && exec->rows)
 		r = sb_process_resize(exec, exec->rows, exec->columns, err);
+	return r;
+}
+
+/**
+ * sb_container_start_exec() - run a further process
+ * @ctr: container; the caller holds its lock
+ * @exec: process in state CREATED
+ * @err: filled on failure
+ *
+ * Return: 0 or -errno; after a failure the process is STOPPED.
+ */
+int sb_container_start_exec(struct sb_container *ctr, struct sb_process *exec, struct err *err)
+{
+	struct sandbox *sb = ctr->sandbox;
+	struct err gone = ERR_NULL;
+
+	if (sandbox_enter(sb, &gone) < 0)
+		return err_set(err, ENOENT, "cannot exec in %s: not running", ctr->id);
+	int r = start_exec(ctr, exec, err);
+	sandbox_leave(sb);
 	return r;
 }
 

@@ -225,12 +225,18 @@ int sandbox_fit_members(struct sandbox *sb, struct err *err)
 {
 	if (!may_resize(sb))
 		return 0;
-	/* What the next one needs depends on what this one reaches. */
-	int r = fiber_lock(&sb->size.changing, sandbox_request_deadline(sb));
+	int r = sandbox_enter(sb, err);
 	if (r < 0)
-		return err_set_errno(err, r, "resize the VM");
-	r = fit_members(sb, err);
-	fiber_unlock(&sb->size.changing);
+		return r;
+	/* What the next one needs depends on what this one reaches. The VM may have ended by then. */
+	r = fiber_lock(&sb->size.changing, sandbox_request_deadline(sb));
+	if (r < 0) {
+		r = err_set_errno(err, r, "resize the VM");
+	} else {
+		r = may_resize(sb) ? fit_members(sb, err) : 0;
+		fiber_unlock(&sb->size.changing);
+	}
+	sandbox_leave(sb);
 	return r;
 }
 
@@ -282,16 +288,8 @@ static int lower(struct sb_container *ctr, const struct oci_resources *resources
 	return r < 0 ? r : host_cgroup_limit(&ctr->sandbox->cgroup.now, resources, err);
 }
 
-/**
- * sandbox_update_limits() - apply new limits
- * @ctr: running container; the caller holds its lock
- * @resources: new limits; what is absent stays
- * @err: says what failed, or how much a VM needs
- *
- * Return: 0 or -errno.
- */
-int sandbox_update_limits(struct sb_container *ctr, const struct oci_resources *resources,
-			  struct err *err)
+static int update_limits(struct sb_container *ctr, const struct oci_resources *resources,
+			 struct err *err)
 {
 	struct sandbox *sb = ctr->sandbox;
 	const struct oci_memory *memory = resources->memory;
@@ -317,4 +315,25 @@ int sandbox_update_limits(struct sb_container *ctr, const struct oci_resources *
 	if (r >= 0 && !lowers)
 		r = tell_agent(ctr, resources, err);
 	return r < 0 ? r : shrink_vcpus(sb, vcpus, err);
+}
+
+/**
+ * sandbox_update_limits() - apply new limits
+ * @ctr: running container; the caller holds its lock
+ * @resources: new limits; what is absent stays
+ * @err: says what failed, or how much a VM needs
+ *
+ * Return: 0 or -errno.
+ */
+int sandbox_update_limits(struct sb_container *ctr, const struct oci_resources *resources,
+			  struct err *err)
+{
+	struct sandbox *sb = ctr->sandbox;
+	int r = sandbox_enter(sb, err);
+
+	if (r < 0)
+		return r;
+	r = update_limits(ctr, resources, err);
+	sandbox_leave(sb);
+	return r;
 }
