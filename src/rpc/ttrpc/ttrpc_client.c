@@ -137,6 +137,18 @@ int rpc_client_new(struct loop *loop, int fd_consume, struct rpc_client **ret)
 }
 
 /**
+ * rpc_client_close() - close the connection; who waits for an answer, or asks later, gets -ECONNRESET
+ * @client: client or NULL; stays valid
+ */
+void rpc_client_close(struct rpc_client *client)
+{
+	if (!client)
+		return;
+	ttrpc_stream_deinit(&client->stream);
+	fail_calls(client, -ECONNRESET);
+}
+
+/**
  * rpc_client_free() - close the connection
  * @client: client or NULL; its waiting calls return -ECONNRESET
  *
@@ -146,8 +158,7 @@ struct rpc_client *rpc_client_free(struct rpc_client *client)
 {
 	if (!client)
 		return NULL;
-	ttrpc_stream_deinit(&client->stream);
-	fail_calls(client, -ECONNRESET);
+	rpc_client_close(client);
 	client_unref(client);
 	return NULL;
 }

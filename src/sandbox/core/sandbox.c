@@ -66,6 +66,7 @@ int sandbox_new(struct loop *loop, const struct sandbox_events *events, void *ev
 	sb->vsock.dir_fd = -1;
 	fiber_cond_init(&sb->changed);
 	fiber_cond_init(&sb->start.agent_changed);
+	fiber_cond_init(&sb->gate.left);
 	fiber_mutex_init(&sb->size.changing);
 	fiber_mutex_init(&sb->storage.opening_sockets);
 	list_init(&sb->containers);
@@ -102,6 +103,52 @@ struct sandbox *sandbox_free_for_test(struct sandbox *sb)
 uint64_t sandbox_request_deadline(const struct sandbox *sb)
 {
 	return loop_deadline_ms(sb->config->agent.request_timeout_ms);
+}
+
+/**
+ * sandbox_enter() - begin to use the VM, its agent or its network
+ * @sb: sandbox
+ * @err: says that, and why, the VM has gone
+ *
+ * Until sandbox_leave() what @sb points to stays where it is, although it may not work any more. May
+ * be nested.
+ *
+ * Return: 0 or -ESHUTDOWN.
+ */
+int sandbox_enter(struct sandbox *sb, struct err *err)
+{
+	if (sb->gate.closed)
+		return err_set(err, ESHUTDOWN, "sandbox %s is %s%s%s", sb->id ? sb->id : "",
+			       sandbox_state_name(sb->state), *sb->end.exit_reason ? ": " : "",
+			       sb->end.exit_reason);
+	sb->gate.nr_inside++;
+	return 0;
+}
+
+/**
+ * sandbox_leave() - end what sandbox_enter() began
+ * @sb: sandbox
+ */
+void sandbox_leave(struct sandbox *sb)
+{
+	sb->gate.nr_inside--;
+	fiber_cond_broadcast(&sb->gate.left);
+}
+
+/**
+ * sandbox_wait_left() - wait until nobody is inside of the gate, which has been closed
+ * @sb: sandbox
+ * @deadline_ns: absolute time
+ *
+ * Return: 0, -ETIMEDOUT or -ECANCELED.
+ */
+int sandbox_wait_left(struct sandbox *sb, uint64_t deadline_ns)
+{
+	int r = 0;
+
+	while (sb->gate.nr_inside && r >= 0)
+		r = fiber_cond_wait(&sb->gate.left, deadline_ns);
+	return r;
 }
 
 /**

@@ -120,6 +120,16 @@ struct sandbox_net {
 	struct loopback *loopback; /* NULL: no pod, or this host cannot */
 };
 
+/*
+ * What uses the VM, its agent or its network and waits in between does so inside of the gate. The
+ * end closes it, wakes who waits, and frees these once nobody is inside.
+ */
+struct sandbox_gate {
+	unsigned nr_inside;
+	bool closed;
+	struct fiber_cond left;
+};
+
 /* How far a start is. */
 struct sandbox_start {
 	struct timeline timeline;
@@ -161,6 +171,7 @@ struct sandbox {
 	struct clock_sync *clock; /* NULL: the guest has not been reached yet */
 	struct sandbox_net net;
 	struct list containers;
+	struct sandbox_gate gate;
 	struct sandbox_start start;
 	struct sandbox_end end;
 };
@@ -171,5 +182,8 @@ struct sandbox *sandbox_free_for_test(struct sandbox *sb);
 void sandbox_set_state(struct sandbox *sb, enum sandbox_state state);
 const char *sandbox_state_name(enum sandbox_state state);
 uint64_t sandbox_request_deadline(const struct sandbox *sb);
+int sandbox_enter(struct sandbox *sb, struct err *err) must_check;
+void sandbox_leave(struct sandbox *sb);
+int sandbox_wait_left(struct sandbox *sb, uint64_t deadline_ns) must_check;
 void sandbox_step(struct sandbox *sb, const char *step);
 struct hook_owner sandbox_hook_owner(const struct sandbox *sb);

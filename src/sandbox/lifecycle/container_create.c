@@ -132,17 +132,29 @@ static int create_in_guest(struct sb_container *ctr, struct err *err)
 	return 0;
 }
 
+static void release_params(const struct sb_container_params *params)
+{
+	struct sb_process_io io = params->io;
+
+	sb_process_io_close(&io);
+	(void)arena_free(params->arena);
+}
+
 static int new_container(struct sandbox *sb, const struct sb_container_params *params,
 			 struct sb_container **ret, struct err *err)
 {
 	struct sb_container *ctr;
 
 	if (sb_container_find(sb, params->id)) {
-		(void)arena_free(params->arena);
+		release_params(params);
 		return err_set(err, EEXIST, "container %s already exists", params->id);
 	}
-	if (sb_container_new(sb, params->arena, params->id, params->bundle, &ctr) < 0)
+	if (sb_container_new(sb, params->arena, params->id, params->bundle, &ctr) < 0) {
+		struct sb_process_io io = params->io;
+
+		sb_process_io_close(&io);
 		return err_set(err, ENOMEM, "out of memory");
+	}
 	ctr->spec = params->spec;
 	ctr->type = params->grouping.type;
 	ctr->manager = params->grouping.manager;
@@ -153,26 +165,14 @@ static int new_container(struct sandbox *sb, const struct sb_container_params *p
 	return 0;
 }
 
-/**
- * sb_container_create() - make a container, up to the point where its program could run
- * @sb: sandbox, RUNNING
- * @params: what to make; params->io and params->arena are taken over
- * @ret: receives the container; the caller holds its lock and gives it back
- * @err: filled on failure, and then nothing is left
- *
- * Return: 0 or -errno (-EEXIST for an id in use).
- */
-int sb_container_create(struct sandbox *sb, const struct sb_container_params *params,
-			struct sb_container **ret, struct err *err)
+static int create(struct sandbox *sb, const struct sb_container_params *params,
+		  struct sb_container **ret, struct err *err)
 {
 	struct sb_container *ctr = NULL;
-	struct sb_process_io io = params->io;
 	int r = new_container(sb, params, &ctr, err);
 
-	if (r < 0) {
-		sb_process_io_close(&io);
+	if (r < 0)
 		return r;
-	}
 	choose_pid(ctr, params->host_pid);
 	list_add_tail(&sb->containers, &ctr->node);
 	sb_limits_change(ctr, ctr->spec->linux_ ? ctr->spec->linux_->resources : NULL);
@@ -191,4 +191,27 @@ int sb_container_create(struct sandbox *sb, const struct sb_container_params *pa
 	sb->first.made |= ctr->is_first;
 	*ret = ctr;
 	return 0;
+}
+
+/**
+ * sb_container_create() - make a container, up to the point where its program could run
+ * @sb: sandbox, RUNNING
+ * @params: what to make; params->io and params->arena are taken over
+ * @ret: receives the container; the caller holds its lock and gives it back
+ * @err: filled on failure, and then nothing is left
+ *
+ * Return: 0 or -errno (-EEXIST for an id in use).
+ */
+int sb_container_create(struct sandbox *sb, const struct sb_container_params *params,
+			struct sb_container **ret, struct err *err)
+{
+	int r = sandbox_enter(sb, err);
+
+	if (r < 0) {
+		release_params(params);
+		return r;
+	}
+	r = create(sb, params, ret, err);
+	sandbox_leave(sb);
+	return r;
 }

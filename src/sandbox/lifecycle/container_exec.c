@@ -91,15 +91,7 @@ static int run_exec(struct sb_container *ctr, struct sb_process *exec, struct er
 	return r < 0 ? r : sb_process_follow(exec, err);
 }
 
-/**
- * sb_container_start_exec() - run a further process
- * @ctr: container; the caller holds its lock
- * @exec: process in state CREATED
- * @err: filled on failure
- *
- * Return: 0 or -errno; after a failure the process is STOPPED.
- */
-int sb_container_start_exec(struct sb_container *ctr, struct sb_process *exec, struct err *err)
+static int start_exec(struct sb_container *ctr, struct sb_process *exec, struct err *err)
 {
 	if (exec->state != SB_PROCESS_STATE_CREATED)
 		return err_set(err, EBUSY, "exec %s has been started", exec->exec_id);
@@ -117,6 +109,26 @@ int sb_container_start_exec(struct sb_container *ctr, struct sb_process *exec, s
 		*err = ERR_NULL;
 	}
 	return 0;
+}
+
+/**
+ * sb_container_start_exec() - run a further process
+ * @ctr: container; the caller holds its lock
+ * @exec: process in state CREATED
+ * @err: filled on failure
+ *
+ * Return: 0 or -errno; after a failure the process is STOPPED.
+ */
+int sb_container_start_exec(struct sb_container *ctr, struct sb_process *exec, struct err *err)
+{
+	struct sandbox *sb = ctr->sandbox;
+	struct err gone = ERR_NULL;
+
+	if (sandbox_enter(sb, &gone) < 0)
+		return err_set(err, ENOENT, "cannot exec in %s: not running", ctr->id);
+	int r = start_exec(ctr, exec, err);
+	sandbox_leave(sb);
+	return r;
 }
 
 /**

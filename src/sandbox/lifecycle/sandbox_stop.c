@@ -68,6 +68,30 @@ static void reap_child(struct proc *proc)
 		proc_deinit(proc);
 }
 
+/*
+ * Return: false when somebody stays inside of the gate, in a hook of the bundle say. Then what he
+ * may still use is left where it is, dead, until the process ends.
+ */
+static bool empty_gate(struct sandbox *sb)
+{
+	rpc_client_close(sb->agent);
+	int r = sb->gate.nr_inside ? sandbox_wait_left(sb, loop_deadline_ms(SANDBOX_STOP_MS)) : 0;
+
+	if (r < 0)
+		log_warn_errno(r, "%u operations outlive their VM", sb->gate.nr_inside);
+	return r >= 0;
+}
+
+static void release_guest(struct sandbox *sb)
+{
+	sb->net.dns = dns_relay_free(sb->net.dns);
+	sb->net.loopback = loopback_free(sb->net.loopback);
+	host_socket_stop(sb);
+	sb->net.network = network_free(sb->net.network);
+	sb->agent = rpc_client_free(sb->agent);
+	sb->hv = hypervisor_destroy(sb->hv);
+}
+
 /**
  * sandbox_shut_down() - end whatever runs; idempotent
  * @sb: sandbox
@@ -81,6 +105,7 @@ void sandbox_shut_down(struct sandbox *sb, bool politely)
 	bool mask = fiber_self() ? fiber_mask_cancel(true) : false;
 	struct err err = ERR_NULL;
 
+	sb->gate.closed = true;
 	sb->end.pending_reason_timer = loop_source_free(sb->end.pending_reason_timer);
 	sb->clock = clock_sync_free(sb->clock);
 	politely = politely && !*sb->end.exit_reason && !guest_is_done(sb);
@@ -98,22 +123,21 @@ void sandbox_shut_down(struct sandbox *sb, bool politely)
 	    hypervisor_stop(sb->hv, politely ? loop_deadline_ms(SANDBOX_STOP_MS) : 0, &err) < 0)
 		log_debug("stop VM: %s", err.text);
 	end_processes(sb);
-	sb->net.dns = dns_relay_free(sb->net.dns);
-	sb->net.loopback = loopback_free(sb->net.loopback);
-	host_socket_stop(sb);
-	sb->net.network = network_free(sb->net.network);
-	sb->agent = rpc_client_free(sb->agent);
-	sb->hv = hypervisor_destroy(sb->hv);
+	bool empty = empty_gate(sb);
+	if (empty)
+		release_guest(sb);
 	kill_child(&sb->helpers.proxy, &sb->helpers.proxy_watch);
 	kill_child(&sb->helpers.virtiofsd.proc, &sb->helpers.virtiofsd_watch);
 	reap_child(&sb->helpers.proxy);
 	(void)virtiofsd_stop(&sb->helpers.virtiofsd,
 			     loop_deadline_ms(SANDBOX_STOP_MS)); /* was killed already */
 	virtiofsd_deinit(&sb->helpers.virtiofsd);
-	share_deinit(&sb->storage.share);
+	if (empty) {
+		share_deinit(&sb->storage.share);
+		sb->vsock.dir_fd = fd_close(sb->vsock.dir_fd);
+	}
 	host_cgroup_close(&sb->cgroup.now);
 	host_cgroup_close(&sb->cgroup.former);
-	sb->vsock.dir_fd = fd_close(sb->vsock.dir_fd);
 	if (fiber_self())
 		(void)fiber_mask_cancel(mask);
 }

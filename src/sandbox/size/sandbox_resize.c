@@ -174,12 +174,18 @@ int sandbox_fit_members(struct sandbox *sb, struct err *err)
 {
 	if (!may_resize(sb))
 		return 0;
-	/* What the next one needs depends on what this one reaches. */
-	int r = fiber_lock(&sb->size.changing, sandbox_request_deadline(sb));
+	int r = sandbox_enter(sb, err);
 	if (r < 0)
-		return err_set_errno(err, r, "resize the VM");
-	r = fit_members(sb, err);
-	fiber_unlock(&sb->size.changing);
+		return r;
+	/* What the next one needs depends on what this one reaches. The VM may have ended by then. */
+	r = fiber_lock(&sb->size.changing, sandbox_request_deadline(sb));
+	if (r < 0) {
+		r = err_set_errno(err, r, "resize the VM");
+	} else {
+		r = may_resize(sb) ? fit_members(sb, err) : 0;
+		fiber_unlock(&sb->size.changing);
+	}
+	sandbox_leave(sb);
 	return r;
 }
 

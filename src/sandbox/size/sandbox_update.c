@@ -329,16 +329,8 @@ static int update_own_vm(struct update *u, struct err *err)
 	return shrink_vcpus(u->ctr->sandbox, u->vcpus, err);
 }
 
-/**
- * sandbox_update_limits() - apply new limits, all of them or none
- * @ctr: running container; the caller holds its lock
- * @resources: new limits; what is absent stays
- * @err: says what failed, how much a VM needs, or what the container does not give back
- *
- * Return: 0 or -errno.
- */
-int sandbox_update_limits(struct sb_container *ctr, const struct oci_resources *resources,
-			  struct err *err)
+static int update_limits(struct sb_container *ctr, const struct oci_resources *resources,
+			 struct err *err)
 {
 	struct whole_limits whole;
 
@@ -352,4 +344,25 @@ int sandbox_update_limits(struct sb_container *ctr, const struct oci_resources *
 	u->ctr = ctr;
 	u->resources = resources;
 	return update_own_vm(u, err);
+}
+
+/**
+ * sandbox_update_limits() - apply new limits, all of them or none
+ * @ctr: running container; the caller holds its lock
+ * @resources: new limits; what is absent stays
+ * @err: says what failed, how much a VM needs, or what the container does not give back
+ *
+ * Return: 0 or -errno.
+ */
+int sandbox_update_limits(struct sb_container *ctr, const struct oci_resources *resources,
+			  struct err *err)
+{
+	struct sandbox *sb = ctr->sandbox;
+	int r = sandbox_enter(sb, err);
+
+	if (r < 0)
+		return r;
+	r = update_limits(ctr, resources, err);
+	sandbox_leave(sb);
+	return r;
 }

@@ -278,9 +278,11 @@ void device_unplug_all(struct sb_container *ctr)
 		const char *id = ctr->disks[--ctr->nr_disks].id;
 		struct err err = ERR_NULL;
 
-		if (sb->state != SANDBOX_STATE_RUNNING || !sb->hv || is_in_use(sb, id))
+		if (sb->state != SANDBOX_STATE_RUNNING || !sb->hv || is_in_use(sb, id) ||
+		    sandbox_enter(sb, &err) < 0)
 			continue;
 		if (hypervisor_detach(sb->hv, id, loop_deadline_ms(DEVICE_PLUG_MS), &err) < 0)
 			log_warn("container %s: %s", ctr->id, err.text);
+		sandbox_leave(sb);
 	}
 }

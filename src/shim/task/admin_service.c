@@ -181,6 +181,20 @@ PASS_THROUGH(update_routes, agent_update_routes)
 PASS_THROUGH(get_iptables, agent_get_iptables)
 PASS_THROUGH(set_iptables, agent_set_iptables)
 
+static int exclude(struct shim *shim, const char *name, bool out, struct err *err)
+{
+	struct sandbox *sb = shim->sandbox;
+
+	if (!sb)
+		return network_exclude(NULL, name, out, err);
+	int r = sandbox_enter(sb, err);
+	if (r < 0)
+		return r;
+	r = network_exclude(sb->net.network, name, out, err);
+	sandbox_leave(sb);
+	return r;
+}
+
 /*
  * An interface that RemoveInterface took out is followed again. Any other one is the agent's to
  * find or to refuse.
@@ -192,8 +206,7 @@ static int handle_update_interface(void *ctx, struct rpc_request *call, const vo
 	struct shim *shim = ctx;
 	struct err unknown = ERR_NULL;
 	int r = req->interface && shim->sandbox
-			? network_exclude(shim->sandbox->net.network, req->interface->name, false,
-					  &unknown)
+			? exclude(shim, req->interface->name, false, &unknown)
 			: 0;
 
 	if (r < 0 && r != -ENODEV)
@@ -209,8 +222,7 @@ static int handle_remove_interface(void *ctx, struct rpc_request *call, const vo
 
 	(void)call;
 	(void)response;
-	return network_exclude(shim->sandbox ? shim->sandbox->net.network : NULL, req->name, true,
-			       err);
+	return exclude(shim, req->name, true, err);
 }
 
 const struct rpc_handler admin_handlers[] = {

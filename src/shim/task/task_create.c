@@ -138,6 +138,22 @@ static int start_sandbox(struct shim *shim, const struct rpc_request *call,
 	return sandbox_start(shim->sandbox, &params, err);
 }
 
+/* Takes streams->netns_fd over. */
+static int prepare(struct shim *shim, const struct rpc_request *call,
+		   const struct task_create_request *req, const struct shim_streams *streams,
+		   struct bundle *ret, struct err *err)
+{
+	int r = read_bundle(shim, req, ret, err);
+
+	if (r >= 0)
+		r = start_sandbox(shim, call, req, ret, streams, err);
+	else
+		(void)fd_close(streams->netns_fd);
+	if (r < 0)
+		ret->arena = arena_free(ret->arena);
+	return r;
+}
+
 /* Consumes the container's lock after a failure. */
 static int hand_over(struct shim *shim, const struct task_create_request *req,
 		     struct sb_container *ctr, struct err *err)
@@ -166,13 +182,8 @@ static int create(struct shim *shim, const struct rpc_request *call,
 	if (r < 0)
 		return r;
 	struct bundle bundle = { 0 };
-	r = read_bundle(shim, req, &bundle, err);
-	if (r >= 0)
-		r = start_sandbox(shim, call, req, &bundle, &streams, err);
-	else
-		(void)fd_close(streams.netns_fd);
+	r = prepare(shim, call, req, &streams, &bundle, err);
 	if (r < 0) {
-		(void)arena_free(bundle.arena);
 		sb_process_io_close(&streams.io);
 		return r;
 	}
