@@ -9,6 +9,9 @@ LIBEXECDIR ?= $(PREFIX)/libexec
 DATADIR ?= $(PREFIX)/share/kata-containers
 DEFAULTSDIR ?= $(PREFIX)/share/defaults/kata-containers
 MANDIR ?= $(PREFIX)/share/man
+BASHDIR ?= $(PREFIX)/share/bash-completion/completions
+ZSHDIR ?= $(PREFIX)/share/zsh/site-functions
+FISHDIR ?= $(PREFIX)/share/fish/vendor_completions.d
 ARCH := $(shell uname -m)
 
 CC ?= gcc
@@ -104,21 +107,44 @@ $(B)/kata-agent: $(B)/obj/src/agent/main.o $(call lib,$(AGENT_AREAS))
 	$(call link,$(AGENT_STATIC) $(AGENT_LIBS))
 
 # In the build folder it names the assets built there; installing writes it with the installed ones.
-configure = sed -e 's|@LIBEXECDIR@|$(LIBEXECDIR)|g' -e 's|@DEFAULTSDIR@|$(DEFAULTSDIR)|g' -e 's|@DATADIR@|$(1)|g'
+configure = sed -e 's|@LIBEXECDIR@|$(LIBEXECDIR)|g' -e 's|@DEFAULTSDIR@|$(DEFAULTSDIR)|g' -e 's|@DATADIR@|$(1)|g' \
+	-e 's|^kernel_params = ""|kernel_params = "$(2)"|'
 $(B)/configuration.toml: configuration.toml.in $(B)/gen/paths.h
 	$(call configure,$(abspath $(B)/guest)) $< > $@
+$(B)/configuration-distro.toml: configuration.toml.in $(B)/gen/paths.h
+	$(call configure,$(abspath $(B)/guest-distro),$(DISTRO_PARAMS)) $< > $@
 
 # --- guest ---
+# KERNEL=own is built from source; KERNEL=distro is a distribution's as it is packaged. Each has a folder of its own.
+KERNEL ?= own
+GUEST := $(B)/guest$(if $(filter distro,$(KERNEL)),-distro)
+ifeq ($(filter own distro,$(KERNEL)),)
+$(error KERNEL is "own" or "distro", not "$(KERNEL)")
+endif
+# Self-tests of cryptography, which a distribution's kernel makes at each boot: 0.6 s under TCG.
+DISTRO_PARAMS := cryptomgr.notests
 .PHONY: guest
-guest: $(B)/guest/vmlinux $(B)/guest/initrd.img ## build the guest kernel (cached outside the checkout) and the initrd
-GUEST_KERNEL_INPUTS := $(shell find guest/kernel -type f 2>/dev/null)
+guest: $(GUEST)/vmlinux $(GUEST)/initrd.img ## build the guest kernel (cached outside the checkout; KERNEL=distro takes Debian's) and the initrd
+ifeq ($(KERNEL),distro)
+guest: $(B)/configuration-distro.toml
+endif
+GUEST_KERNEL_INPUTS := $(shell find guest/kernel -type f ! -name 'distro.*' 2>/dev/null)
 $(B)/guest/vmlinux: $(GUEST_KERNEL_INPUTS)
 	@mkdir -p $(@D)
-	guest/kernel/build.sh --output $(@D)
+	@# Kbuild says nothing when our -s reaches it, and its progress is counted from what it says.
+	env -u MAKEFLAGS -u MFLAGS guest/kernel/build.sh --output $(@D) $(addprefix --source ,$(KERNEL_SOURCE))
 	@touch $@
 $(B)/guest/initrd.img: $(B)/kata-agent guest/initrd/build.sh
 	@mkdir -p $(@D)
 	guest/initrd/build.sh --agent $(B)/kata-agent --output $@
+$(B)/gen/guest-package: FORCE
+	@mkdir -p $(@D)
+	@echo '$(KATA_GUEST_PACKAGE)' | cmp -s - $@ || echo '$(KATA_GUEST_PACKAGE)' > $@
+$(B)/guest-distro/vmlinux: guest/kernel/distro.sh guest/kernel/distro.modules $(B)/gen/guest-package
+	@mkdir -p $(@D)
+	KATA_GUEST_PACKAGE='$(KATA_GUEST_PACKAGE)' guest/kernel/distro.sh --output $(@D)
+$(B)/guest-distro/initrd.img: $(B)/guest-distro/vmlinux $(B)/kata-agent guest/initrd/build.sh
+	guest/initrd/build.sh --agent $(B)/kata-agent --modules $(@D)/modules --output $@
 
 # --- tests ---
 UNIT_SRCS := $(sort $(wildcard tests/unit/test-*.c))
@@ -129,7 +155,7 @@ $(B)/tests/test-%: $(B)/obj/tests/unit/test-%.o $(UNIT_HELPERS) $(call lib,$(TES
 	@mkdir -p $(@D)
 	$(call link,$(TEST_LIBS))
 
-.PHONY: unit-tests check check-unit check-system lint fuzz bench demo deploy-image deps install uninstall clean help
+.PHONY: unit-tests check check-unit check-system check-host lint fuzz bench demo deploy-image deb deps install uninstall clean help
 unit-tests: $(UNIT_TESTS)
 check: ## run all tests (installs what they need; as root)
 	tests/run.sh
@@ -137,6 +163,8 @@ check-unit: ## run the unit and golden tests only (ASan, UBSan)
 	tests/run.sh unit
 check-system: ## run the system tests only (real QEMU, docker, podman, containerd)
 	tests/run.sh system
+check-host: ## run the system tests in an emulated host with KVM and systemd: HOST=debian12 (default) or debian13
+	tests/run.sh whole-host $(HOST)
 lint: ## formatting, layers, static analysis
 	tests/lint.sh
 fuzz: ## run every fuzzer for FUZZ_SECONDS (default 60) each
@@ -146,6 +174,8 @@ bench: all guest ## measure start-up, exec and memory beside runc, crun and runs
 deploy-image: ## the image of deploy/kubernetes, as the OCI archive kata-deploy.tar in the build folder
 	$(MAKE) -s B=$(B)/opt PREFIX=/opt/kata all guest
 	deploy/image.sh $(B)/kata-deploy.tar B=$(B)/opt
+deb: ## the Debian packages, in the folder deb of the build folder; DEB_VERSION= names another version
+	deploy/deb.sh $(B)/deb $(DEB_VERSION)
 deps: ## install the Debian packages the build needs
 	tests/deps.sh build
 demo: ## from nothing to a container in a VM (as root)
@@ -159,14 +189,20 @@ $(B)/fuzz/fuzz-%: $(B)/obj/tests/fuzz/fuzz-%.o $(call lib,$(TEST_AREAS))
 	$(call link,-fsanitize=fuzzer $(filter-out -lcmocka,$(TEST_LIBS)))
 
 INSTALLED := $(addprefix $(BINDIR)/,kata-runtime containerd-shim-kata-v2) $(LIBEXECDIR)/kata-proxy \
-	$(addprefix $(DATADIR)/,vmlinux initrd.img) $(DEFAULTSDIR)/configuration.toml $(addprefix $(MANDIR)/man8/,$(notdir $(wildcard man/*.8)))
+	$(addprefix $(DATADIR)/,vmlinux initrd.img) $(DEFAULTSDIR)/configuration.toml $(addprefix $(MANDIR)/man8/,$(notdir $(wildcard man/*.8))) \
+	$(BASHDIR)/kata-runtime $(ZSHDIR)/_kata-runtime $(FISHDIR)/kata-runtime.fish
 install: all ## install below DESTDIR and PREFIX (/usr/local), the guest's kernel and initrd too when they are built
-	install -d $(addprefix $(DESTDIR),$(BINDIR) $(LIBEXECDIR) $(DATADIR) $(DEFAULTSDIR) $(MANDIR)/man8)
+	install -d $(addprefix $(DESTDIR),$(BINDIR) $(LIBEXECDIR) $(DATADIR) $(DEFAULTSDIR) $(MANDIR)/man8 \
+		$(BASHDIR) $(ZSHDIR) $(FISHDIR))
 	install -s -m 755 $(B)/kata-runtime $(B)/containerd-shim-kata-v2 $(DESTDIR)$(BINDIR)
 	install -s -m 755 $(B)/kata-proxy $(DESTDIR)$(LIBEXECDIR)
-	$(call configure,$(DATADIR)) configuration.toml.in > $(DESTDIR)$(DEFAULTSDIR)/configuration.toml
+	$(call configure,$(DATADIR),$(if $(filter distro,$(KERNEL)),$(DISTRO_PARAMS))) configuration.toml.in \
+		> $(DESTDIR)$(DEFAULTSDIR)/configuration.toml
 	install -m 644 $(wildcard man/*.8) $(DESTDIR)$(MANDIR)/man8
-	@if [ -e $(B)/guest/initrd.img ]; then install -m 644 $(B)/guest/vmlinux $(B)/guest/initrd.img $(DESTDIR)$(DATADIR); \
+	$(B)/kata-runtime completion bash > $(DESTDIR)$(BASHDIR)/kata-runtime
+	$(B)/kata-runtime completion zsh > $(DESTDIR)$(ZSHDIR)/_kata-runtime
+	$(B)/kata-runtime completion fish > $(DESTDIR)$(FISHDIR)/kata-runtime.fish
+	@if [ -e $(GUEST)/initrd.img ]; then install -m 644 $(GUEST)/vmlinux $(GUEST)/initrd.img $(DESTDIR)$(DATADIR); \
 	else echo "note: the guest is not built and so not installed: run \`make guest\`, then this again"; fi
 uninstall: ## remove what `make install` with the same DESTDIR and PREFIX installed
 	rm -f $(addprefix $(DESTDIR),$(INSTALLED))

@@ -1,33 +1,42 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Installs Debian packages: `tests/deps.sh build` what the build and the guest need, `tests/deps.sh check` what the
-# tests need as well, `tests/deps.sh kubernetes` also what those need that only run on request, `tests/deps.sh lint` the
-# linters. Does nothing when everything is there.
+# Installs Debian packages: `tests/deps.sh build` what the build and the guest need, `tests/deps.sh demo` the same without
+# what only a kernel of our own needs, `tests/deps.sh deb` what `make deb` needs as well, `tests/deps.sh check` what the
+# tests need, `tests/deps.sh kubernetes` also what those need that only run on request, `tests/deps.sh lint` the linters.
+# Does nothing when everything is there.
 set -euo pipefail
 
-build_packages=(
+demo_packages=(
 	build-essential pkg-config protobuf-c-compiler protobuf-compiler libprotobuf-c-dev libyajl-dev libevent-dev
 	libnl-3-dev libnl-route-3-dev libseccomp-dev libcap-dev libmd-dev libsystemd-dev
-	# the guest kernel and initrd
-	linux-source-6.12 flex bison bc libelf-dev libssl-dev cpio xz-utils patch
+	# a distribution's guest kernel, and the initrd
+	kmod lz4 xz-utils zstd cpio
 	# to run a VM
 	qemu-system-x86 qemu-system-common busybox-static
 )
+build_packages=(
+	"${demo_packages[@]}"
+	# our own guest kernel
+	linux-source-6.12 flex bison bc libelf-dev libssl-dev patch
+)
 check_packages=(
 	clang libclang-rt-14-dev libcmocka-dev bats jq tmux iproute2 iputils-ping iperf3 python3 procps socat
-	golang-go patchelf curl
+	golang-go patchelf curl zsh fish lintian
 	debootstrap docker.io iptables podman containerd runc crun conmon catatonit fuse-overlayfs slirp4netns netavark
-	aardvark-dns containernetworking-plugins e2fsprogs erofs-utils docker-compose
+	aardvark-dns containernetworking-plugins e2fsprogs erofs-utils docker-compose qemu-utils
 )
+deb_packages=(debhelper fakeroot)
 kubernetes_packages=(etcd-server openssl)
 lint_packages=(clang clang-format clang-tidy cppcheck shellcheck)
 
 case "${1:-build}" in
+demo) wanted=("${demo_packages[@]}") ;;
 build) wanted=("${build_packages[@]}") ;;
-check) wanted=("${build_packages[@]}" "${check_packages[@]}") ;;
+check) wanted=("${build_packages[@]}" "${deb_packages[@]}" "${check_packages[@]}") ;;
+deb) wanted=("${build_packages[@]}" "${deb_packages[@]}") ;;
 kubernetes) wanted=("${build_packages[@]}" "${check_packages[@]}" "${kubernetes_packages[@]}") ;;
 lint) wanted=("${build_packages[@]}" "${lint_packages[@]}") ;;
-*) echo "usage: $0 [build|check|kubernetes|lint]" >&2; exit 2 ;;
+*) echo "usage: $0 [build|demo|deb|check|kubernetes|lint]" >&2; exit 2 ;;
 esac
 
 missing=()

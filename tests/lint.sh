@@ -57,7 +57,7 @@ if command -v clang-format > /dev/null; then
 	git ls-files '*.c' '*.h' | xargs clang-format --dry-run -Werror || complain "clang-format"
 fi
 if command -v shellcheck > /dev/null; then
-	git ls-files '*.sh' '.ci/run' | xargs shellcheck -x -P SCRIPTDIR || complain "shellcheck"
+	git ls-files '*.sh' '.ci/run' 'debian/*rm' | xargs shellcheck -x -P SCRIPTDIR || complain "shellcheck"
 fi
 for cc in gcc clang; do
 	make -s -j"$(nproc)" B="${B:-build}/lint-$cc" CC=$cc WERROR=-Werror all > /dev/null ||
@@ -67,8 +67,8 @@ done
 while IFS= read -r line; do
 	complain "layers: $line"
 done < <(tests/lint/layers.py --objects "${B:-build}/lint-gcc/obj" 2>&1)
-[ "$(sed -n '/^<!-- src\/layers.txt -->$/,/^```$/p' ARCHITECTURE.md | sed '1,2d;$d')" = "$(cat src/layers.txt)" ] ||
-	complain "ARCHITECTURE.md does not show src/layers.txt as it is"
+shown=$(awk '/^<!-- src\/layers.txt -->$/ { on = 1; next } on && /^```$/ { if (n++) exit; next } on' ARCHITECTURE.md)
+[ "$shown" = "$(cat src/layers.txt)" ] || complain "ARCHITECTURE.md does not show src/layers.txt as it is"
 bats tests/lint > /dev/null || complain "tests/lint fails"
 [ "$bad" -eq 0 ] && echo "lint: ok"
 exit "$bad"

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Runs the tests: `tests/run.sh [unit|system]`, both without an argument. Ends with "N passed, N failed".
+# Runs the tests: `tests/run.sh [unit|system|host]`, all of these without an argument; `tests/run.sh whole-host [HOST]`
+# runs all system tests in an emulated host, of which `host` is a part. Ends with "N passed, N failed".
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 what=${1:-all}
@@ -78,7 +79,8 @@ run_system() {
 	KATA_TEST_RETRIED=$(mktemp)
 	export KATA_TEST_RETRIES=1 KATA_TEST_RETRIED
 	for suite in tests/system/*.bats; do
-		[ -e "$suite" ] || continue
+		# These run in the emulated hosts only.
+		[[ "$suite" != */8?-host-* ]] || continue
 		echo "$(date +%T) $suite"
 		timeout 1500 bats --tap "$suite" > "$out" 2>&1
 		status=$?
@@ -88,11 +90,37 @@ run_system() {
 	rm -f "$out" "$KATA_TEST_RETRIED"
 }
 
+# host_suites TAGS: those for an emulated host. What has a host in itself, wants to build, or asks for more programs does
+# not run in one.
+host_suites() {
+	local suite
+	for suite in tests/system/*.bats; do
+		case "$suite" in
+		*/11-debian.bats | */26-host-cgroup.bats | */55-crio.bats | */6?-*.bats | */7?-*.bats) ;;
+		*) [[ "$1" = !* ]] || grep -q "^# bats test_tags=$1\$" "$suite" || continue; basename "$suite" ;;
+		esac
+	done
+}
+
+# run_host HOST TAGS SECONDS: the tests with these tags, in an emulated host, in that time.
+run_host() {
+	echo "== system tests in an emulated host: $1"
+	local out status suites
+	out=$(mktemp)
+	mapfile -t suites < <(host_suites "$2")
+	KATA_HOST_SECONDS=${KATA_HOST_SECONDS:-$3} KATA_TEST_RETRIES=1 tests/host/run.sh --tags "$2" "$1" "${suites[@]}" > "$out"
+	status=$?
+	count_tap "$out" "$status"
+	rm -f "$out"
+}
+
 tests/deps.sh check || broken "packages cannot be installed"
 case "$what" in
 unit) run_unit ;;
 system) run_system ;;
-all) run_unit; run_system ;;
-*) echo "usage: $0 [unit|system]" >&2; exit 2 ;;
+host) run_host debian12 quick 1500 ;;
+whole-host) run_host "${2:-debian12}" '!many' 36000 ;;
+all) run_unit; run_system; run_host debian12 quick 1500 ;;
+*) echo "usage: $0 [unit|system|host|whole-host [HOST]]" >&2; exit 2 ;;
 esac
 finish

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Packs the initrd: a static agent as /init and the directories it mounts on.
-# The same agent gives the same archive, bit for bit, whoever packs it.
+# Packs the initrd: a static agent as /init and the directories it mounts on, and
+# for a kernel with modules those and the agent again as /sbin/modprobe. The same
+# files give the same archive, bit for bit, whoever packs it.
 #
 # There is no /dev/console here: making a device node needs root, and the kernel
 # brings its own (usr/default_cpio_list) in the archive built into every image.
@@ -11,14 +12,15 @@ set -euo pipefail
 readonly DIRECTORIES="dev etc mnt proc root run sys tmp usr usr/bin usr/sbin var"
 
 agent=
+modules=
 output=
 scratch=
 
 usage() {
 	cat <<EOF
-Usage: build.sh --agent PATH --output FILE
+Usage: build.sh --agent PATH [--modules DIR] --output FILE
 
-Writes an initrd with PATH as /init to FILE.
+Writes an initrd with PATH as /init, and DIR/lib/modules, to FILE.
 EOF
 }
 
@@ -30,9 +32,13 @@ die() {
 parse_arguments() {
 	while [ $# -gt 0 ]; do
 		case $1 in
-		--agent | --output)
+		--agent | --modules | --output)
 			[ $# -ge 2 ] || die "$1 needs a value"
-			if [ "$1" = --agent ]; then agent=$2; else output=$2; fi
+			case $1 in
+			--agent) agent=$2 ;;
+			--modules) modules=$2 ;;
+			--output) output=$2 ;;
+			esac
 			shift
 			;;
 		-h | --help)
@@ -46,6 +52,7 @@ parse_arguments() {
 	[ -n "$agent" ] || die "--agent is missing, see --help"
 	[ -n "$output" ] || die "--output is missing, see --help"
 	[ -r "$agent" ] || die "cannot read $agent"
+	[ -z "$modules" ] || [ -d "$modules/lib/modules" ] || die "no lib/modules in $modules"
 	command -v cpio >/dev/null || die "missing package, try: apt install cpio"
 }
 
@@ -60,6 +67,14 @@ check_static() {
 	esac
 }
 
+# The kernel asks /sbin/modprobe for what it misses.
+stage_modules() {
+	install -d -m 755 "$scratch/root/sbin" "$scratch/root/lib"
+	ln -s ../init "$scratch/root/sbin/modprobe"
+	cp -R "$modules/lib/modules" "$scratch/root/lib/modules"
+	chmod -R u=rwX,go=rX "$scratch/root/lib/modules"
+}
+
 stage() {
 	local dir
 
@@ -69,6 +84,7 @@ stage() {
 	chmod 700 "$scratch/root/root"
 	chmod 1777 "$scratch/root/tmp"
 	install -m 755 "$agent" "$scratch/root/init"
+	[ -z "$modules" ] || stage_modules
 	find "$scratch/root" -exec touch -h -d "@${SOURCE_DATE_EPOCH:-0}" {} +
 }
 

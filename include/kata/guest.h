@@ -15,6 +15,9 @@
 #define KATA_PORT_FORWARD 1029 /* begins with a struct kata_forward */
 #define KATA_PORT_SOCKET 1030  /* begins with a number, see struct kata_socket_call */
 
+/* What the agent prints on the console, a line of its own, once it listens. */
+#define KATA_READY_LINE "kata-agent: ready"
+
 /*
  * In stdin_port, stdout_port and stderr_port of CreateContainer and ExecProcess: no such stream,
  * and no RPC stream either. All three 0 means streams by RPC; with another port given, 0 is the

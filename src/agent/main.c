@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "agent/device/modprobe.h"
 #include "agent/sandbox/pid_ns.h"
 #include "agent/server/guest_init.h"
 #include "agent/server/server.h"
@@ -85,6 +86,8 @@ int main(int argc, char **argv)
 
 	if (pid_ns_is_holder(argc, argv))
 		pid_ns_hold();
+	if (modprobe_is_asked(argc, argv))
+		return modprobe_main(argc, argv);
 	agent_config_init(&config);
 	read_settings(&config, argc, argv);
 	(void)signal(SIGPIPE, SIG_IGN); /* cannot fail for this signal */

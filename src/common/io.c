@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/err.h"
@@ -110,6 +111,29 @@ ssize_t io_read_file_at(int dirfd, const char *path, size_t max, char **ret_data
 	cleanup_close int fd = neg_errno(openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY));
 
 	return fd < 0 ? fd : read_all(fd, max, ret_data);
+}
+
+/**
+ * io_read_regular() - read a whole file that somebody else chose
+ * @path: path
+ * @max: largest size accepted, in bytes
+ * @ret_data: receives the contents with a NUL behind them; the caller frees it
+ *
+ * What the file is, is looked at on the descriptor that is read: neither a FIFO without a writer
+ * nor a device can stop the caller.
+ *
+ * Return: length in bytes, or -errno (-EFBIG above @max, -EINVAL for what is no regular file).
+ */
+ssize_t io_read_regular(const char *path, size_t max, char **ret_data)
+{
+	struct stat st;
+
+	cleanup_close int fd = neg_errno(open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	return S_ISREG(st.st_mode) ? read_all(fd, max, ret_data) : -EINVAL;
 }
 
 /**

@@ -496,13 +496,13 @@ int toml_parse(struct arena *arena, const char *data, size_t len, const char *na
 }
 
 /**
- * toml_get_for_test() - look a key up
+ * toml_get() - look a key up
  * @table: a table; other values have no keys
  * @key: one part, dots have no meaning here
  *
  * Return: the value or NULL.
  */
-const struct toml *toml_get_for_test(const struct toml *table, const char *key)
+const struct toml *toml_get(const struct toml *table, const char *key)
 {
 	return table->type == TOML_TABLE ? find(table, key) : NULL;
 }

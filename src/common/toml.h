@@ -54,5 +54,5 @@ struct toml {
 
 int toml_parse(struct arena *arena, const char *data, size_t len, const char *name,
 	       struct toml **ret, struct err *err) must_check;
-const struct toml *toml_get_for_test(const struct toml *table, const char *key);
+const struct toml *toml_get(const struct toml *table, const char *key);
 const char *toml_type_name(enum toml_type type);

@@ -48,7 +48,6 @@ static void finish_errno(struct kvm_probe *ret, enum kvm_probe_result result, co
 #define LOOP_STEP 3
 #define MAGIC 0x6b617461766d6f6bULL
 
-#define XSAVE_XMM0 160 /* offset of XMM0 in the legacy region, Intel SDM vol. 1, 13.4.1 */
 #define XFEATURES_X87_SSE 3
 
 #define CR0_PE 0x1UL
@@ -100,7 +99,6 @@ __asm__(
 	"	xsetbv\n"
 	"	xgetbv\n"
 	"	mov %rax, " STR(GUEST_RESULT) " + 16\n"
-	"	movq %rbx, %xmm0\n"
 	"	xor %edx, %edx\n"
 	"	mov $" STR(XFEATURES_X87_SSE) ", %eax\n"
 	"	xsave64 " STR(GUEST_XSAVE) "\n"
@@ -195,16 +193,19 @@ static int set_registers(int vcpu_fd, bool xsave)
 static void check_result(const uint8_t *mem, bool xsave, struct kvm_probe *ret)
 {
 	struct guest_result result;
-	uint64_t operand[2], xmm0;
+	uint64_t operand[2];
 
 	memcpy(&result, mem + GUEST_RESULT, sizeof(result));
 	memcpy(operand, mem + GUEST_CMPXCHG, sizeof(operand));
-	memcpy(&xmm0, mem + GUEST_XSAVE + XSAVE_XMM0, sizeof(xmm0));
 	if (result.magic != MAGIC || result.sum != (uint64_t)LOOP_COUNT * LOOP_STEP)
 		finish(ret, KVM_PROBE_WRONG_RESULT, "the test guest counted wrong");
 	else if (result.swapped != 1 || operand[0] != 4 || operand[1] != 3)
 		finish(ret, KVM_PROBE_WRONG_RESULT, "cmpxchg16b went wrong in the test guest");
-	else if (xsave && (result.xcr0 != XFEATURES_X87_SSE || xmm0 != MAGIC))
+	/*
+	 * That xsave runs is what counts. What it saves is not looked at: below an emulated
+	 * processor the area lacks XMM0, and stock kernels run there all the same.
+	 */
+	else if (xsave && result.xcr0 != XFEATURES_X87_SSE)
 		finish(ret, KVM_PROBE_WRONG_RESULT, "xsave went wrong in the test guest");
 	else
 		finish(ret, KVM_PROBE_OK, "a 64-bit test guest ran correctly");

@@ -15,15 +15,12 @@
 #include "common/str.h"
 #include "kata/state.h"
 #include "oci/spec.h"
+#include "runtime/cmd/admin/complete.h"
 #include "runtime/cmd/admin/verbs.h"
 #include "runtime/cmd/oci/verbs.h"
 #include "runtime/standin/proctitle.h"
 
-static const struct verb {
-	const char *name;
-	verb_fn fn;
-	const char *help;
-} verbs[] = {
+static const struct verb verbs[] = {
 	{ "create", verb_create, "create a container" },
 	{ "start", verb_start, "start a created container" },
 	{ "run", verb_run, "create a container and start it" },
@@ -46,6 +43,9 @@ static const struct verb {
 	{ "timeline", verb_timeline, "print how long a start took" },
 	{ "metrics", verb_metrics, "print a sandbox's metrics" },
 	{ "iptables", verb_iptables, "read or set a guest's netfilter tables" },
+	{ "configure", verb_configure, "tell a container manager of this runtime" },
+	{ "completion", verb_completion, "print the completion script of a shell" },
+	{ "complete", verb_complete, NULL },
 	{ "checkpoint", verb_checkpoint, NULL }, /* without help: not offered */
 	{ "restore", verb_checkpoint, NULL },
 };
@@ -185,6 +185,7 @@ int main(int argc, char **argv)
 	open_stdio();
 	(void)signal(SIGPIPE, SIG_IGN);
 	cli_set_verb_list(list_verbs);
+	complete_set_verbs(verbs, ARRAY_SIZE(verbs));
 	int r = cli_parse_global(&cli, argc, argv, &verb_index, &version, &err);
 	if (r == 0)
 		r = set_up(&cli, root, sizeof(root), &err);

@@ -10,6 +10,7 @@ action=$1
 dir=$2
 repo=$(cd "$(dirname "$0")/../.." && pwd)
 build=${KATA_BUILD:-$repo/build}
+slow=${KATA_TEST_SLOW:-1}
 containerd=${KATA_CONTAINERD:-containerd}
 
 # containerd 2.0 takes options for runc's when pods are started by the sandbox API: the shim's own flag serves then.
@@ -58,7 +59,7 @@ config() {
 serve() {
 	PATH=$dir/bin:$build:$PATH setsid "$containerd" --config "$dir/config.toml" >> "$dir/containerd.log" 2>&1 < /dev/null &
 	echo $! > "$dir/containerd.pid"
-	for _ in $(seq 100); do
+	for _ in $(seq $((100 * slow))); do
 		kill -0 "$(cat "$dir/containerd.pid")" 2>/dev/null || break
 		timeout 2 ctr -a "$dir/containerd.sock" version > /dev/null 2>&1 && return
 		sleep 0.1
@@ -93,7 +94,7 @@ stop() {
 	local pid
 	pid=$(cat "$dir/containerd.pid" 2>/dev/null) || return 0
 	kill "$pid" 2>/dev/null || true
-	for _ in $(seq 100); do
+	for _ in $(seq $((100 * slow))); do
 		kill -0 "$pid" 2>/dev/null || break
 		sleep 0.1
 	done

@@ -14,6 +14,7 @@ dir=$2
 shift 2
 repo=$(cd "$(dirname "$0")/../.." && pwd)
 build=${KATA_BUILD:-$repo/build}
+slow=${KATA_TEST_SLOW:-1}
 docker=/usr/bin/docker
 
 runtime() {
@@ -36,7 +37,7 @@ run() {
 		--data-root "$dir/data" --exec-root "$dir/exec" \
 		--pidfile "$dir/docker.pid" --host "unix://$dir/docker.sock" --ipv6 \
 		--fixed-cidr-v6 fd00:6b:6174:61::/64 "$@" >> "$dir/dockerd.log" 2>&1 < /dev/null &
-	for _ in $(seq 300); do
+	for _ in $(seq $((300 * slow))); do
 		"$docker" -H "unix://$dir/docker.sock" version > /dev/null 2>&1 && break
 		sleep 0.1
 	done
@@ -62,7 +63,7 @@ stop() {
 	"$docker" -H "unix://$dir/docker.sock" ps -aq 2>/dev/null |
 		xargs -r "$docker" -H "unix://$dir/docker.sock" rm -f > /dev/null 2>&1 || true
 	kill "$pid" 2>/dev/null || true
-	for _ in $(seq 100); do
+	for _ in $(seq $((100 * slow))); do
 		kill -0 "$pid" 2>/dev/null || break
 		sleep 0.1
 	done

@@ -20,6 +20,7 @@ if [ "${1:-}" = --cgroups ]; then
 	exit
 fi
 found=0
+slow=${KATA_TEST_SLOW:-1}
 scope=${KATA_TEST_SCOPE:-}
 in_scope() { grep -E -- "${scope:-.}" || true; }
 report() {
@@ -40,7 +41,7 @@ processes() {
 		echo "${pid#/proc/} $exe $(tr '\0' ' ' < "$pid/cmdline" 2>/dev/null)"
 	done | in_scope | cut -c1-200
 }
-for _ in $(seq 50); do
+for _ in $(seq $((50 * slow))); do
 	left=$(processes)
 	[ -z "$left" ] && break
 	sleep 0.1
@@ -61,7 +62,7 @@ new_cgroups() {
 		[ -n "$(cat "$dir/cgroup.procs" 2>/dev/null)" ] || [ ! -d "$dir" ] || echo "$dir"
 	done
 }
-for _ in $(seq 30); do
+for _ in $(seq $((30 * slow))); do
 	cgroups=$(new_cgroups)
 	[ -z "$cgroups" ] && break
 	sleep 0.1

@@ -54,6 +54,7 @@ load helpers
 	cmp "$BATS_TEST_TMPDIR/in" "$BATS_TEST_TMPDIR/out"
 }
 
+# bats test_tags=many
 @test "stdin, one gibibyte there and back with the same checksum" {
 	make_bundle cat
 	new_id
@@ -125,6 +126,7 @@ b" ]
 	kata delete --force "$ID"
 }
 
+# bats test_tags=many
 @test "twenty containers in a row and five at once" {
 	make_bundle sh -c 'exit 3'
 	for i in $(seq 20); do

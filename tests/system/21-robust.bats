@@ -428,6 +428,7 @@ short_deadlines() {
 	no_leaks
 }
 
+# bats test_tags=many
 @test "twenty life cycles in a row" {
 	make_bundle sleep 1000
 	for i in $(seq 20); do

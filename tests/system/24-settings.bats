@@ -103,3 +103,15 @@ configure() {
 	echo "$output"
 	[[ "$output" == *"on init"* ]]
 }
+
+@test "a container cannot take the agent's ports" {
+	make_bundle /bin/vsock-bind 1024 1025 1026 1027 1028 1029 1030 1099
+	cc -static -O1 -o "$BUNDLE/rootfs/bin/vsock-bind" "$REPO/tests/lib/vsock-bind.c"
+	run kata run --bundle "$BUNDLE" "ports-$$"
+	echo "$output"
+	[ "$status" -eq 0 ]
+	for port in 1024 1025 1026 1027 1028 1029 1030; do
+		[[ "$output" == *"$port: Address already in use"* ]]
+	done
+	[[ "$output" == *"1099: free"* ]]
+}

@@ -215,6 +215,7 @@ run_one() {
 	echo "$1 $code"
 }
 
+# bats test_tags=many
 @test "many containers, eight at a time: every status is right, nothing is left, no error in the log" {
 	local lines number=${KATA_STRESS:-200}
 	lines=$(wc -l < "$DDIR/dockerd.log")

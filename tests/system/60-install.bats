@@ -40,12 +40,15 @@ installed() {
 	755 ./usr/local/bin/containerd-shim-kata-v2
 	755 ./usr/local/bin/kata-runtime
 	755 ./usr/local/libexec/kata-proxy
+	644 ./usr/local/share/bash-completion/completions/kata-runtime
 	644 ./usr/local/share/defaults/kata-containers/configuration.toml
+	644 ./usr/local/share/fish/vendor_completions.d/kata-runtime.fish
 	644 ./usr/local/share/kata-containers/initrd.img
 	644 ./usr/local/share/kata-containers/vmlinux
 	644 ./usr/local/share/man/man8/containerd-shim-kata-v2.8
 	644 ./usr/local/share/man/man8/kata-proxy.8
 	644 ./usr/local/share/man/man8/kata-runtime.8
+	644 ./usr/local/share/zsh/site-functions/_kata-runtime
 	LIST
 	)" ]
 	# No path of the build, no place that was not filled in.
@@ -95,16 +98,32 @@ installed() {
 	[ "$output" = "$(strings -n 20 "$DEST/usr/local/share/kata-containers/vmlinux" | sed -n 's/^Linux version \([^ ]*\) .*/\1/p' | head -1)" ]
 }
 
-@test "docker takes the runtime that README.md tells it" {
+@test "docker takes the runtime that kata-runtime configure tells it" {
 	local dir=$BATS_TEST_TMPDIR/docker
 	mkdir "$dir"
-	grep '^ *{ "runtimes": ' "$REPO/README.md" > "$dir/from-readme.json"
-	KATA_DAEMON_JSON=$dir/from-readme.json KATA_BUILD=/nowhere installed "$REPO/tests/lib/dockerd.sh" start "$dir"
+	echo '{ "experimental": true }' > "$dir/daemon.json"
+	installed kata-runtime configure --file "$dir/daemon.json" docker
+	KATA_DAEMON_JSON=$dir/daemon.json KATA_BUILD=/nowhere installed "$REPO/tests/lib/dockerd.sh" start "$dir"
 	run installed /usr/bin/docker -H "unix://$dir/docker.sock" run --rm --runtime=kata busybox sh -c 'uname -r; exit 4'
 	installed "$REPO/tests/lib/dockerd.sh" stop "$dir"
 	echo "$output"
 	[ "$status" -eq 4 ]
 	strings -n 20 "$DEST/usr/local/share/kata-containers/vmlinux" | grep -qF "Linux version $output "
+}
+
+@test "containerd takes the runtime that kata-runtime configure tells it" {
+	local config=$BATS_TEST_TMPDIR/config.toml plugin=io.containerd.grpc.v1.cri
+	printf 'version = 2\n[plugins."%s"]\n  sandbox_image = "kata.test/pause:1"\n' "$plugin" > "$config"
+	cp "$config" "$config.old"
+	installed kata-runtime configure --file "$config" containerd
+	run containerd --config "$config" config dump
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[[ "$output" == *"[plugins.\"$plugin\".containerd.runtimes.kata]"*'runtime_type = "io.containerd.kata.v2"'* ]]
+	[[ "$output" == *"[plugins.\"$plugin\".containerd.runtimes.runc]"* ]]
+	[[ "$output" == *'sandbox_image = "kata.test/pause:1"'* ]]
+	installed kata-runtime configure --file "$config" --undo containerd
+	cmp "$config" "$config.old"
 }
 
 @test "containerd finds the shim" {

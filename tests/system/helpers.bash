@@ -36,9 +36,9 @@ no_leaks() {
 	"$REPO/tests/lib/leaks.sh" "$ROOT"
 }
 
-# wait_for SECONDS COMMAND [ARG ...]
+# wait_for SECONDS COMMAND [ARG ...]; KATA_TEST_SLOW times as long on a slow host.
 wait_for() {
-	local end=$((SECONDS + $1))
+	local end=$((SECONDS + $1 * ${KATA_TEST_SLOW:-1}))
 	shift
 	until "$@"; do
 		[ "$SECONDS" -lt "$end" ] || return 1
@@ -54,6 +54,36 @@ new_id() {
 # skip_file REASON: skips all tests of a file, from its setup_file, where bats 1.8 takes a skip for a failure.
 skip_file() {
 	export SKIP_FILE=$1
+}
+
+# host_has WHAT: whether this host has kvm, vsock, vhost-net, cgroup2, systemd or apparmor; a command; or is disposable,
+# which the emulated hosts of tests/host are, and their names.
+host_has() {
+	case "$1" in
+	kvm) [ -w /dev/kvm ] ;;
+	vsock) [ -w /dev/vhost-vsock ] ;;
+	vhost-net) [ -w /dev/vhost-net ] ;;
+	cgroup2) [ "$(stat -f -c %T /sys/fs/cgroup)" = cgroup2fs ] ;;
+	systemd) [ -d /run/systemd/system ] ;;
+	apparmor) [ "$(cat /sys/module/apparmor/parameters/enabled 2>/dev/null)" = Y ] ;;
+	disposable) [ -n "${KATA_HOST:-}" ] ;;
+	debian1[23]) [ "${KATA_HOST:-}" = "$1" ] ;;
+	*) command -v "$1" > /dev/null ;;
+	esac
+}
+
+# needs_host WHAT ...: skips a test where the host lacks something, from setup or the test itself. In an emulated host,
+# which is made to have all but the other's name, what is not there is a failure.
+needs_host() {
+	local what
+	for what in "$@"; do
+		host_has "$what" && continue
+		if [ -n "${KATA_HOST:-}" ] && [[ "$what" != debian* ]]; then
+			echo "$KATA_HOST has no $what"
+			return 1
+		fi
+		skip "needs a host with $what: make check-host"
+	done
 }
 
 setup() {

@@ -12,8 +12,10 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/arena.h"
@@ -170,6 +172,25 @@ static int fibers_main(void *arg)
 	(void)close(p->fds[1]);
 	assert_int_equal(fiber_join(fiber, loop_deadline_ms(5000)), 0);
 	return 42;
+}
+
+/* A container can make one in a volume, and have it mounted where the host reads a file. */
+static void a_fifo_is_not_read(void **state)
+{
+	char path[] = "/tmp/test-common-XXXXXX", fifo[40];
+	char *data = NULL;
+
+	(void)state;
+	assert_non_null(mkdtemp(path));
+	(void)snprintf(fifo, sizeof(fifo), "%s/fifo", path);
+	assert_int_equal(mkfifo(fifo, 0600), 0);
+	assert_int_equal(io_read_regular(fifo, 100, &data), -EINVAL);
+	assert_null(data);
+	assert_int_equal(unlink(fifo), 0);
+	assert_int_equal(rmdir(path), 0);
+	assert_int_equal(io_read_regular("/dev/null", 100, &data), -EINVAL);
+	assert_true(io_read_regular("/proc/self/comm", 100, &data) > 0); /* has no size */
+	free(data);
 }
 
 static void fibers_wait_without_stalling_each_other(void **state)
@@ -393,6 +414,7 @@ int main(void)
 		cmocka_unit_test(arena_lists_stay_terminated),
 		cmocka_unit_test(descriptors_travel_with_a_message),
 		cmocka_unit_test(replaced_files_are_whole),
+		cmocka_unit_test(a_fifo_is_not_read),
 		cmocka_unit_test(fibers_wait_without_stalling_each_other),
 		cmocka_unit_test(cancelling_ends_every_wait),
 		cmocka_unit_test(mutex_holds_across_waits),

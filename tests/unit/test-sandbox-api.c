@@ -337,8 +337,8 @@ static int life_main(void *arg)
 	assert_int_equal(call(&w, &sandboxapi_ping_sandbox, &id, NULL), 0);
 	assert_false(waiter.done);
 	/* The VM dies by itself. */
-	(void)snprintf(w.ctd.shim.sandbox->end.exit_reason, sizeof(w.ctd.shim.sandbox->end.exit_reason),
-		       "QEMU ended");
+	(void)snprintf(w.ctd.shim.sandbox->end.exit_reason,
+		       sizeof(w.ctd.shim.sandbox->end.exit_reason), "QEMU ended");
 	sandbox_set_state(w.ctd.shim.sandbox, SANDBOX_STATE_STOPPED);
 	assert_int_equal(fiber_join(fiber, loop_deadline_ms(20000)), 0);
 	assert_int_equal(waiter.result, 0);

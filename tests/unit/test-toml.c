@@ -314,14 +314,14 @@ static void values_know_their_line(void **state)
 
 	(void)state;
 	assert_int_equal(toml_parse(arena, text, strlen(text), "d", &root, &err), 0);
-	a = toml_get_for_test(root, "a");
-	c = toml_get_for_test(a, "c");
+	a = toml_get(root, "a");
+	c = toml_get(a, "c");
 	assert_int_equal(a->line, 2);
-	assert_int_equal(toml_get_for_test(a, "b")->line, 3);
-	assert_int_equal(toml_get_for_test(a, "b")->col, 3);
+	assert_int_equal(toml_get(a, "b")->line, 3);
+	assert_int_equal(toml_get(a, "b")->col, 3);
 	assert_int_equal(c->first->line, 5);
-	assert_null(toml_get_for_test(a, "x"));
-	assert_null(toml_get_for_test(c, "x"));
+	assert_null(toml_get(a, "x"));
+	assert_null(toml_get(c, "x"));
 	assert_string_equal(toml_type_name(c->type), "an array");
 }
 

@@ -13,6 +13,7 @@
 
 #include <linux/netlink.h>
 
+#include "agent/device/drivers.h"
 #include "common/fd.h"
 #include "common/log.h"
 
@@ -46,6 +47,7 @@ static void on_uevent(void *arg, unsigned events)
 	}
 	if (!any)
 		return;
+	drivers_load();
 	fiber_cond_broadcast(&uevents->changed);
 	if (uevents->fn)
 		uevents->fn(uevents->arg);

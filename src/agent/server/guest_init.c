@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "agent/container/rootfs/rootfs.h"
+#include "agent/device/drivers.h"
 #include "agent/util/cmdline.h"
 #include "common/fd.h"
 #include "common/io.h"
@@ -145,16 +146,21 @@ int guest_init(struct agent_config *config, int *ret_console, struct err *err)
 
 	if (r >= 0)
 		r = mount_all(err);
+	hurry_rcu();
+	drivers_start(); /* the console may be one of them */
 	/* Opened after a failure, too, so that it can be logged. */
-	*ret_console =
-		neg_errno(open("/dev/console", O_WRONLY | O_NOCTTY | O_CLOEXEC | O_NONBLOCK));
+	*ret_console = drivers_open_console();
 	log_init("kata-agent", *ret_console, LOG_FORMAT_PLAIN, config->log_level);
 	if (r < 0)
 		return r;
 	occupy_stdio();
 	read_cmdline(config);
 	log_set_level(config->log_level);
-	hurry_rcu();
+	r = drivers_check(err);
+	if (r == -EAFNOSUPPORT && config->server.type == AGENT_ADDR_VSOCK)
+		return r;
+	if (r < 0)
+		log_warn("%s", err->text);
 	enable_controllers();
 	raise_limits();
 	r = loopback_up();

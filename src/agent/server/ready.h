@@ -4,9 +4,11 @@
  */
 #pragma once
 
+#include "kata/guest.h"
+
 /* The virtio-serial port that gets the line, if there is one of this name. */
 #define READY_PORT "agent.ready"
-#define READY_LINE "kata-agent: ready\n"
+#define READY_LINE KATA_READY_LINE "\n"
 
 struct agent;
 struct loop_source;

@@ -106,6 +106,14 @@ static void on_debug_console(void *arg, int fd_consume, uint32_t port)
 		log_warn("debug console: %s", err.text);
 }
 
+/* A port that is not used today must not be free for a container to take: the host may dial it. */
+static void on_nobody(void *arg, int fd_consume, uint32_t port)
+{
+	(void)arg;
+	(void)port;
+	(void)fd_close(fd_consume);
+}
+
 static int listen_at(struct server *server, const struct agent_addr *addr, listener_fn fn,
 		     struct err *err)
 {
@@ -166,6 +174,24 @@ static int listen_all(struct server *server, struct err *err)
 	return r;
 }
 
+/* The ports that have not been opened above. */
+static int reserve_ports(struct server *server, struct err *err)
+{
+	static const uint32_t ports[] = { KATA_PORT_LOG, KATA_PORT_DEBUG_CONSOLE };
+
+	if (server->agent.config.server.type != AGENT_ADDR_VSOCK)
+		return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(ports); i++) {
+		int r = listen_vsock(server, ports[i], on_nobody, err);
+
+		if (r < 0 && r != -EADDRINUSE) /* that is one of our own */
+			return r;
+		if (r < 0)
+			*err = ERR_NULL;
+	}
+	return 0;
+}
+
 /* Without a port of its own there is one shell, on the guest's console. */
 static int open_debug_console(struct server *server, struct err *err)
 {
@@ -210,8 +236,10 @@ int server_init(struct server *server, struct loop *loop, const struct agent_con
 		return r;
 	if (config->debug_console && open_debug_console(server, &console_err) < 0)
 		log_warn("debug console: %s", console_err.text);
-	ready_announce(&server->ready, agent);
-	return 0;
+	r = reserve_ports(server, err);
+	if (r >= 0)
+		ready_announce(&server->ready, agent);
+	return r;
 }
 
 /**

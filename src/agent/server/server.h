@@ -19,7 +19,7 @@
 struct rpc_server;
 
 /* RPC, two for streams, log, debug console, names, ports, sockets. */
-#define SERVER_LISTENERS_MAX 8
+#define SERVER_LISTENERS_MAX 9
 
 struct server {
 	struct agent agent;

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "agent/core/agent.h"
+#include "agent/device/drivers.h"
 #include "agent/device/hotplug.h"
 #include "agent/storage/fs_group.h"
 #include "agent/storage/socket_port.h"
@@ -78,7 +79,7 @@ static int mount_or_say(const char *source, const char *fstype, const struct sto
 {
 	int r = mount_at(source, fstype, m);
 
-	return r < 0 ? err_set_errno(err, r, "mount %.128s (%.32s)", source, fstype) : 0;
+	return r < 0 ? drivers_mount_failed(err, r, source, fstype) : 0;
 }
 
 struct tag_wait {
@@ -109,8 +110,8 @@ static int mount_tag(struct storage_mount *m, struct err *err)
 			 loop_deadline_ms(m->agent->config.hotplug_timeout_ms));
 	if (r >= 0)
 		return 0;
-	return err_set_errno(err, r == -ETIMEDOUT ? wait.r : r, "mount %.64s (%.32s)",
-			     m->storage->source, m->storage->fstype);
+	return drivers_mount_failed(err, r == -ETIMEDOUT ? wait.r : r, m->storage->source,
+				    m->storage->fstype);
 }
 
 /* Where a disk is: a device that is plugged, or a file that is shared. */

@@ -116,6 +116,16 @@ static error_t parse_global(int key, char *value, struct argp_state *state)
 	}
 }
 
+/**
+ * cli_global_options() - the options before the verb
+ *
+ * Return: argp's table of them.
+ */
+const struct argp_option *cli_global_options(void)
+{
+	return global_options;
+}
+
 /* The list of verbs belongs to main.c, which sets it before it parses. */
 static char *(*list_verbs)(void);
 
@@ -210,6 +220,25 @@ static error_t parse_verb(int key, char *value, struct argp_state *state)
 	}
 }
 
+static struct {
+	cli_observer fn;
+	void *arg;
+} observer;
+
+/**
+ * cli_observe() - learn what verbs take, instead of running them
+ * @fn: called by cli_parse(), which then parses nothing and returns -ECANCELED; NULL ends this
+ * @arg: passed to @fn
+ *
+ * Every verb parses its options before it does anything else, so a verb that is called meanwhile
+ * does nothing.
+ */
+void cli_observe(cli_observer fn, void *arg)
+{
+	observer.fn = fn;
+	observer.arg = arg;
+}
+
 /**
  * cli_parse() - parse the options and count the arguments of a verb
  * @verb: what it takes
@@ -240,6 +269,10 @@ int cli_parse(const struct cli_verb *verb, int argc, char **argv, void *arg, int
 	};
 	struct verb_parse p = { .verb = verb, .arg = arg, .first = argc, .err = err };
 
+	if (observer.fn) {
+		observer.fn(observer.arg, verb);
+		return -ECANCELED;
+	}
 	argp_err_exit_status = CLI_EXIT_FAILURE;
 	int r = argp_parse(&argp, (unsigned)argc, argv, verb->stop_at_arg ? ARGP_IN_ORDER : 0, NULL,
 			   &p);

@@ -46,6 +46,13 @@ struct cli {
  */
 typedef int (*verb_fn)(struct cli *cli, int argc, char **argv, struct err *err);
 
+/* A line of the table of verbs. One without help is not offered. */
+struct verb {
+	const char *name;
+	verb_fn fn;
+	const char *help;
+};
+
 /* Options of one verb. The option parser fills the verb's own struct through @set. */
 struct cli_verb {
 	const struct argp_option *options;
@@ -60,6 +67,11 @@ struct cli_verb {
 	bool stop_at_arg;	/* the first positional argument ends the options */
 };
 
+/* Told what a verb takes; @verb is valid during the call only, the strings and tables in it stay. */
+typedef void (*cli_observer)(void *arg, const struct cli_verb *verb);
+
+void cli_observe(cli_observer fn, void *arg);
+const struct argp_option *cli_global_options(void);
 void cli_set_verb_list(char *(*fn)(void));
 int cli_parse(const struct cli_verb *verb, int argc, char **argv, void *arg, int *ret_first,
 	      struct err *err) must_check;

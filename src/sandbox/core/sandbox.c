@@ -65,6 +65,7 @@ int sandbox_new(struct loop *loop, const struct sandbox_events *events, void *ev
 	sb->helpers.proxy = PROC_NULL;
 	sb->vsock.dir_fd = -1;
 	fiber_cond_init(&sb->changed);
+	fiber_cond_init(&sb->start.agent_changed);
 	fiber_mutex_init(&sb->size.changing);
 	fiber_mutex_init(&sb->storage.opening_sockets);
 	list_init(&sb->containers);

@@ -115,8 +115,10 @@ struct sandbox_net {
 /* How far a start is. */
 struct sandbox_start {
 	struct timeline timeline;
-	const char *step;    /* what it is doing, for its deadline's error */
-	struct fiber *fiber; /* that does it; NULL once it does not wait for the VM */
+	const char *step;		 /* what it is doing, for its deadline's error */
+	struct fiber *fiber;		 /* that does it; NULL once it does not wait for the VM */
+	bool agent_listens;		 /* by the console's word */
+	struct fiber_cond agent_changed; /* broadcast when it says so, and when the VM ends */
 };
 
 /* Why the VM ended; see lifecycle/sandbox_exit.c. */

@@ -45,6 +45,7 @@ enum hypervisor_state {
 };
 
 enum vm_event_type {
+	VM_EVENT_READY, /* by its console, the guest's agent listens: a hint, nothing more */
 	/* the guest powered itself off or rebooted; the VMM ends and EXITED follows */
 	VM_EVENT_SHUTDOWN,
 	VM_EVENT_PANICKED, /* the guest kernel panicked; EXITED follows at once */

@@ -29,6 +29,7 @@
 #include "common/log.h"
 #include "common/run_output.h"
 #include "common/str.h"
+#include "kata/guest.h"
 #include "sandbox/hypervisor/output_ring.h"
 #include "sandbox/hypervisor/qemu_cmdline.h"
 #include "sandbox/hypervisor/qmp.h"
@@ -153,6 +154,8 @@ static void on_console_line(void *arg, const char *line)
 	const char *mark = strstr(line, PANIC_MARK);
 
 	log_debug("guest: %s", line);
+	if (str_eq(line, KATA_READY_LINE))
+		hypervisor_emit(&qemu->base, VM_EVENT_READY, line);
 	if (mark && !*qemu->panic) {
 		mark += strlen(PANIC_MARK);
 		mark += strspn(mark, ": ");

@@ -18,16 +18,34 @@
 #include "sandbox/core/container.h"
 #include "sandbox/core/sandbox.h"
 
-/* Pause between two tries where the transport cannot tell when the agent listens (kernel vsock). */
+/*
+ * Kernel vsock cannot tell when the agent listens; the console does. These are the pauses between
+ * two tries after that, and while it has said nothing, as an agent that is not ours may.
+ */
 #define AGENT_REDIAL_MS 5
+#define AGENT_REDIAL_UNTOLD_MS 250
 /* What managers give a pod that says nothing. */
 #define SHM_DEFAULT (64ULL << 20)
+
+/* Until it makes sense to dial again. */
+static int await_agent(struct sandbox *sb, uint64_t deadline_ns)
+{
+	if (sb->start.agent_listens || sb->vsock.addr.kind != VSOCK_KERNEL)
+		return fiber_sleep_until(MIN(deadline_ns, loop_deadline_ms(AGENT_REDIAL_MS)));
+	int r = fiber_cond_wait(&sb->start.agent_changed,
+				MIN(deadline_ns, loop_deadline_ms(AGENT_REDIAL_UNTOLD_MS)));
+	return r == -ETIMEDOUT ? 0 : r;
+}
 
 /**
  * agent_client_connect() - connect to the agent as soon as it listens
  * @sb: sandbox whose VM runs
  * @deadline_ns: absolute time
  * @err: filled on failure
+ *
+ * While the guest boots, a dial may fail with whatever the transport has for a peer that is not
+ * there yet: kernel vsock has a time-out of its own, two seconds (vsock(7)). Only our deadline, the
+ * end of the VM and a cancelled start count.
  *
  * Return: 0 or -errno.
  */
@@ -41,10 +59,11 @@ int agent_client_connect(struct sandbox *sb, uint64_t deadline_ns, struct err *e
 			int r = rpc_client_new(sb->loop, fd, &sb->agent);
 			return r < 0 ? err_set_errno(err, r, "agent connection") : 0;
 		}
-		if (*sb->end.exit_reason || fd == -ETIMEDOUT || fd == -ECANCELED ||
-		    loop_now_ns() >= deadline_ns)
+		if (*sb->end.exit_reason || fd == -ECANCELED)
 			return fd;
-		int r = fiber_sleep_until(MIN(deadline_ns, loop_deadline_ms(AGENT_REDIAL_MS)));
+		if (loop_now_ns() >= deadline_ns)
+			return err_set(err, ETIMEDOUT, "the agent did not answer: %s", err->text);
+		int r = await_agent(sb, deadline_ns);
 		if (r < 0)
 			return err_set_errno(err, r, "dial the agent");
 	}

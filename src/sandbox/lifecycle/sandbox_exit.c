@@ -106,8 +106,11 @@ void sandbox_on_vm_event(void *arg, enum vm_event_type type, const char *reason)
 		note_exit_reason(sb, "the guest powered off", reason);
 	if (type == VM_EVENT_EXITED)
 		note_exit_reason(sb, "the VM ended", reason);
-	if (type != VM_EVENT_SHUTDOWN)
+	if (type == VM_EVENT_READY)
+		sb->start.agent_listens = true;
+	else if (type != VM_EVENT_SHUTDOWN)
 		announce_exit(sb);
+	fiber_cond_broadcast(&sb->start.agent_changed);
 }
 
 static void on_proxy_exit(void *arg, unsigned events)

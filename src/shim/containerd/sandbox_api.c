@@ -90,7 +90,7 @@ static int create(struct shim *shim, const struct sandboxapi_create_sandbox_requ
 		r = oci_spec_validate_vm(&api->spec, &policy, err);
 	if (r < 0 || str_empty(req->netns_path))
 		return r;
-	api->netns_fd = neg_errno(open(req->netns_path, O_RDONLY | O_CLOEXEC));
+	api->netns_fd = neg_errno(open(req->netns_path, O_RDONLY | O_CLOEXEC | O_NONBLOCK));
 	return api->netns_fd < 0
 		       ? err_set_errno(err, api->netns_fd, "network namespace %s", req->netns_path)
 		       : 0;

@@ -40,8 +40,8 @@ static int open_file(const char *path, struct err *err)
 {
 	if (*path != '/')
 		return err_set(err, EINVAL, "stream file://%s: not an absolute path", path);
-	int fd =
-		neg_errno(open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640));
+	int fd = neg_errno(open(
+		path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0640));
 	return fd < 0 ? err_set_errno(err, fd, "open %s", path) : fd;
 }
 

@@ -13,6 +13,40 @@
 #include "shim/core/shim.h"
 #include "shim/task/metrics.h"
 
+/*
+ * Lists are merged by looking each entry up, so a list that a hostile guest makes long would keep
+ * the shim busy for minutes. No guest has more disks, huge page sizes or counters than this.
+ */
+#define STATS_LIST_MAX 512
+
+/**
+ * task_stats_check() - are the lists in a guest's counters as short as real ones?
+ * @cg: counters as they were received
+ * @err: filled on failure
+ *
+ * Return: 0, or -EMSGSIZE.
+ */
+int task_stats_check(const struct agent_cgroup_stats *cg, struct err *err)
+{
+	const struct agent_blkio_stats *io = cg->blkio_stats;
+	const struct {
+		const char *what;
+		size_t nr;
+	} lists[] = {
+		{ "bytes of disks", io ? io->nr_io_service_bytes_recursive : 0 },
+		{ "operations of disks", io ? io->nr_io_serviced_recursive : 0 },
+		{ "huge pages", cg->nr_hugetlb_stats },
+		{ "memory", cg->memory_stats ? cg->memory_stats->nr_stats : 0 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
+		if (lists[i].nr > STATS_LIST_MAX)
+			return err_set(err, EMSGSIZE,
+				       "the guest sent %zu counters of %s, more than %d",
+				       lists[i].nr, lists[i].what, STATS_LIST_MAX);
+	return 0;
+}
+
 static int ask(struct sandbox *sb, const char *id, struct arena *arena,
 	       struct agent_stats_container_response *ret, struct err *err)
 {
@@ -24,7 +58,8 @@ static int ask(struct sandbox *sb, const char *id, struct arena *arena,
 			 sandbox_request_deadline(sb), err);
 	if (r < 0)
 		return r;
-	return ret->cgroup_stats ? 0 : err_set(err, EPROTO, "the guest sent no counters");
+	return ret->cgroup_stats ? task_stats_check(ret->cgroup_stats, err)
+				 : err_set(err, EPROTO, "the guest sent no counters");
 }
 
 /**
@@ -234,6 +269,9 @@ int task_stats_of_sandbox(struct sandbox *sb, struct arena *arena, struct pb_any
 		}
 		if (r >= 0)
 			r = add(sum, stats.cgroup_stats, arena);
+		/* Containers of one guest share its disks: together they have no longer lists. */
+		if (r >= 0)
+			r = task_stats_check(&sum->cgroup, err);
 		if (r < 0)
 			return err->code ? r : err_set_errno(err, r, "metrics of the sandbox");
 		total.network_stats = stats.network_stats;

@@ -7,6 +7,9 @@
 #include "runtime/cli/cli.h"
 
 int verb_check(struct cli *cli, int argc, char **argv, struct err *err);
+int verb_complete(struct cli *cli, int argc, char **argv, struct err *err);
+int verb_completion(struct cli *cli, int argc, char **argv, struct err *err);
+int verb_configure(struct cli *cli, int argc, char **argv, struct err *err);
 int verb_console(struct cli *cli, int argc, char **argv, struct err *err);
 int verb_env(struct cli *cli, int argc, char **argv, struct err *err);
 int verb_iptables(struct cli *cli, int argc, char **argv, struct err *err);
