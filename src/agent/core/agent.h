@@ -58,7 +58,7 @@ struct agent {
 	struct hotplug hotplug; /* by @uevents */
 	struct streams streams;
 	struct oom_queue oom;
-	struct socket_port *sockets;   /* of the host */
+	struct socket_port *sockets; /* of the host */
 	struct guest_clock clock;
 	int console_fd;		       /* -1: none */
 	struct loop_source *end_timer; /* armed by DestroySandbox */
