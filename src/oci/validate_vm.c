@@ -42,6 +42,24 @@ static int check_guest_namespaces(const struct oci_spec *spec, const struct oci_
 	return 0;
 }
 
+/* Of these a pod has none to share, so a path is the host's in any case. */
+static int check_own_namespaces(const struct oci_spec *spec, struct err *err)
+{
+	static const char *const types[] = { "mount", "cgroup", "user", "time" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+		const struct oci_namespace *ns = oci_namespace_find(spec, types[i]);
+
+		if (ns && !str_empty(ns->path))
+			return err_set(
+				err, EOPNOTSUPP,
+				"linux.namespaces: a container in a VM cannot join the %s namespace %s of the "
+				"host",
+				ns->type, ns->path);
+	}
+	return 0;
+}
+
 /*
  * The path may be any name for the host's own network namespace. It is compared with that of
  * process 1, or, where that may not be looked at, with our own: containers are created from the
@@ -128,7 +146,6 @@ static int check_cgroup_mounts(const struct oci_spec *spec, struct err *err)
 int oci_spec_validate_vm(const struct oci_spec *spec, const struct oci_vm_policy *policy,
 			 struct err *err)
 {
-	const struct oci_namespace *user = oci_namespace_find(spec, "user");
 	const struct oci_linux *lin = spec->linux_;
 	/* The network first: Kubernetes' hostNetwork leaves the UTS namespace out, too. */
 	int r = check_network(spec, err);
@@ -136,17 +153,13 @@ int oci_spec_validate_vm(const struct oci_spec *spec, const struct oci_vm_policy
 	if (r == 0)
 		r = check_guest_namespaces(spec, policy, err);
 	if (r == 0)
+		r = check_own_namespaces(spec, err);
+	if (r == 0)
 		r = check_seccomp(lin->seccomp, err);
 	if (r == 0)
 		r = check_cgroup_mounts(spec, err);
 	if (r < 0)
 		return r;
-	if (user && !str_empty(user->path))
-		return err_set(
-			err, EOPNOTSUPP,
-			"linux.namespaces: a container in a VM cannot join the user namespace %s "
-			"of the host",
-			user->path);
 	if (lin->nr_net_devices)
 		return err_set(
 			err, EOPNOTSUPP,

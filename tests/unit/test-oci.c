@@ -340,6 +340,26 @@ static void a_vm_accepts_what_a_pod_shares(void **state)
 		"name");
 }
 
+static void namespaces_that_only_the_host_has_are_refused(void **state)
+{
+	static const char *const types[] = { "mount", "cgroup", "user", "time" };
+	const struct oci_vm_policy policy = { .in_pod = true };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+		char text[400];
+
+		(void)snprintf(text, sizeof(text),
+			       "{\"linux\":{\"namespaces\":[{\"type\":\"pid\"},{\"type\":\"ipc\"},"
+			       "{\"type\":\"uts\"},{\"type\":\"network\"},"
+			       "{\"type\":\"%s\",\"path\":\"/proc/9/ns/x\"}]}}",
+			       types[i]);
+		assert_int_equal(oci_spec_validate_vm(parse(text), &policy, &err), -EOPNOTSUPP);
+		assert_non_null(strstr(err.text, types[i]));
+		assert_non_null(strstr(err.text, "/proc/9/ns/x"));
+	}
+}
+
 static bool in_host_network(void)
 {
 	struct stat ours, host;
@@ -379,6 +399,7 @@ int main(void)
 		ARENA_TEST(the_template_is_a_valid_bundle),
 		ARENA_TEST(a_bundle_is_read_and_its_absence_named),
 		ARENA_TEST(a_vm_accepts_what_a_pod_shares),
+		ARENA_TEST(namespaces_that_only_the_host_has_are_refused),
 		ARENA_TEST(the_hosts_network_is_recognised_under_any_name),
 	};
 

@@ -84,9 +84,9 @@ static int step(int64_t step_ns)
 		seconds--;
 		ns += NS_PER_S;
 	}
-	/* With ADJ_NANO the second field is in nanoseconds. */
-	struct timex timex = { .modes = ADJ_SETOFFSET | ADJ_NANO,
-			       .time = { .tv_sec = seconds, .tv_usec = ns } };
+	/* ADJ_NANO would stay on, and change what adjtimex(2) tells everybody else. */
+	struct timex timex = { .modes = ADJ_SETOFFSET,
+			       .time = { .tv_sec = seconds, .tv_usec = ns / 1000 } };
 	return adjtimex(&timex) < 0 ? -errno : 0;
 }
 
