@@ -224,7 +224,7 @@ of_container_or_vm() {
 	# parity: run --cpuset-cpus | differs: the host's CPUs hold for the VM; the guest sees its own numbers
 	# parity: run --cpu-shares | as runc
 	# parity: stats | differs: counts the whole VM, its emulator included, and its limit is the VM's; PIDS counts host threads
-	# parity: update | as runc; guest RAM grows in steps of 128 MiB and is not taken back
+	# parity: update | as runc, as a whole or not at all; a limit below what stays in use is refused
 	kbg one --memory 512m --cpus 0.5 --cpuset-cpus 0 --cpu-shares 512 busybox sleep 1000
 	mem=$(cgroup_of one memory) cpu=$(cgroup_of one cpu) cpuset=$(cgroup_of one cpuset)
 	[ "$(d exec one cat /sys/fs/cgroup/memory.max)" = 536870912 ]

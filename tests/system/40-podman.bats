@@ -442,7 +442,7 @@ nameserver 192.0.2.53" ]
 
 @test "exec: user, directory, environment, detached; update" {
 	# parity: exec -d, -u, -w, -e | as runc
-	# parity: update | differs: guest RAM grows in steps of 128 MiB and is not taken back
+	# parity: update | as runc, as a whole or not at all; a limit below what stays in use is refused
 	pod run -d --name e --memory 400m busybox sleep 1000
 	[ "$(pod exec -u 77:88 -w /tmp -e A=b e sh -c 'echo "$(id -u) $(id -g) $PWD $A"')" = "77 88 /tmp b" ]
 	pod exec -d e sh -c 'echo there > /tmp/detached'
