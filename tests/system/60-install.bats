@@ -101,9 +101,9 @@ installed() {
 @test "docker takes the runtime that kata-runtime configure tells it" {
 	local dir=$BATS_TEST_TMPDIR/docker
 	mkdir "$dir"
-	echo '{ "experimental": true }' > "$dir/daemon.json"
-	installed kata-runtime configure --file "$dir/daemon.json" docker
-	KATA_DAEMON_JSON=$dir/daemon.json KATA_BUILD=/nowhere installed "$REPO/tests/lib/dockerd.sh" start "$dir"
+	echo '{ "experimental": true }' > "$dir/configured.json"
+	installed kata-runtime configure --file "$dir/configured.json" docker
+	KATA_DAEMON_JSON=$dir/configured.json KATA_BUILD=/nowhere installed "$REPO/tests/lib/dockerd.sh" start "$dir"
 	run installed /usr/bin/docker -H "unix://$dir/docker.sock" run --rm --runtime=kata busybox sh -c 'uname -r; exit 4'
 	installed "$REPO/tests/lib/dockerd.sh" stop "$dir"
 	echo "$output"
