@@ -116,11 +116,13 @@ configure() {
 	new_id
 	kata run --detach --bundle "$BUNDLE" "$ID" < /dev/null > /dev/null 2>&1
 	before=$(kata exec "$ID" awk '/MemTotal/ {print $2}' /proc/meminfo)
-	[ "$before" -lt 262144 ]
+	[ "$before" -gt 262144 ] # the guest's kernel and agent have theirs on top
+	[ "$(kata exec "$ID" cat /sys/fs/cgroup/memory.max)" -eq 268435456 ]
 	kata update --memory 536870912 "$ID"
 	after=$(kata exec "$ID" awk '/MemTotal/ {print $2}' /proc/meminfo)
 	echo "$before $after"
 	[ "$after" -ge "$((before + 100000))" ] # memory comes in blocks of 128 MiB
+	[ "$(kata exec "$ID" cat /sys/fs/cgroup/memory.max)" -eq 536870912 ]
 	kata delete --force "$ID"
 }
 
