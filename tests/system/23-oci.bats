@@ -334,8 +334,11 @@ hook() {
 	[[ "$output" == *ran* ]]
 }
 
-# pod_container TYPE [SANDBOX]: makes the bundle the first container of a pod, or a further one of it.
+# pod_container TYPE [SANDBOX]: makes the bundle the first container of a pod, or a further one of it, which is in the
+# pod's network namespace as managers have it.
 pod_container() {
+	[ -z "${2:-}" ] || edit_config '(.linux.namespaces[] | select(.type == "network")).path = $netns' \
+		--arg netns "/proc/$(kata state "$2" | jq -r .pid)/ns/net"
 	edit_config '.annotations["io.katacontainers.pkg.oci.container_type"] = $type
 		| if $sandbox == "" then . else .annotations["io.katacontainers.pkg.oci.sandbox_id"] = $sandbox end' \
 		--arg type "$1" --arg sandbox "${2:-}"
