@@ -52,7 +52,7 @@ right() {
 qemu_of() {
 	local child
 	for child in $(cat "/proc/$(cut -d ' ' -f 1 "$ROOT/$ID/shim.pid")/task/"*/children); do
-		[[ "$(readlink "/proc/$child/exe")" == */qemu* ]] && echo "$child"
+		[[ "$(readlink "/proc/$child/exe")" == */qemu-system-* ]] && echo "$child"
 	done
 }
 

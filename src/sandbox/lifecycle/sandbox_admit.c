@@ -42,14 +42,18 @@ static int find_netns(const struct sandbox_candidate *candidate, struct stat *re
 	return 1;
 }
 
-/* A sandbox without a network has room for those that are to have none. */
+/*
+ * A sandbox without a network has room for those that are to have none. What no annotation brought
+ * here, but the manager's own call, needs none of its own either.
+ */
 static int check_netns(const struct sandbox *sb, const struct sandbox_candidate *candidate,
 		       struct err *err)
 {
 	struct stat own, pod;
 	int r = find_netns(candidate, &own, err);
 
-	if (r < 0 || (r == 0 && sb->net.netns_fd < 0))
+	if (r < 0 ||
+	    (r == 0 && (sb->net.netns_fd < 0 || candidate->grouping.type == OCI_CONTAINER_SINGLE)))
 		return r;
 	if (sb->net.netns_fd >= 0 && fstat(sb->net.netns_fd, &pod) < 0)
 		return err_set_errno(err, -errno, "network namespace of sandbox %s", sb->id);
