@@ -21,6 +21,7 @@
 #include "common/toml.h"
 #include "runtime/cli/cli.h"
 #include "runtime/cmd/admin/configure.h"
+#include "runtime/cmd/admin/verbs.h"
 
 static struct {
 	char dir[64], file[96];
