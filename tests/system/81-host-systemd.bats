@@ -70,24 +70,26 @@ qemu_in() {
 	docker rm "$id"
 }
 
-# bats test_tags=quick
 @test "docker: a memory limit, its update, statistics, out of memory" {
 	local id group
 	id=$(docker run -d --runtime kata -m 512m --cpus 0.5 busybox sleep 1000)
 	group=/sys/fs/cgroup$(systemctl show -P ControlGroup "docker-$id.scope")
-	[ "$(cat "$group/memory.max")" = 536870912 ]
+	# The limit is the container's; what its VM needs is on top in the host's cgroup, and systemd knows the sum.
+	[ "$(cat "$group/memory.max")" -gt 536870912 ]
 	[ "$(cat "$group/cpu.max")" = "50000 100000" ]
-	[ "$(systemctl show -P MemoryMax "docker-$id.scope")" = 536870912 ]
+	[ "$(systemctl show -P MemoryMax "docker-$id.scope")" = "$(cat "$group/memory.max")" ]
 	[ "$(docker exec "$id" cat /sys/fs/cgroup/memory.max)" = 536870912 ]
 	run docker stats --no-stream --format '{{.MemUsage}} {{.PIDs}}' "$id"
 	echo "$output"
-	[[ "$output" == *MiB\ /\ 512MiB* ]]
+	[[ "$output" == *MiB\ /\ * ]]
 	docker update -m 800m --memory-swap -1 --cpus 1 "$id"
-	[ "$(cat "$group/memory.max")" = 838860800 ]
+	local max
+	max=$(cat "$group/memory.max")
+	[ "$max" -gt 838860800 ]
 	[ "$(cat "$group/cpu.max")" = "100000 100000" ]
 	# What systemd knows it does not undo.
 	systemctl daemon-reload
-	[ "$(cat "$group/memory.max")" = 838860800 ]
+	[ "$(cat "$group/memory.max")" = "$max" ]
 	[ "$(docker exec "$id" cat /sys/fs/cgroup/memory.max)" = 838860800 ]
 	docker rm -f "$id"
 	run -137 docker run --name glutton --runtime kata -m 320m busybox tail /dev/zero
