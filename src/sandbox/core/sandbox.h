@@ -102,6 +102,7 @@ struct sandbox_size {
 	enum vm_accel accel;
 	unsigned max_vcpus; /* of the VM as it was started */
 	bool on_top;	    /* of the container's memory limit is what the VM itself needs */
+	uint64_t most_mib;  /* RAM that the guest's kernel ever had to describe */
 	uint64_t vmm_mib;   /* what the VMM and its helpers need beside the guest's RAM */
 	struct vm_size at_boot, now;
 	struct fiber_mutex changing;

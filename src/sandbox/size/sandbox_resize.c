@@ -88,6 +88,7 @@ int sandbox_resize(struct sandbox *sb, const struct vm_size *want, struct err *e
 	bool memory = got.memory_mib > sb->size.now.memory_mib;
 	if (got.memory_mib)
 		sb->size.now.memory_mib = got.memory_mib;
+	sb->size.most_mib = MAX(sb->size.most_mib, got.memory_mib);
 	if (r >= 0)
 		r = bring_online(sb, more.vcpus ? more.vcpus - sb->size.now.vcpus : 0, memory, err);
 	return r >= 0 && fewer ? take_vcpus(sb, want->vcpus, err) : r;

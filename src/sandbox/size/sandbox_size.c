@@ -108,7 +108,9 @@ int sandbox_ram_for_limit(const struct sandbox *sb, int64_t limit_bytes, uint64_
 
 	if (!sb->size.on_top)
 		return ram_within(sb, limit_bytes, ret_mib, err);
-	vm_memory_on_top((uint64_t)limit_bytes, sb->size.accel == VM_ACCEL_TCG, &overhead);
+	/* What a kernel took for RAM that it gave back it keeps. */
+	uint64_t described = MAX((uint64_t)limit_bytes, sb->size.most_mib << 20);
+	vm_memory_on_top(described, sb->size.accel == VM_ACCEL_TCG, &overhead);
 	*ret_mib = vm_memory_ram_mib((uint64_t)limit_bytes, &overhead);
 	return 0;
 }
@@ -195,6 +197,7 @@ int sandbox_size_vm(struct sandbox *sb, struct vm_config *ret, struct err *err)
 	sb->size.max_vcpus = ret->max_vcpus;
 	sb->size.now = (struct vm_size){ ret->vcpus, ret->memory.mib };
 	sb->size.at_boot = sb->size.now;
+	sb->size.most_mib = sb->size.now.memory_mib;
 	/* What the driver chooses when nothing is said, too. */
 	if (sb->size.accel == VM_ACCEL_TCG && !ret->tcg_cache_mib)
 		ret->tcg_cache_mib = VM_MEMORY_CACHE_MAX_MIB;
