@@ -93,13 +93,16 @@ static void a_member_is_in_its_sandboxs_network_in_every_dialect(void **state)
 	(void)state;
 	set_up(&w);
 	for (size_t i = 0; i < ARRAY_SIZE(dialects); i++) {
+		/* Annotations open nothing to a container without; the manager's own call does. */
+		int without = *dialects[i] ? -EPERM : 0;
+
 		assert_int_equal(ask(&w, dialects[i], w.pod_path, -1), 0);
 		assert_int_equal(ask(&w, dialects[i], w.other_path, -1), -EPERM);
 		assert_string_equal(w.err.text,
 				    "container c may not join sandbox pod: it is not in "
 				    "that sandbox's network namespace");
-		assert_int_equal(ask(&w, dialects[i], "", -1), -EPERM);
-		assert_int_equal(ask(&w, dialects[i], NULL, -1), -EPERM);
+		assert_int_equal(ask(&w, dialects[i], "", -1), without);
+		assert_int_equal(ask(&w, dialects[i], NULL, -1), without);
 		assert_int_equal(ask(&w, dialects[i], "/nonexistent", -1), -ENOENT);
 		assert_string_equal(w.err.text,
 				    "network namespace /nonexistent: No such file or directory");
