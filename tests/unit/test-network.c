@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -468,9 +469,29 @@ static void a_rate_out_of_range_is_refused(void **state)
 	}
 }
 
+/* A path of a spec: nobody writes into that FIFO, and the one thread must not wait for it. */
+static void opening_a_namespace_waits_for_nobody(void **state)
+{
+	char dir[] = "/tmp/test-network-XXXXXX", fifo[40];
+	struct err err = ERR_NULL;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	(void)snprintf(fifo, sizeof(fifo), "%s/fifo", dir);
+	assert_int_equal(mkfifo(fifo, 0600), 0);
+	int fd = netns_open(fifo, &err);
+	assert_true(fd >= 0);
+	(void)close(fd);
+	assert_int_equal(unlink(fifo), 0);
+	assert_int_equal(rmdir(dir), 0);
+	assert_int_equal(netns_open(fifo, &err), -ENOENT);
+	assert_non_null(strstr(err.text, "network namespace /tmp/test-network-"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(opening_a_namespace_waits_for_nobody),
 #define T(name) cmocka_unit_test_setup_teardown(name, new_namespace, drop_namespace)
 		T(a_link_is_seen_with_its_addresses),
 		T(routes_are_seen_with_all_they_have),

@@ -10,7 +10,6 @@
 #include "sandbox/lifecycle/sandbox_admit.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/stat.h>
 
 #include "common/fd.h"
@@ -18,6 +17,7 @@
 #include "oci/validate.h"
 #include "sandbox/core/container.h"
 #include "sandbox/core/sandbox.h"
+#include "sandbox/network/netns.h"
 
 /*
  * Return: 1 with the namespace in @ret, 0 when the container is to have a new one or none. The path
@@ -33,9 +33,9 @@ static int find_netns(const struct sandbox_candidate *candidate, struct stat *re
 	if (fd < 0 && (!ns || str_empty(ns->path)))
 		return 0;
 	if (fd < 0)
-		fd = own = neg_errno(open(ns->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+		fd = own = netns_open(ns->path, err);
 	if (fd < 0)
-		return err_set_errno(err, fd, "network namespace %s", ns->path);
+		return fd;
 	if (fstat(fd, ret) < 0)
 		return err_set_errno(err, -errno, "network namespace of container %s",
 				     candidate->id);

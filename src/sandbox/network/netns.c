@@ -48,6 +48,22 @@ int netns_run(int netns_fd, int (*fn)(void *arg, struct err *err), void *arg, st
 }
 
 /**
+ * netns_open() - open a network namespace that somebody else named
+ * @path: its path
+ * @err: filled on failure
+ *
+ * Does not wait, whatever lies there.
+ *
+ * Return: a descriptor that the caller owns, or -errno.
+ */
+int netns_open(const char *path, struct err *err)
+{
+	int fd = neg_errno(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+
+	return fd < 0 ? err_set_errno(err, fd, "network namespace %s", path) : fd;
+}
+
+/**
  * netns_new() - make a network namespace
  * @err: filled on failure
  *

@@ -9,6 +9,7 @@
 #include "common/err.h"
 
 int netns_new(struct err *err) must_check;
+int netns_open(const char *path, struct err *err) must_check;
 /* Runs @fn with the calling thread inside the namespace. */
 int netns_run(int netns_fd, int (*fn)(void *arg, struct err *err), void *arg,
 	      struct err *err) must_check;

@@ -6,7 +6,6 @@
 #include "shim/containerd/sandbox_api.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -26,6 +25,7 @@
 #include "shim/task/task_stats.h"
 #include "sandbox/lifecycle/sandbox_start.h"
 #include "sandbox/lifecycle/sandbox_stop.h"
+#include "sandbox/network/netns.h"
 
 #define POD_CONFIG_NAME "runtime.v1.PodSandboxConfig"
 #define SPEC_TYPE_URL "types.containerd.io/opencontainers/runtime-spec/1/Spec"
@@ -90,10 +90,8 @@ static int create(struct shim *shim, const struct sandboxapi_create_sandbox_requ
 		r = oci_spec_validate_vm(&api->spec, &policy, err);
 	if (r < 0 || str_empty(req->netns_path))
 		return r;
-	api->netns_fd = neg_errno(open(req->netns_path, O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-	return api->netns_fd < 0
-		       ? err_set_errno(err, api->netns_fd, "network namespace %s", req->netns_path)
-		       : 0;
+	api->netns_fd = netns_open(req->netns_path, err);
+	return MIN(api->netns_fd, 0);
 }
 
 /**

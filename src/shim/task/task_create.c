@@ -6,7 +6,6 @@
 #include "shim/task/task_create.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <unistd.h>
 
 #include "common/fd.h"
@@ -99,8 +98,7 @@ static int open_netns(const struct shim *shim, const struct bundle *bundle, int 
 				       shim->sandbox->state == SANDBOX_STATE_NEW
 			       ? netns_new(err)
 			       : -1;
-	int fd = neg_errno(open(ns->path, O_RDONLY | O_CLOEXEC));
-	return fd < 0 ? err_set_errno(err, fd, "network namespace %s", ns->path) : fd;
+	return netns_open(ns->path, err);
 }
 
 static int start_sandbox(struct shim *shim, const struct rpc_request *call,
