@@ -114,26 +114,42 @@ ssize_t io_read_file_at(int dirfd, const char *path, size_t max, char **ret_data
 }
 
 /**
+ * io_open_regular() - open a file for reading that somebody else chose
+ * @path: path
+ * @ret_st: receives what fstat(2) says of it
+ *
+ * What the file is, is looked at on the descriptor that will be read: neither a FIFO without a
+ * writer nor a device can stop the caller.
+ *
+ * Return: a descriptor that the caller owns, or -errno (-EINVAL for what is no regular file).
+ */
+int io_open_regular(const char *path, struct stat *ret_st)
+{
+	cleanup_close int fd = neg_errno(open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, ret_st) < 0)
+		return -errno;
+	return S_ISREG(ret_st->st_mode) ? TAKE_FD(fd) : -EINVAL;
+}
+
+/**
  * io_read_regular() - read a whole file that somebody else chose
  * @path: path
  * @max: largest size accepted, in bytes
  * @ret_data: receives the contents with a NUL behind them; the caller frees it
  *
- * What the file is, is looked at on the descriptor that is read: neither a FIFO without a writer
- * nor a device can stop the caller.
+ * Works for files without a size (procfs, sysfs), too.
  *
- * Return: length in bytes, or -errno (-EFBIG above @max, -EINVAL for what is no regular file).
+ * Return: length in bytes, or -errno (-EFBIG above @max, otherwise as io_open_regular()).
  */
 ssize_t io_read_regular(const char *path, size_t max, char **ret_data)
 {
 	struct stat st;
+	cleanup_close int fd = io_open_regular(path, &st);
 
-	cleanup_close int fd = neg_errno(open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
-	if (fd < 0)
-		return fd;
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	return S_ISREG(st.st_mode) ? read_all(fd, max, ret_data) : -EINVAL;
+	return fd < 0 ? fd : read_all(fd, max, ret_data);
 }
 
 /**

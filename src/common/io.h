@@ -13,6 +13,7 @@
 int io_read_full(int fd, void *buf, size_t len) must_check;
 int io_write_full(int fd, const void *buf, size_t len) must_check;
 ssize_t io_read_file_at(int dirfd, const char *path, size_t max, char **ret_data) must_check;
+int io_open_regular(const char *path, struct stat *ret_st) must_check;
 ssize_t io_read_regular(const char *path, size_t max, char **ret_data) must_check;
 int io_write_file_at(int dirfd, const char *path, const void *data, size_t len) must_check;
 int io_write_str_at(int dirfd, const char *path, const char *s) must_check;

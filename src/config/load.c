@@ -7,7 +7,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -185,18 +184,16 @@ static int read_document(struct loader *ld, const char *data, size_t len)
 
 static int read_file(struct loader *ld, const char *path)
 {
-	cleanup_close int fd = neg_errno(open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
-	cleanup_free char *data = NULL;
 	struct stat st;
+	cleanup_close int fd = io_open_regular(path, &st);
+	cleanup_free char *data = NULL;
 	size_t len;
 	int r;
 
+	if (fd == -EINVAL)
+		return err_set(ld->err, EINVAL, "%s: not a regular file", path);
 	if (fd < 0)
 		return err_set_errno(ld->err, fd, "%s", path);
-	if (fstat(fd, &st) < 0)
-		return err_set_errno(ld->err, -errno, "%s", path);
-	if (!S_ISREG(st.st_mode))
-		return err_set(ld->err, EINVAL, "%s: not a regular file", path);
 	if (st.st_mode & S_IWOTH)
 		return err_set(ld->err, EPERM, "%s: everybody may write to it, so it is not used",
 			       path);

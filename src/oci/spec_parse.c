@@ -7,7 +7,6 @@
 #include "oci/spec.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -405,20 +404,18 @@ int oci_resources_parse(const char *data, size_t len, const char *name, struct a
 	return r;
 }
 
-/* The contents of a regular file; a pipe put in its place must not make us wait for its writer. */
+/* The contents of a regular file. */
 static int read_regular(const char *path, char **ret, size_t *ret_len, struct err *err)
 {
-	cleanup_close int fd = neg_errno(open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
-	cleanup_free char *data = NULL;
 	struct stat st;
+	cleanup_close int fd = io_open_regular(path, &st);
+	cleanup_free char *data = NULL;
 	int r;
 
+	if (fd == -EINVAL)
+		return err_set(err, EINVAL, "%s: not a regular file", path);
 	if (fd < 0)
 		return err_set_errno(err, fd, "%s", path);
-	if (fstat(fd, &st) < 0)
-		return err_set_errno(err, -errno, "%s", path);
-	if (!S_ISREG(st.st_mode))
-		return err_set(err, EINVAL, "%s: not a regular file", path);
 	if ((uintmax_t)st.st_size > OCI_SPEC_MAX)
 		return err_set(err, E2BIG, "%s: %jd bytes long, at most %zu are accepted", path,
 			       (intmax_t)st.st_size, OCI_SPEC_MAX);
