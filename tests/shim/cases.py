@@ -337,13 +337,13 @@ def sandbox_api():
 
 
 def put_network(spec, path):
-    for ns in spec["linux"]["namespaces"]:
-        if ns["type"] == "network":
-            ns["path"] = path
+    """Without a path: no network of its own."""
+    others = [ns for ns in spec["linux"]["namespaces"] if ns["type"] != "network"]
+    spec["linux"]["namespaces"] = others + ([{"type": "network", "path": path}] if path else [])
 
 
 def member(shim, ident, args, edit=None):
-    """As containerd makes it: in the pod's network namespace."""
+    """As containerd makes it: in the pod's network namespace, if the pod has one."""
     def edit_all(spec):
         put_network(spec, shim.netns)
         if edit:
@@ -492,6 +492,7 @@ def killed():
 
     def of_sandbox(spec):
         hook(spec)
+        put_network(spec, None)
         spec["annotations"] = {"io.kubernetes.cri.container-type": "sandbox", "io.kubernetes.cri.sandbox-id": "killed"}
 
     def delete(ident, bundle):

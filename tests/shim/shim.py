@@ -102,6 +102,7 @@ class Shim:
 
     def __init__(self, folder, ident, args=None, version=2, config=None, edit=None, **events):
         self.folder, self.id, self.version = folder, ident, version
+        self.netns = None  # of the pod, where a test gave it one
         self.bundle = os.path.join(folder, ident)
         os.makedirs(self.bundle)
         if args is not None:
