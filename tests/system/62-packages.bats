@@ -169,7 +169,9 @@ life() {
 	for deb in "$BUILD"/deb/*.deb; do
 		dpkg-deb -R "$deb" "$tree/$(basename "$deb")"
 	done
-	run ! grep -rlE "$REPO|@[A-Z]+@" "$tree"
+	run ! grep -rlF "$REPO" "$tree"
+	# What deploy/ has to fill in; compressed bytes say anything.
+	run ! grep -rIlE "@[A-Z]+@" "$tree"
 }
 
 @test "Debian 12: installed, upgraded, removed, purged" {
