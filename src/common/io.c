@@ -135,6 +135,22 @@ int io_open_regular(const char *path, struct stat *ret_st)
 }
 
 /**
+ * io_is_ours_alone() - may nobody else change this file, or the names in this directory?
+ * @st: what fstat(2) says of it
+ *
+ * What root runs or believes must be root's, or the caller's own, who is root then.
+ *
+ * Return: true when only root, and who runs this program, may write to it.
+ */
+bool io_is_ours_alone(const struct stat *st)
+{
+	bool by_group = (st->st_mode & S_IWGRP) && st->st_gid != 0 && st->st_gid != getegid();
+
+	return (st->st_uid == 0 || st->st_uid == geteuid()) && !by_group &&
+	       !(st->st_mode & S_IWOTH);
+}
+
+/**
  * io_read_regular() - read a whole file that somebody else chose
  * @path: path
  * @max: largest size accepted, in bytes

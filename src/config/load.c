@@ -405,7 +405,7 @@ static int check_environment(const char *path, struct err *err)
  */
 int config_find_file(const char *path, struct arena *arena, const char **ret, struct err *err)
 {
-	const char *env = getenv(ENV_CONFIG), *found = NULL;
+	const char *env = secure_getenv(ENV_CONFIG), *found = NULL;
 
 	if (!str_empty(path)) {
 		found = path;

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/io.h"
 #include "common/str.h"
 #include "paths.h"
 
@@ -22,6 +23,14 @@ static bool is_program(const char *path)
 	struct stat st;
 
 	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
+}
+
+/* Whoever chose the path by the environment: one that somebody else may change does not run as root. */
+static bool is_ours_alone(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && io_is_ours_alone(&st);
 }
 
 /* @program may be in @path itself. */
@@ -44,14 +53,14 @@ static bool find_beside_self(const char *name, char *path, size_t len)
 
 static bool find_in_path(const char *name, char *path, size_t len)
 {
-	const char *dirs = getenv("PATH");
+	const char *dirs = secure_getenv("PATH");
 
 	while (dirs && *dirs) {
 		size_t n = strcspn(dirs, ":");
 
 		if (n > 0 && dirs[0] == '/' && n + 1 + strlen(name) + 1 <= len) {
 			snprintf(path, len, "%.*s/%s", (int)n, dirs, name);
-			if (is_program(path))
+			if (is_program(path) && is_ours_alone(path))
 				return true;
 		}
 		dirs += n + (dirs[n] == ':');
@@ -82,19 +91,24 @@ int program_find_self(char *path, size_t len)
  * @len: size of @path
  * @err: filled on failure
  *
- * $KATA_SHIM wins, then the directory of this program, then $PATH.
+ * $KATA_SHIM wins, then the directory of this program, then $PATH. What the environment leads to must
+ * belong to root or to the caller, and be writable for nobody else.
  *
- * Return: 0 or -ENOENT.
+ * Return: 0, -ENOENT or -EPERM.
  */
 int program_find_shim(char *path, size_t len, struct err *err)
 {
-	const char *env = getenv("KATA_SHIM");
+	const char *env = secure_getenv("KATA_SHIM");
 
 	if (!str_empty(env) && env[0] == '/') {
 		snprintf(path, len, "%s", env);
-		if (is_program(path))
-			return 0;
-		return err_set(err, ENOENT, "KATA_SHIM names %s, which is not a program", env);
+		if (!is_program(path))
+			return err_set(err, ENOENT, "KATA_SHIM names %s, which is not a program",
+				       env);
+		if (!is_ours_alone(path))
+			return err_set(err, EPERM,
+				       "KATA_SHIM names %s, which somebody else may change", env);
+		return 0;
 	}
 	if (find_beside_self(SHIM_NAME, path, len) || find_in_path(SHIM_NAME, path, len))
 		return 0;

@@ -102,7 +102,7 @@ static const char *absolute(const char *path, char *buf, size_t len)
 
 static const char *default_root(char *buf, size_t len)
 {
-	const char *dir = getenv("XDG_RUNTIME_DIR");
+	const char *dir = secure_getenv("XDG_RUNTIME_DIR");
 
 	if (geteuid() == 0 || str_empty(dir) || dir[0] != '/')
 		return KATA_DEFAULT_ROOT;

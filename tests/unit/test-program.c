@@ -12,10 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "common/io.h"
+#include "common/macros.h"
 #include "host/program.h"
 
 static char dir[64];
@@ -82,9 +84,39 @@ static void a_shim_that_is_named_wins_or_fails(void **state)
 	snprintf(path, sizeof(path), "%s/other", dir);
 	setenv("KATA_SHIM", path, 1);
 	assert_shim("other");
+	assert_int_equal(chmod(path, 0757), 0);
+	assert_int_equal(program_find_shim(path, sizeof(path), &err), -EPERM);
+	assert_non_null(strstr(err.text, "/other, which somebody else may change"));
 	make("other", 0644);
 	assert_int_equal(program_find_shim(path, sizeof(path), &err), -ENOENT);
 	assert_non_null(strstr(err.text, "/other, which is not a program"));
+}
+
+/* Root's $PATH may lead to a place where others write. */
+static void what_others_may_change_is_not_run(void **state)
+{
+	static const struct {
+		mode_t mode;
+		uid_t uid;
+		gid_t gid;
+	} bad[] = { { 0757, 0, 0 }, { 0775, 0, 12345 }, { 0755, 12345, 0 } };
+	char path[PATH_MAX], name[PATH_MAX];
+	struct err err = ERR_NULL;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	setenv("PATH", dir, 1);
+	snprintf(name, sizeof(name), "%s/containerd-shim-kata-v2", dir);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		make("containerd-shim-kata-v2", 0755);
+		assert_int_equal(chown(name, bad[i].uid, bad[i].gid), 0);
+		assert_int_equal(chmod(name, bad[i].mode), 0);
+		assert_int_equal(program_find_shim(path, sizeof(path), &err), -ENOENT);
+	}
+	assert_int_equal(chown(name, 0, 0), 0);
+	assert_int_equal(chmod(name, 0775), 0);
+	assert_shim("containerd-shim-kata-v2");
 }
 
 static void the_proxy_is_found_beside_who_starts_it(void **state)
@@ -122,6 +154,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(the_shim_is_found_in_path, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_shim_that_is_named_wins_or_fails, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(what_others_may_change_is_not_run, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(the_proxy_is_found_beside_who_starts_it, set_up,
 						tear_down),

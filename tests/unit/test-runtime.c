@@ -867,6 +867,20 @@ static void a_long_root_is_no_obstacle(void **state)
 	assert_int_equal(RUN(verb_delete, "--force", "deep"), 0);
 }
 
+/* What lies there names processes to kill and programs to run. */
+static void a_root_that_others_may_write_to_is_refused(void **state)
+{
+	(void)state;
+	assert_int_equal(mkdir(t.root, 0700), 0);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(chmod(t.root, i == 0 ? 01777 : 0711), 0);
+		assert_int_equal(chown(t.root, i == 1 ? 12345 : 0, 0), 0);
+		assert_int_equal(RUN(verb_state, "x"), i == 2 ? -ENOENT : -EPERM);
+		assert_contains(t.err.text,
+				i == 2 ? "does not exist" : "somebody else may write to it");
+	}
+}
+
 static void checkpoint_says_that_it_is_not_supported(void **state)
 {
 	(void)state;
@@ -925,6 +939,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(force_removes_a_half_made_container, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(a_long_root_is_no_obstacle, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_root_that_others_may_write_to_is_refused, set_up,
+						tear_down),
 		cmocka_unit_test_setup_teardown(checkpoint_says_that_it_is_not_supported, set_up,
 						tear_down),
 	};

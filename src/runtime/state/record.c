@@ -39,18 +39,28 @@
  * @create: make it when it is not there
  * @err: filled on failure
  *
- * Return: a directory descriptor, or -errno (-ENOENT without @create when it is not there).
+ * What lies there is believed, so nobody else may put anything there.
+ *
+ * Return: a directory descriptor, or -errno (-ENOENT without @create when it is not there, -EPERM
+ * when others may write to it).
  */
 int record_open_root(const char *root, bool create, struct err *err)
 {
+	struct stat st;
+
 	if (create) {
 		int r = io_mkdir_p(root, 0711);
 
 		if (r < 0)
 			return err_set_errno(err, r, "cannot make the state root %s", root);
 	}
-	int fd = neg_errno(open(root, O_PATH | O_DIRECTORY | O_CLOEXEC));
-	return fd < 0 ? err_set_errno(err, fd, "cannot open the state root %s", root) : fd;
+	cleanup_close int fd = neg_errno(open(root, O_PATH | O_DIRECTORY | O_CLOEXEC));
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_set_errno(err, fd < 0 ? fd : -errno, "cannot open the state root %s",
+				     root);
+	if (!io_is_ours_alone(&st))
+		return err_set(err, EPERM, "state root %s: somebody else may write to it", root);
+	return TAKE_FD(fd);
 }
 
 /**
