@@ -8,12 +8,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/utf8.h"
+
 /**
  * err_setv() - fill an error from a va_list
  * @err: object to fill; what it held before is overwritten
  * @code: positive errno
  * @fmt: one line without a final full stop or newline
- * @ap: arguments of @fmt
+ * @ap: arguments of @fmt; control characters in them become question marks
  *
  * Return: -@code.
  */
@@ -23,6 +25,8 @@ int err_setv(struct err *err, int code, const char *fmt, va_list ap)
 
 	/* Into a local buffer first: one of the arguments may be err->text. */
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	/* A guest, an image or a spec may have had its say in it, and a person will read it. */
+	utf8_make_printable(text, strlen(text), "");
 	memcpy(err->text, text, sizeof(text));
 	err->code = code;
 	return -code;

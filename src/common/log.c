@@ -13,6 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/utf8.h"
+
 #define LOG_LINE_MAX 2048
 #define LOG_CONTEXT_MAX 200
 
@@ -183,6 +185,9 @@ void log_write(enum log_level level, int r, const char *fmt, ...)
 	va_end(ap);
 	if (r < 0 && n >= 0 && (size_t)n < sizeof(text))
 		(void)snprintf(text + n, sizeof(text) - (size_t)n, ": %s", strerror(-r));
+	/* What a guest said must neither forge a line nor speak to a terminal. */
+	bool is_quoted = log_state.format == LOG_FORMAT_TEXT || log_state.format == LOG_FORMAT_JSON;
+	utf8_make_printable(text, strlen(text), is_quoted ? "\n\t" : "");
 	write_line(log_state.fd, line, format_line(line, sizeof(line), level, text));
 	if (level == LOG_LEVEL_ERROR && log_state.copy_fd >= 0)
 		write_line(log_state.copy_fd, line, snprintf(line, sizeof(line), "%s\n", text));

@@ -4,6 +4,11 @@
  */
 #include "common/utf8.h"
 
+#include <stdbool.h>
+#include <string.h>
+
+#include "common/macros.h"
+
 /* Length of the valid sequence at @s, 0 when there is none. */
 static size_t sequence_len(const unsigned char *s, size_t len)
 {
@@ -60,6 +65,32 @@ size_t utf8_valid_prefix(const char *s, size_t len)
 		pos += n;
 	}
 	return pos;
+}
+
+/* C0 and C1 of ISO/IEC 6429, and DEL: what a terminal obeys. */
+static bool is_control(const unsigned char *s, size_t n)
+{
+	return n == 1 ? s[0] < 0x20 || s[0] == 0x7f : n == 2 && s[0] == 0xc2 && s[1] < 0xa0;
+}
+
+/**
+ * utf8_make_printable - take from a text what a terminal would obey
+ * @s: the text, changed in place: control characters and bytes that are no UTF-8 become question
+ *	marks, white space among them spaces
+ * @len: its length in bytes, which stays
+ * @keep: control characters that may stay, such as "\n"
+ */
+void utf8_make_printable(char *s, size_t len, const char *keep)
+{
+	for (size_t pos = 0, n; pos < len; pos += n) {
+		const unsigned char *at = (const unsigned char *)s + pos;
+
+		n = sequence_len(at, len - pos);
+		if (n > 0 && (!is_control(at, n) || (*at && strchr(keep, *at))))
+			continue;
+		n = MAX(n, 1);
+		memset(s + pos, *at && strchr("\t\n\v\f\r", *at) ? ' ' : '?', n);
+	}
 }
 
 /**

@@ -10,4 +10,5 @@
 #define UTF8_MAX_LEN 4
 
 size_t utf8_valid_prefix(const char *s, size_t len);
+void utf8_make_printable(char *s, size_t len, const char *keep);
 size_t utf8_encode(uint32_t code_point, char ret[UTF8_MAX_LEN]);

@@ -27,6 +27,7 @@
 #include "common/log.h"
 #include "common/proc.h"
 #include "common/str.h"
+#include "common/utf8.h"
 
 static void wrapping_puts_context_in_front(void **state)
 {
@@ -405,9 +406,51 @@ static void errors_are_copied_in_plain_words(void **state)
 	}
 }
 
+static void no_text_speaks_to_a_terminal(void **state)
+{
+	static const struct {
+		const char *text, *keep, *expected;
+	} cases[] = {
+		{ "", "", "" },
+		{ "caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80", "",
+		  "caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80" },
+		{ "a\x1b[2Jb\x07\x7f", "", "a?[2Jb??" },
+		{ "one\ntwo\tthree\r", "", "one two three " },
+		{ "one\ntwo\tthree\r", "\n\t", "one\ntwo\tthree " },
+		{ "\xc2\x9b"
+		  "31m\xc2\xa0",
+		  "", "??31m\xc2\xa0" },		      /* CSI as one character */
+		{ "\x9b\xff\xc0\xaf\xe2\x82", "", "??????" }, /* no UTF-8 */
+	};
+	struct err err = ERR_NULL;
+	char buf[512];
+	int log[2];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		snprintf(buf, sizeof(buf), "%s", cases[i].text);
+		utf8_make_printable(buf, strlen(buf), cases[i].keep);
+		assert_string_equal(buf, cases[i].expected);
+	}
+	assert_int_equal(err_set(&err, EIO, "guest: %s", "\033]0;x\007\nok"), -EIO);
+	assert_string_equal(err.text, "guest: ?]0;x? ok");
+	assert_int_equal(pipe2(log, O_CLOEXEC | O_NONBLOCK), 0);
+	for (int format = LOG_FORMAT_TEXT; format <= LOG_FORMAT_KMSG; format++) {
+		log_init("test", log[1], (enum log_format)format, LOG_LEVEL_INFO);
+		log_warn("a\033b\nlevel=error c");
+		(void)take(log[0], buf, sizeof(buf));
+		assert_ptr_equal(strchr(buf, '\n'), buf + strlen(buf) - 1);
+		assert_null(strchr(buf, '\033'));
+	}
+	log_init("test", STDERR_FILENO, LOG_FORMAT_PLAIN, LOG_LEVEL_INFO);
+	(void)close(log[0]);
+	(void)close(log[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(no_text_speaks_to_a_terminal),
 		cmocka_unit_test(wrapping_puts_context_in_front),
 		cmocka_unit_test(numbers_are_parsed_strictly),
 		cmocka_unit_test(ids_cannot_leave_their_directory),

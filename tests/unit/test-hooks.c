@@ -115,7 +115,7 @@ static void the_first_failure_ends_it_in_the_hooks_words(void **state)
 						     "echo > never")),
 				 -EIO);
 		assert_string_equal(err.text,
-				    "some hook /bin/sh exited with status 3: lost\nthe words");
+				    "some hook /bin/sh exited with status 3: lost the words");
 		assert_int_equal(faccessat(AT_FDCWD, "never", F_OK, 0), -1);
 		assert_int_equal(run_scripts(blocking, NULL, 0, NULL, SCRIPTS("kill -9 $$")), -EIO);
 		assert_string_equal(err.text, "some hook /bin/sh was killed by signal 9");

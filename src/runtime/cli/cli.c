@@ -6,12 +6,14 @@
  */
 #include "runtime/cli/cli.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "common/fiber.h"
 #include "common/io.h"
 #include "common/str.h"
+#include "common/utf8.h"
 
 enum {
 	KEY_ROOT = 0x100,
@@ -327,11 +329,22 @@ int cli_run(int (*fn)(void *arg, struct err *err), void *arg, struct err *err)
  * @len: number of bytes
  * @err: filled on failure
  *
+ * Names and messages of a guest are among what verbs print: a terminal gets no control characters.
+ *
  * Return: 0 or -errno.
  */
 int cli_print(const char *data, size_t len, struct err *err)
 {
-	int r = io_write_full(STDOUT_FILENO, data, len);
+	cleanup_free char *copy = NULL;
+
+	if (len > 0 && isatty(STDOUT_FILENO)) {
+		copy = malloc(len);
+		if (!copy)
+			return err_set_errno(err, -ENOMEM, "cannot write to stdout");
+		memcpy(copy, data, len);
+		utf8_make_printable(copy, len, "\n\t");
+	}
+	int r = io_write_full(STDOUT_FILENO, copy ? copy : data, len);
 
 	return r < 0 ? err_set_errno(err, r, "cannot write to stdout") : 0;
 }
