@@ -337,13 +337,13 @@ def sandbox_api():
 
 
 def put_network(spec, path):
-    """Without a path: no network of its own."""
-    others = [ns for ns in spec["linux"]["namespaces"] if ns["type"] != "network"]
-    spec["linux"]["namespaces"] = others + ([{"type": "network", "path": path}] if path else [])
+    for ns in spec["linux"]["namespaces"]:
+        if ns["type"] == "network":
+            ns["path"] = path
 
 
 def member(shim, ident, args, edit=None):
-    """As containerd makes it: in the pod's network namespace, if the pod has one."""
+    """As containerd makes it: in the pod's network namespace."""
     def edit_all(spec):
         put_network(spec, shim.netns)
         if edit:
@@ -492,7 +492,7 @@ def killed():
 
     def of_sandbox(spec):
         hook(spec)
-        put_network(spec, None)
+        put_network(spec, sys.argv[2])
         spec["annotations"] = {"io.kubernetes.cri.container-type": "sandbox", "io.kubernetes.cri.sandbox-id": "killed"}
 
     def delete(ident, bundle):
@@ -500,6 +500,7 @@ def killed():
                        timeout=wire.PATIENCE, check=True)
 
     with Shim(HERE, "killed", ["sleep", "1000"], edit=of_sandbox) as shim:
+        shim.netns = sys.argv[2]
         shim.create()
         shim.ok("Start", msg((1, shim.id)))
         assert run_member(shim, "deleted", ["true"], hook) == 0

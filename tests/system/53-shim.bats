@@ -12,11 +12,24 @@ shim() {
 
 teardown() {
 	if [ -n "$NETNS" ]; then
-		ip netns del "$NETNS" || true
 		ip netns del "$NETNS-peer" || true
+		ip netns del "$NETNS" || true
 	fi
 	KATA_TEST_SCOPE="$BUILD/|/run/kata/ns/kata-test-shim|/sys/fs/cgroup/.*kata-test-shim/" no_leaks
 	[ -z "$(ls /run/kata/ns/kata-test-shim 2>/dev/null)" ]
+}
+
+# new_netns: $NETNS and $NETNS-peer, with one interface of the latter in the former.
+new_netns() {
+	NETNS=kata-shim-$$
+	ip netns add "$NETNS"
+	ip netns add "$NETNS-peer"
+	ip -n "$NETNS-peer" link add peer type veth peer name eth0 netns "$NETNS"
+	ip -n "$NETNS" addr add 198.51.100.2/24 dev eth0
+	ip -n "$NETNS" link set eth0 up
+	ip -n "$NETNS" link set lo up
+	ip -n "$NETNS-peer" addr add 198.51.100.1/24 dev peer
+	ip -n "$NETNS-peer" link set peer up
 }
 
 @test "-info: mounts that the shim makes itself, features" { shim info; }
@@ -40,15 +53,7 @@ teardown() {
 @test "a hook makes the network" { shim hook_network; }
 
 @test "the Sandbox API: a pod without a pause container, its metrics, its network, out of memory" {
-	NETNS=kata-shim-$$
-	ip netns add "$NETNS"
-	ip netns add "$NETNS-peer"
-	ip -n "$NETNS-peer" link add peer type veth peer name eth0 netns "$NETNS"
-	ip -n "$NETNS" addr add 198.51.100.2/24 dev eth0
-	ip -n "$NETNS" link set eth0 up
-	ip -n "$NETNS" link set lo up
-	ip -n "$NETNS-peer" addr add 198.51.100.1/24 dev peer
-	ip -n "$NETNS-peer" link set peer up
+	new_netns
 	shim sandbox_api "/run/netns/$NETNS"
 }
 
@@ -57,6 +62,9 @@ teardown() {
 	env KATA_BUILD="$BUILD" python3 -B "$REPO/tests/shim/killer.py" 10
 }
 
-@test "the shim is killed: delete runs the poststop hooks that it owed, each once" { shim killed; }
+@test "the shim is killed: delete runs the poststop hooks that it owed, each once" {
+	new_netns
+	shim killed "/run/netns/$NETNS"
+}
 
 @test "execs leave the shim's descriptors and threads as they were" { shim flat; }
