@@ -321,6 +321,49 @@ short_deadlines() {
 	no_leaks
 }
 
+# make_pod: a pod with a member that sleeps, in $POD and $ID.
+make_pod() {
+	make_bundle sleep 1000
+	new_id
+	POD=$ID
+	edit_config '.annotations["io.kubernetes.cri-o.ContainerType"] = "sandbox" | .annotations["io.kubernetes.cri-o.SandboxID"] = $pod' \
+		--arg pod "$POD"
+	kata create --bundle "$BUNDLE" "$POD" < /dev/null > /dev/null 2>&1
+	make_bundle sleep 1000
+	new_id
+	edit_config '.annotations["io.kubernetes.cri-o.ContainerType"] = "container" | .annotations["io.kubernetes.cri-o.SandboxID"] = $pod
+		| (.linux.namespaces[] | select(.type == "network")).path = $net' \
+		--arg pod "$POD" --arg net "/proc/$(kata state "$POD" | jq .pid)/ns/net"
+	kata create --bundle "$BUNDLE" "$ID" < /dev/null > /dev/null 2>&1
+	kata start "$POD"
+	kata start "$ID"
+}
+
+# delete_by_force: the member in $ID goes, and never without its processes.
+delete_by_force() {
+	timeout 60 "${KATA[@]}" delete --force "$ID"
+	[ ! -e "/proc/$QEMU" ]
+	run kata state "$ID"
+	[ "$status" -eq 1 ]
+	[ "$(kata list -q)" = "$POD" ]
+	[ "$(kata state "$POD" | jq -r .status)" = stopped ]
+	kata delete "$POD"
+	no_leaks
+}
+
+@test "delete --force of a pod's member: a shim that hangs, a guest that hangs" {
+	short_deadlines
+	make_pod
+	SHIM=$(ID=$POD pid_of shim)
+	QEMU=$(ID=$POD pid_of qemu)
+	kill -STOP "$SHIM"
+	delete_by_force
+	make_pod
+	QEMU=$(ID=$POD pid_of qemu)
+	kill -STOP "$QEMU"
+	delete_by_force
+}
+
 @test "a guest that hangs before start: start names what it waited for" {
 	short_deadlines
 	make_bundle sleep 1000

@@ -62,13 +62,13 @@ static bool is_shim_alive(int sandbox_fd)
 }
 
 /* Returns once the shim has gone, if need be by force. */
-static void await_shim(int sandbox_fd, const char *sandbox_id)
+static void await_shim(int sandbox_fd, const char *sandbox_id, uint64_t patience_ms)
 {
 	cleanup_close int pidfd = open_shim(sandbox_fd);
 
 	if (pidfd < 0)
 		return;
-	int r = fiber_wait_fd(pidfd, LOOP_READ, loop_deadline_ms(SHIM_END_MS));
+	int r = fiber_wait_fd(pidfd, LOOP_READ, loop_deadline_ms(patience_ms));
 	if (r >= 0)
 		return;
 	log_warn("the shim of sandbox \"%s\" does not end: killing it", sandbox_id);
@@ -132,19 +132,25 @@ static int remove_dir(const struct record *record, const char *id, struct err *e
 	return r < 0 ? err_set_errno(err, r, "cannot remove %s", path) : 0;
 }
 
+/* What a shim that has gone did not undo itself. */
+static int undo_sandbox(const struct cli *cli, const struct record *record, int sandbox_fd,
+			struct err *err)
+{
+	/* A shim removes this file as the last thing it undoes. */
+	return faccessat(sandbox_fd, KATA_STATE_SANDBOX, F_OK, AT_SYMLINK_NOFOLLOW) < 0
+		       ? 0
+		       : shim_launch_delete(cli, record, sandbox_fd, err);
+}
+
 static int remove_sandbox(const struct cli *cli, const struct record *record, int sandbox_fd,
 			  struct err *err)
 {
 	if (sandbox_fd < 0)
 		return 0; /* somebody else was faster */
-	await_shim(sandbox_fd, record->sandbox_id);
-	/* A shim removes this file as the last thing it undoes. */
-	if (faccessat(sandbox_fd, KATA_STATE_SANDBOX, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
-		int r = shim_launch_delete(cli, record, sandbox_fd, err);
-		if (r < 0) {
-			log_warn("%s", err->text);
-			*err = ERR_NULL;
-		}
+	await_shim(sandbox_fd, record->sandbox_id, SHIM_END_MS);
+	if (undo_sandbox(cli, record, sandbox_fd, err) < 0) {
+		log_warn("%s", err->text);
+		*err = ERR_NULL;
 	}
 	hooks_run_due(sandbox_fd, NULL);
 	return remove_dir(record, record->sandbox_id, err);
@@ -197,6 +203,27 @@ int container_cleanup(const struct cli *cli, struct record *record, struct err *
 	if (!is_shim_alive(sandbox_fd))
 		hooks_run_due(sandbox_fd, record->id);
 	return 0;
+}
+
+/**
+ * container_cleanup_sandbox() - end the VM of a container that cannot be ended by itself
+ * @cli: global options
+ * @s: session of the container
+ * @err: filled on failure
+ *
+ * Must run in a fiber. The sandbox's other containers end, too, and stay listed as stopped. A shim
+ * that does not answer is killed.
+ *
+ * Return: 0 with VM and shim gone, or -errno.
+ */
+int container_cleanup_sandbox(const struct cli *cli, struct session *s, struct err *err)
+{
+	cleanup_close int sandbox_fd = hold_sandbox(&s->record);
+
+	if (sandbox_fd < 0)
+		return 0; /* somebody else was faster */
+	await_shim(sandbox_fd, s->record.sandbox_id, session_shut_down(s) < 0 ? 0 : SHIM_END_MS);
+	return undo_sandbox(cli, &s->record, sandbox_fd, err);
 }
 
 /**

@@ -159,20 +159,23 @@ const char *session_status_name(enum task_status status)
 }
 
 /**
- * session_shut_down() - end a sandbox whose guest or shim does not play along, at once
- * @s: session of the container
+ * session_shut_down() - end a sandbox whose guest does not play along, at once
+ * @s: session of one of its containers, which all end with it
  *
- * Only a sandbox that goes with this container. What is there after that container_cleanup() finds
- * without them.
+ * Return: 0 when its shim has ended the VM and is about to go, -ENOTCONN without a shim, -errno when
+ * the shim does not play along either.
  */
-void session_shut_down(struct session *s)
+int session_shut_down(struct session *s)
 {
 	const struct task_shutdown_request req = { .id = s->record.sandbox_id, .now = true };
 	struct err err = ERR_NULL;
 
-	if (s->task && str_eq(s->record.id, s->record.sandbox_id) &&
-	    session_call(s, &task_v2_shutdown, &req, NULL, CLI_STOP_MS, &err) < 0)
+	if (!s->task)
+		return -ENOTCONN;
+	int r = session_call(s, &task_v2_shutdown, &req, NULL, CLI_STOP_MS, &err);
+	if (r < 0)
 		log_debug("shut down: %s", err.text);
+	return r;
 }
 
 /**

@@ -27,7 +27,7 @@ int session_status(struct session *s, enum task_status *ret, struct err *err) mu
 int session_call(struct session *s, const struct rpc_method *method, const void *req, void *resp,
 		 uint64_t timeout_ms, struct err *err) must_check;
 int session_explain(const struct session *s, int r, struct err *err) must_check;
-void session_shut_down(struct session *s);
+int session_shut_down(struct session *s);
 void session_close(struct session *s);
 const char *session_status_name(enum task_status status);
 

@@ -16,6 +16,7 @@ struct delete
 	const struct cli *cli;
 	const char *id;
 	bool force;
+	bool ended; /* the container's processes, as its shim said */
 };
 
 static int set(void *arg, int key, const char *value, struct err *err)
@@ -44,7 +45,7 @@ static int stop(struct session *s, struct err *err)
 }
 
 /* Returns 1 when the shim does not know the container, 0 when it has deleted it. */
-static int delete_task(const struct delete *del, struct session *s, struct err *err)
+static int delete_task(struct delete *del, struct session *s, struct err *err)
 {
 	const struct task_delete_request req = { .id = del->id };
 	enum task_status status;
@@ -65,7 +66,9 @@ static int delete_task(const struct delete *del, struct session *s, struct err *
 		if (r < 0)
 			return err_wrap(err, "cannot stop container \"%s\"", del->id);
 	}
-	r = session_call(s, &task_v2_delete, &req, NULL, CLI_SLOW_MS, err);
+	del->ended = status != TASK_STATUS_UNKNOWN;
+	r = session_call(s, &task_v2_delete, &req, NULL, del->force ? CLI_STOP_MS : CLI_SLOW_MS,
+			 err);
 	if (r == -ENOENT || r == -ECONNRESET || r == -EPIPE) {
 		*err = ERR_NULL;
 		return 1;
@@ -83,15 +86,18 @@ static int delete_container(void *arg, struct err *err)
 		*err = ERR_NULL;
 		return container_cleanup_orphan(del->cli, del->id, err);
 	}
-	if (r < 0)
-		return r;
-	r = delete_task(del, &s, err);
-	if (r < 0 && !del->force)
+	if (r >= 0)
+		r = delete_task(del, &s, err);
+	/* Without a record there is nothing to force. */
+	if (r < 0 && (!del->force || !s.arena))
 		return r;
 	if (r < 0) {
 		log_warn("%s", err->text);
 		*err = ERR_NULL;
-		session_shut_down(&s);
+		/* What still runs is not forgotten. */
+		r = del->ended ? 0 : container_cleanup_sandbox(del->cli, &s, err);
+		if (r < 0)
+			return r;
 	}
 	return container_cleanup(del->cli, &s.record, err);
 }

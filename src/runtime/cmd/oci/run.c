@@ -49,7 +49,12 @@ static void remove_container(struct container_create *c)
 		r = session_call(&c->session, &task_v2_delete, &req, NULL, CLI_SLOW_MS, &err);
 	if (r < 0) {
 		log_warn("cannot delete container \"%s\": %s", c->id, err.text);
-		session_shut_down(&c->session);
+		err = ERR_NULL;
+		r = container_cleanup_sandbox(c->cli, &c->session, &err);
+	}
+	if (r < 0) {
+		log_warn("%s", err.text);
+		return; /* "delete --force" may try again */
 	}
 	if (container_cleanup(c->cli, &c->session.record, &err) < 0)
 		log_warn("%s", err.text);
