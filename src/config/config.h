@@ -34,6 +34,7 @@ enum config_memory_limit { CONFIG_MEMORY_LIMIT_ON_TOP, CONFIG_MEMORY_LIMIT_WITHI
 /* [hypervisor.qemu]. Sizes in MiB. Strings are "" when unset, unless said otherwise. */
 struct config_hypervisor {
 	enum config_accel accel; /* ours */
+	bool allow_tcg;		 /* ours */
 	const char *path, *kernel, *initrd, *firmware;
 	const char *machine_type; /* "": the driver's choice */
 	const char *machine_accelerators;
@@ -116,6 +117,7 @@ struct config {
 struct kv;
 struct json_writer;
 
+const char *config_accel_name(enum config_accel accel);
 int config_load(const char *path, struct arena *arena, struct config **ret,
 		struct err *err) must_check;
 int config_parse_for_test(const char *data, size_t len, const char *name, struct arena *arena,

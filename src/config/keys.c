@@ -75,6 +75,7 @@ _Static_assert(ARRAY_SIZE(memory_limit_words) == CONFIG_MEMORY_LIMIT_WITHIN + 2,
 
 const struct config_key config_keys[] = {
 	ENUM(HV, "accel", hypervisor.accel, config_accel, accel_words, CONFIG_LISTED), /* ours */
+	BOOL(HV, "allow_tcg", hypervisor.allow_tcg, "true", CONFIG_ADMIN), /* ours */
 	PATH(HV, "path", hypervisor.path, QEMU_PATH, CONFIG_LISTED, hypervisor.valid_hypervisor_paths),
 	PATH(HV, "kernel", hypervisor.kernel, KATA_DATADIR "/vmlinux", CONFIG_LISTED, hypervisor.valid_kernel_paths),
 	PATH(HV, "initrd", hypervisor.initrd, KATA_DATADIR "/initrd.img", CONFIG_LISTED, hypervisor.valid_initrd_paths),
@@ -251,4 +252,15 @@ bool config_key_has_no_effect(enum config_section section, const char *name)
 		if (str_eq(no_effect[section][i], name))
 			return true;
 	return false;
+}
+
+/**
+ * config_accel_name() - the word of the configuration for an accelerator
+ * @accel: accelerator
+ *
+ * Return: a static string.
+ */
+const char *config_accel_name(enum config_accel accel)
+{
+	return accel_words[accel];
 }

@@ -222,18 +222,25 @@ static bool is_usable(const struct kvm_probe *probe)
 /**
  * kvm_probe_choose() - decide on the accelerator
  * @setting: "auto", "kvm" or "tcg"; NULL means "auto"
+ * @allow_tcg: whether emulation, which its authors call no security boundary, will do
  * @probe: what was found; may be NULL when @setting is "tcg"
  * @err: filled on failure
  *
- * Return: 1 for KVM, 0 for TCG, -EINVAL for an unknown setting, -ENODEV when KVM is demanded but
- * not usable.
+ * Return: 1 for KVM, 0 for TCG, -EINVAL for an unknown setting or one that is not allowed, -ENODEV
+ * when KVM is demanded but not usable.
  */
-int kvm_probe_choose(const char *setting, const struct kvm_probe *probe, struct err *err)
+int kvm_probe_choose(const char *setting, bool allow_tcg, const struct kvm_probe *probe,
+		     struct err *err)
 {
 	if (str_eq(setting, "tcg"))
-		return 0;
+		return allow_tcg ? 0
+				 : err_set(err, EINVAL, "accel is \"tcg\" but allow_tcg is false");
 	if (!setting || str_eq(setting, "auto"))
-		return is_usable(probe);
+		return is_usable(probe) ? 1
+		       : allow_tcg	? 0
+					: err_set(err, ENODEV,
+						  "allow_tcg is false and KVM is not usable: %s",
+						  probe ? probe->detail : "it was not probed");
 	if (!str_eq(setting, "kvm"))
 		return err_set(err, EINVAL, "accel is \"%s\", must be \"auto\", \"kvm\" or \"tcg\"",
 			       setting);

@@ -43,5 +43,5 @@ const char *kvm_probe_result_name(enum kvm_probe_result result);
  * Return: 1 for KVM, 0 for TCG, -EINVAL for an unknown setting, -ENODEV when KVM is demanded but
  * unusable.
  */
-int kvm_probe_choose(const char *setting, const struct kvm_probe *probe,
+int kvm_probe_choose(const char *setting, bool allow_tcg, const struct kvm_probe *probe,
 		     struct err *err) must_check;

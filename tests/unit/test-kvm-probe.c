@@ -25,18 +25,18 @@ static void auto_takes_kvm_only_after_a_pass(void **state)
 	struct err err = ERR_NULL;
 
 	(void)state;
-	assert_int_equal(kvm_probe_choose("auto", &usable, &err), 1);
-	assert_int_equal(kvm_probe_choose(NULL, &usable, &err), 1);
+	assert_int_equal(kvm_probe_choose("auto", true, &usable, &err), 1);
+	assert_int_equal(kvm_probe_choose(NULL, true, &usable, &err), 1);
 	for (int result = KVM_PROBE_OK + 1; result < KVM_PROBE_COUNT_; result++) {
 		struct kvm_probe probe = { .result = (enum kvm_probe_result)result };
 
 		/* A busy host says nothing about its KVM. */
 		int use = result == KVM_PROBE_SLOW;
 
-		assert_int_equal(kvm_probe_choose("auto", &probe, &err), use);
-		assert_int_equal(kvm_probe_choose(NULL, &probe, &err), use);
+		assert_int_equal(kvm_probe_choose("auto", true, &probe, &err), use);
+		assert_int_equal(kvm_probe_choose(NULL, true, &probe, &err), use);
 	}
-	assert_int_equal(kvm_probe_choose("auto", NULL, &err), 0);
+	assert_int_equal(kvm_probe_choose("auto", true, NULL, &err), 0);
 	assert_int_equal(err.code, 0);
 }
 
@@ -45,8 +45,8 @@ static void tcg_needs_no_probe(void **state)
 	struct err err = ERR_NULL;
 
 	(void)state;
-	assert_int_equal(kvm_probe_choose("tcg", NULL, &err), 0);
-	assert_int_equal(kvm_probe_choose("tcg", &usable, &err), 0);
+	assert_int_equal(kvm_probe_choose("tcg", true, NULL, &err), 0);
+	assert_int_equal(kvm_probe_choose("tcg", true, &usable, &err), 0);
 }
 
 static void demanded_kvm_fails_with_the_reason(void **state)
@@ -55,12 +55,26 @@ static void demanded_kvm_fails_with_the_reason(void **state)
 	struct err err = ERR_NULL;
 
 	(void)state;
-	assert_int_equal(kvm_probe_choose("kvm", &usable, &err), 1);
-	assert_int_equal(kvm_probe_choose("kvm", &hang, &err), -ENODEV);
+	assert_int_equal(kvm_probe_choose("kvm", true, &usable, &err), 1);
+	assert_int_equal(kvm_probe_choose("kvm", true, &hang, &err), -ENODEV);
 	assert_string_equal(err.text, "accel is \"kvm\" but KVM is not usable: the guest slept");
 	struct kvm_probe slow = { .result = KVM_PROBE_SLOW, .detail = "the host was busy" };
-	assert_int_equal(kvm_probe_choose("kvm", &slow, &err), 1);
-	assert_int_equal(kvm_probe_choose("kvm", NULL, &err), -ENODEV);
+	assert_int_equal(kvm_probe_choose("kvm", true, &slow, &err), 1);
+	assert_int_equal(kvm_probe_choose("kvm", true, NULL, &err), -ENODEV);
+}
+
+static void emulation_can_be_forbidden(void **state)
+{
+	struct kvm_probe hang = { .result = KVM_PROBE_HANG, .detail = "the guest slept" };
+	struct err err = ERR_NULL;
+
+	(void)state;
+	assert_int_equal(kvm_probe_choose("auto", false, &usable, &err), 1);
+	assert_int_equal(kvm_probe_choose("kvm", false, &usable, &err), 1);
+	assert_int_equal(kvm_probe_choose("auto", false, &hang, &err), -ENODEV);
+	assert_string_equal(err.text, "allow_tcg is false and KVM is not usable: the guest slept");
+	assert_int_equal(kvm_probe_choose(NULL, false, NULL, &err), -ENODEV);
+	assert_int_equal(kvm_probe_choose("tcg", false, &usable, &err), -EINVAL);
 }
 
 static void unknown_setting_is_refused(void **state)
@@ -68,7 +82,7 @@ static void unknown_setting_is_refused(void **state)
 	struct err err = ERR_NULL;
 
 	(void)state;
-	assert_int_equal(kvm_probe_choose("xen", &usable, &err), -EINVAL);
+	assert_int_equal(kvm_probe_choose("xen", true, &usable, &err), -EINVAL);
 	assert_non_null(strstr(err.text, "\"xen\""));
 }
 
@@ -236,6 +250,7 @@ int main(void)
 		cmocka_unit_test(auto_takes_kvm_only_after_a_pass),
 		cmocka_unit_test(tcg_needs_no_probe),
 		cmocka_unit_test(demanded_kvm_fails_with_the_reason),
+		cmocka_unit_test(emulation_can_be_forbidden),
 		cmocka_unit_test(unknown_setting_is_refused),
 		cmocka_unit_test(absent_device_is_told_from_a_wrong_one),
 		cmocka_unit_test(probe_of_this_host_ends_in_time_with_words),

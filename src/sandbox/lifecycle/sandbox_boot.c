@@ -17,6 +17,7 @@
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/str.h"
+#include "config/config.h"
 #include "host/hooks.h"
 #include "host/kvm_verdict.h"
 #include "host/program.h"
@@ -206,16 +207,12 @@ static int add_vsock(struct boot *boot, struct err *err)
 static int choose_accel(struct sandbox *sb, enum vm_accel *ret, struct err *err)
 {
 	struct kvm_probe probe = { 0 };
-	static const char *const names[] = {
-		[CONFIG_ACCEL_AUTO] = "auto",
-		[CONFIG_ACCEL_KVM] = "kvm",
-		[CONFIG_ACCEL_TCG] = "tcg",
-	};
-	const char *setting = names[sb->config->hypervisor.accel];
+	const struct config_hypervisor *hypervisor = &sb->config->hypervisor;
+	const char *setting = config_accel_name(hypervisor->accel);
 
 	if (!str_eq(setting, "tcg"))
 		kvm_verdict_get(KATA_DEFAULT_ROOT, &probe);
-	int r = kvm_probe_choose(setting, &probe, err);
+	int r = kvm_probe_choose(setting, hypervisor->allow_tcg, &probe, err);
 	if (r < 0)
 		return r;
 	if (r == 0 && !str_eq(setting, "tcg"))

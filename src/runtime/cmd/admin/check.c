@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/str.h"
+#include "config/config.h"
 #include "runtime/cmd/admin/check.h"
 #include "runtime/cmd/admin/host.h"
 
@@ -46,16 +47,11 @@ static void say(struct check *c, enum verdict verdict, const char *what, const c
 
 static void check_accel(struct check *c)
 {
-	static const char *const names[] = {
-		[CONFIG_ACCEL_AUTO] = "auto",
-		[CONFIG_ACCEL_KVM] = "kvm",
-		[CONFIG_ACCEL_TCG] = "tcg",
-	};
 	struct err err = ERR_NULL;
-	const char *setting = names[c->config->hypervisor.accel];
+	const char *setting = config_accel_name(c->config->hypervisor.accel);
 	const struct kvm_probe *kvm = &c->host->kvm;
 	bool good = kvm->result == KVM_PROBE_OK;
-	int use = kvm_probe_choose(setting, kvm, &err);
+	int use = kvm_probe_choose(setting, c->config->hypervisor.allow_tcg, kvm, &err);
 
 	say(c, CHECK_GOOD, "CPU", "%s, %u online, %s",
 	    str_empty(c->host->cpu_model) ? c->host->arch : c->host->cpu_model, c->host->nr_cpus,

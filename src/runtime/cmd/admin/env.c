@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "common/str.h"
+#include "config/config.h"
 #include "oci/spec.h"
 #include "oci/vm_memory.h"
 #include "runtime/cmd/admin/check.h"
@@ -60,11 +61,19 @@ static void put_runtime(struct json_writer *w, const struct env *e)
 	json_object_end(w);
 }
 
+/* As kvm_probe_choose(). */
+static int choose_accel(const struct env *e)
+{
+	const struct config_hypervisor *hypervisor = &e->config->hypervisor;
+	struct err ignored = ERR_NULL;
+
+	return kvm_probe_choose(config_accel_name(hypervisor->accel), hypervisor->allow_tcg,
+				&e->host.kvm, &ignored);
+}
+
 static void put_hypervisor(struct json_writer *w, const struct env *e)
 {
-	struct err ignored = ERR_NULL;
-	static const char *const accel[] = { "auto", "kvm", "tcg" };
-	int use = kvm_probe_choose(accel[e->config->hypervisor.accel], &e->host.kvm, &ignored);
+	int use = choose_accel(e);
 
 	json_member_object(w, "Hypervisor");
 	json_member_str(w, "Path", e->host.vmm.path);
@@ -82,11 +91,8 @@ static void put_hypervisor(struct json_writer *w, const struct env *e)
 /* What a VM needs on top of a memory limit; the parts of it that grow with the limit are shown as such. */
 static void put_overhead(struct json_writer *w, const struct env *e)
 {
-	static const char *const accel[] = { "auto", "kvm", "tcg" };
 	static const char *const rule[] = { "on-top", "within" };
-	struct err ignored = ERR_NULL;
-	bool emulated =
-		kvm_probe_choose(accel[e->config->hypervisor.accel], &e->host.kvm, &ignored) != 1;
+	bool emulated = choose_accel(e) != 1;
 	struct vm_overhead least, most;
 
 	vm_memory_on_top(0, emulated, &least);
