@@ -91,6 +91,10 @@ nameserver 192.0.2.53" ]
 	# From outside: the stand-in is the container's process.
 	pid=$(d inspect -f '{{.State.Pid}}' one)
 	[ -d "/proc/$pid" ]
+	# It may change its user, signal and lock memory, and nothing of the guest's runs in its mount namespace.
+	[ "$(awk '/^(CapEff|CapPrm|NoNewPrivs):/ { print $2 }' "/proc/$pid/status" | xargs)" = "00000000000040e0 00000000000040e0 1" ]
+	[ "$(wc -l < "/proc/$pid/mountinfo")" -ge 2 ]
+	run ! grep -v nosuid,nodev,noexec "/proc/$pid/mountinfo"
 	[ "$(d inspect -f '{{.HostConfig.Runtime}} {{.State.Status}} {{.Config.Labels.a}}' one)" = "kata running b" ]
 	[ "$(d ps -q --filter name=one | wc -l)" -eq 1 ]
 }

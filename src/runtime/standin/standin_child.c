@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -15,6 +16,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -130,7 +132,8 @@ static void mount_own_proc(void)
 	int fs = dir < 0 ? -1 : fsopen("proc", FSOPEN_CLOEXEC);
 	int tree = fs < 0 || fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0
 			   ? -1
-			   : fsmount(fs, FSMOUNT_CLOEXEC, 0);
+			   : fsmount(fs, FSMOUNT_CLOEXEC,
+				     MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
 
 	if (tree >= 0)
 		(void)move_mount(tree, "", dir, "",
@@ -142,10 +145,16 @@ static void mount_own_proc(void)
 
 /*
  * From here on the process's root is the container's. Nothing is opened by name in it: its files
- * are the guest's to change. See pivot_root(2), "pivot_root(".", ".")".
+ * are the guest's to change. Managers copy files through it; a program of the host that enters it
+ * runs none of the guest's and opens none of its devices. See pivot_root(2), "pivot_root(".", ".")".
  */
 static void enter_root(int root_fd)
 {
+	struct mount_attr inert = { .attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
+						MOUNT_ATTR_NOEXEC };
+
+	if (mount_setattr(root_fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &inert, sizeof(inert)) < 0)
+		give_up(-errno, "make the root file system inert");
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		give_up(-errno, "leave the host's mounts");
 	/* Any directory serves for the moment; this one exists everywhere. */
@@ -178,6 +187,28 @@ static void enter_pidns(int pidns_fd)
 	}
 	if (setsid() < 0)
 		give_up(-errno, "lead a session");
+}
+
+/*
+ * What is left to do is to wait, to show the guest's processes under their users for a while
+ * (runtime/standin/standin_ps.c) and to lock memory once, after an OOM kill.
+ */
+static void drop_rights(void)
+{
+	const uint32_t kept = 1U << CAP_KILL | 1U << CAP_SETUID | 1U << CAP_SETGID |
+			      1U << CAP_IPC_LOCK;
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct now[_LINUX_CAPABILITY_U32S_3] = { 0 };
+
+	if (syscall(SYS_capget, &header, now) < 0)
+		give_up(-errno, "see its capabilities");
+	for (size_t i = 0; i < ARRAY_SIZE(now); i++) {
+		now[i].permitted &= i == 0 ? kept : 0;
+		now[i].effective = now[i].permitted;
+		now[i].inheritable = 0;
+	}
+	if (syscall(SYS_capset, &header, now) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		give_up(-errno, "drop its rights");
 }
 
 static void set_up(void)
@@ -217,6 +248,7 @@ static void set_up(void)
 	(void)close(fds[0]);
 	(void)fd_close(netns_fd);
 	(void)fd_close(pidns_fd);
+	drop_rights();
 	n = fd_send_msg(self.control, &ok, sizeof(ok), NULL, 0);
 	if (n < 0)
 		_exit(STANDIN_EXIT_LOST);
