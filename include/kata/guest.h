@@ -19,6 +19,20 @@
 #define KATA_READY_LINE "kata-agent: ready"
 
 /*
+ * Where other programs of the host could dial the guest's ports, "agent.secret=console" on the
+ * kernel's command line has the agent ask, by this line of its own on the console, and the host
+ * answer there, once: the two parts of a secret in hexadecimal digits, and a newline. From then on
+ * every connection begins with the dialler's part, which the agent answers with its own.
+ */
+#define KATA_SECRET_ASK "kata-agent: secret?"
+#define KATA_SECRET_LEN 32
+
+struct kata_secret {
+	uint8_t dialler[KATA_SECRET_LEN];
+	uint8_t agent[KATA_SECRET_LEN];
+};
+
+/*
  * In stdin_port, stdout_port and stderr_port of CreateContainer and ExecProcess: no such stream,
  * and no RPC stream either. All three 0 means streams by RPC; with another port given, 0 is the
  * same as this.

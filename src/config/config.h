@@ -80,6 +80,7 @@ struct config_hypervisor {
 struct config_agent {
 	bool enable_debug;
 	bool debug_console_enabled;
+	bool require_secret; /* ours */
 	struct strv kernel_modules;
 	uint64_t dial_timeout_ms;
 	uint64_t request_timeout_ms; /* ours: one ordinary call */

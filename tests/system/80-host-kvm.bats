@@ -61,6 +61,21 @@ under_kvm() {
 		= "kvm vhost true usable" ]
 }
 
+# dial ID PORT HEX: what a program of the host that says these bytes to the guest's port gets.
+dial() {
+	python3 - "$(cid_of "$1")" "$2" "$3" <<- 'END'
+		import socket, sys
+		s = socket.socket(socket.AF_VSOCK)
+		s.settimeout(20)
+		s.connect((int(sys.argv[1]), int(sys.argv[2])))
+		s.sendall(bytes.fromhex(sys.argv[3]))
+		try:
+		    print(s.recv(100).hex())
+		except ConnectionResetError:
+		    print("")
+	END
+}
+
 # bats test_tags=quick
 @test "the guest runs under KVM, its agent is reached by the kernel's vsock; exec, pause, the clock" {
 	start sh -c 'while :; do date +%s%N > /now; done'
@@ -68,6 +83,10 @@ under_kvm() {
 	opens "$(qemu_of "$ID")" /dev/vhost-vsock
 	run -1 pgrep -f "kata-proxy.*$ID"
 	[ "$(echo word | kata exec "$ID" cat)" = word ]
+	# Another program of the host reaches no agent: neither by a call (Health.Check) nor by a wrong secret.
+	[ -z "$(dial "$ID" 1024 000000140000000101000a0b677270632e4865616c74681205436865636b0000)" ]
+	[ -z "$(dial "$ID" 1024 "$(printf '%064d' 0)")" ]
+	[ -z "$(dial "$ID" 1027 "$(printf '%064d' 0)")" ]
 	run kata exec "$ID" sh -c 'exit 9'
 	[ "$status" -eq 9 ]
 	kata pause "$ID"

@@ -147,6 +147,18 @@ static void mock_misbehave(const char *behaviour)
 			 "reset\"}}\n");
 		_exit(0);
 	}
+	if (str_eq(behaviour, "sandbox-asks")) {
+		static const char asks[] = KATA_SECRET_ASK "\n" KATA_SECRET_ASK "\n";
+		char answer[4 * KATA_SECRET_LEN + 1];
+
+		/* It is told once, whoever asks again. */
+		if (io_write_full(MOCK_CONSOLE_FD, asks, strlen(asks)) < 0 ||
+		    io_read_full(MOCK_CONSOLE_FD, answer, sizeof(answer)) < 0 ||
+		    recv(MOCK_CONSOLE_FD, answer, 1, MSG_DONTWAIT) > 0 ||
+		    io_write_full(MOCK_CONSOLE_FD, answer, sizeof(answer)) < 0)
+			_exit(9);
+		_exit(0);
+	}
 	if (str_eq(behaviour, "sandbox-powers-off")) {
 		mock_say("{\"event\":\"SHUTDOWN\",\"data\":{\"guest\":true,\"reason\":\"guest-"
 			 "shutdown\"}}\n");
@@ -365,6 +377,31 @@ static int console_client(struct test *test)
 static void console_outlives_the_guest(void **state)
 {
 	struct test test = { .name = "panics", .client = console_client };
+
+	(void)state;
+	assert_int_equal(play(&test), 0);
+}
+
+static int asking_client(struct test *test)
+{
+	struct kata_secret secret = { .dialler = { 0x01, 0xfe }, .agent = { 0x80 } };
+	char text[512] = "", expected[512] = KATA_SECRET_ASK "\n" KATA_SECRET_ASK "\n";
+	char *answer = expected + strlen(expected);
+
+	test->config.secret = &secret;
+	memset(answer, '0', 4 * KATA_SECRET_LEN);
+	memcpy(answer, "01fe", 4);
+	memcpy(answer + 2 * KATA_SECRET_LEN, "80", 2);
+	strcpy(answer + 4 * KATA_SECRET_LEN, "\n");
+	(void)!dying_client(test);
+	assert_true(hypervisor_console(test->hv, text, sizeof(text) - 1) > 0);
+	assert_string_equal(text, expected);
+	return 0;
+}
+
+static void the_agent_that_asks_is_told_the_secret_once(void **state)
+{
+	struct test test = { .name = "asks", .client = asking_client };
 
 	(void)state;
 	assert_int_equal(play(&test), 0);
@@ -661,6 +698,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(mute_qemu_runs_into_the_deadline),
 		cmocka_unit_test(every_way_to_die_is_told_apart),
 		cmocka_unit_test(console_outlives_the_guest),
+		cmocka_unit_test(the_agent_that_asks_is_told_the_secret_once),
 		cmocka_unit_test(qemu_that_does_not_quit_is_killed),
 		cmocka_unit_test(devices_come_and_go),
 		cmocka_unit_test(carrier_of_an_interface_is_set_by_the_name_qemu_knows),

@@ -25,8 +25,9 @@
 #include "sandbox/vsock/vsock.h"
 
 struct peer {
-	const char *request; /* what must arrive */
-	const char *answer;  /* what is sent; NULL: nothing */
+	const char *request;		  /* what must arrive */
+	const char *answer;		  /* what is sent; NULL: nothing */
+	const struct kata_secret *secret; /* what must follow, and what is answered */
 	bool keep_open;
 	int listener;
 	int result; /* 0 when the request was right */
@@ -54,6 +55,15 @@ static void peer_fiber(void *arg)
 	peer->result = n > 0 && strcmp(line, peer->request) == 0 ? 0 : -EPROTO;
 	if (peer->answer)
 		(void)!write(fd, peer->answer, strlen(peer->answer));
+	if (peer->secret && peer->result == 0) {
+		uint8_t said[KATA_SECRET_LEN];
+
+		peer->result = fiber_read_full(fd, said, sizeof(said), soon());
+		if (memcmp(said, peer->secret->dialler, sizeof(said)) != 0)
+			peer->result = -EPROTO;
+		(void)!write(fd, peer->secret->agent, sizeof(peer->secret->agent));
+		(void)!write(fd, "hello", 5);
+	}
 	if (peer->keep_open)
 		(void)fiber_read(fd, line, 1, soon());
 }
@@ -111,6 +121,35 @@ static void handshake_gives_the_port_and_leaves_the_stream_alone(void **state)
 
 	(void)state;
 	assert_int_equal(play(&peer), 0);
+}
+
+static const struct kata_secret ours = { .dialler = { 1, 2, 3 }, .agent = { 4, 5, 6 } };
+
+static int knowing_client(const struct vsock_addr *addr)
+{
+	struct vsock_addr with_secret = *addr;
+
+	with_secret.secret = &ours;
+	return good_client(&with_secret);
+}
+
+static void both_ends_show_that_they_know_the_secret(void **state)
+{
+	const struct kata_secret wrong = { .dialler = { 1, 2, 3 }, .agent = { 4, 5, 7 } };
+	struct peer peer = {
+		.request = "CONNECT 1024\n",
+		.answer = "OK 1073741824\n",
+		.client = knowing_client,
+		.secret = &ours,
+	};
+
+	(void)state;
+	assert_int_equal(play(&peer), 0);
+	peer.secret = &wrong;
+	assert_int_equal(play(&peer), -EACCES);
+	/* One that closes without an answer, as an agent does who was told another secret. */
+	peer.secret = NULL;
+	assert_int_equal(play(&peer), -ECONNRESET);
 }
 
 static int plain_client(const struct vsock_addr *addr)
@@ -225,6 +264,7 @@ static void claimed_cid_is_no_reserved_one(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(both_ends_show_that_they_know_the_secret),
 		cmocka_unit_test(handshake_gives_the_port_and_leaves_the_stream_alone),
 		cmocka_unit_test(refused_port_is_a_reset),
 		cmocka_unit_test(silent_peer_runs_into_the_deadline),

@@ -23,6 +23,19 @@
 #define LISTENER_BACKLOG 128
 /* Connections taken per wake-up. */
 #define LISTENER_BATCH 16
+/* What whoever dialled is granted to say the secret, and how many may be about to. */
+#define STRANGER_MS 10000
+#define STRANGERS_MAX 64
+
+struct stranger {
+	struct list node;
+	struct listener *l;
+	int fd;
+	uint32_t port;
+	uint8_t said[KATA_SECRET_LEN];
+	size_t len;
+	struct loop_source *readable, *timer;
+};
 
 union any_addr {
 	struct sockaddr any;
@@ -92,6 +105,96 @@ static bool peer_is_host(const union any_addr *addr, socklen_t len, uint32_t *re
 	return true;
 }
 
+static void stranger_free(struct stranger *s)
+{
+	list_del(&s->node);
+	s->l->nr_strangers--;
+	(void)loop_source_free(s->readable);
+	(void)loop_source_free(s->timer);
+	(void)fd_close(s->fd);
+	free(s);
+}
+
+static void turn_away(struct stranger *s)
+{
+	log_warn("connection refused: who dialled does not know the secret of this sandbox");
+	stranger_free(s);
+}
+
+static void on_silence(void *arg)
+{
+	turn_away(arg);
+}
+
+/* In a time that does not tell where they differ. */
+static bool is_same(const uint8_t *a, const uint8_t *b)
+{
+	uint8_t differs = 0;
+
+	for (size_t i = 0; i < KATA_SECRET_LEN; i++)
+		differs |= a[i] ^ b[i];
+	return !differs;
+}
+
+/* Not a byte further than the secret: what follows is the connection's. */
+static void on_said(void *arg, unsigned events)
+{
+	struct stranger *s = arg;
+	struct listener *l = s->l;
+
+	(void)events;
+	ssize_t n = neg_errno_sz(read(s->fd, s->said + s->len, sizeof(s->said) - s->len));
+	if (n == -EAGAIN || n == -EINTR)
+		return;
+	if (n <= 0) {
+		stranger_free(s);
+		return;
+	}
+	s->len += (size_t)n;
+	if (s->len < sizeof(s->said))
+		return;
+	if (!is_same(s->said, l->secret->dialler)) {
+		turn_away(s);
+		return;
+	}
+	/* Nothing was sent yet: there is room for it. */
+	if (write(s->fd, l->secret->agent, KATA_SECRET_LEN) == KATA_SECRET_LEN)
+		l->fn(l->arg, TAKE_FD(s->fd), s->port);
+	stranger_free(s);
+}
+
+static int meet(struct listener *l, int fd_consume, uint32_t port)
+{
+	cleanup_close int fd = fd_consume;
+	struct stranger *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return -ENOMEM;
+	if (l->nr_strangers == STRANGERS_MAX)
+		turn_away(list_entry(l->strangers.next, struct stranger, node));
+	*s = (struct stranger){ .l = l, .fd = TAKE_FD(fd), .port = port };
+	list_add_tail(&l->strangers, &s->node);
+	l->nr_strangers++;
+	int r = loop_add_io(l->loop, s->fd, LOOP_READ, on_said, s, &s->readable);
+	if (r >= 0)
+		r = loop_add_timer(l->loop, loop_deadline_ms(STRANGER_MS), on_silence, s,
+				   &s->timer);
+	if (r < 0)
+		stranger_free(s);
+	return r;
+}
+
+static void take(struct listener *l, int fd_consume, uint32_t port)
+{
+	if (!l->secret) {
+		l->fn(l->arg, fd_consume, port);
+		return;
+	}
+	int r = meet(l, fd_consume, port);
+	if (r < 0)
+		log_warn_errno(r, "connection refused");
+}
+
 static void on_connection(void *arg, unsigned events)
 {
 	struct listener *l = arg;
@@ -112,7 +215,7 @@ static void on_connection(void *arg, unsigned events)
 			return;
 		}
 		if (peer_is_host(&addr, len, &port)) {
-			l->fn(l->arg, fd, port);
+			take(l, fd, port);
 			continue;
 		}
 		log_warn("connection refused: CID %u is not the host", addr.vm.svm_cid);
@@ -125,20 +228,23 @@ static void on_connection(void *arg, unsigned events)
  * @listener: receives the socket; must stay in place until listener_close()
  * @loop: loop
  * @addr: where
+ * @secret: what each connection must begin with, see KATA_SECRET_ASK; borrowed, NULL: nothing
  * @fn: called in the loop for every connection
  * @arg: its argument
  *
  * Return: 0 or -errno.
  */
 int listener_open(struct listener *listener, struct loop *loop, const struct agent_addr *addr,
-		  listener_fn fn, void *arg)
+		  const struct kata_secret *secret, listener_fn fn, void *arg)
 {
 	cleanup_close int fd = addr->type == AGENT_ADDR_VSOCK ? open_vsock(addr->port)
 							      : open_unix(addr->path);
 
 	if (fd < 0)
 		return fd;
-	*listener = (struct listener){ .fd = -1, .fn = fn, .arg = arg };
+	*listener =
+		(struct listener){ .loop = loop, .fd = -1, .fn = fn, .arg = arg, .secret = secret };
+	list_init(&listener->strangers);
 	int r = loop_add_io(loop, fd, LOOP_READ, on_connection, listener, &listener->source);
 	if (r < 0)
 		return r;
@@ -152,6 +258,8 @@ int listener_open(struct listener *listener, struct loop *loop, const struct age
  */
 void listener_close(struct listener *listener)
 {
+	while (listener->nr_strangers)
+		stranger_free(list_entry(listener->strangers.next, struct stranger, node));
 	(void)loop_source_free(listener->source);
 	(void)fd_close(listener->fd);
 	*listener = LISTENER_NULL;

@@ -17,6 +17,7 @@
 #include "agent/core/agent.h"
 #include "agent/rpc/service.h"
 #include "agent/server/debug_console.h"
+#include "agent/server/secret.h"
 #include "agent/storage/socket_port.h"
 #include "common/fd.h"
 #include "common/log.h"
@@ -121,7 +122,8 @@ static int listen_at(struct server *server, const struct agent_addr *addr, liste
 
 	if (r >= 0)
 		r = listener_open(&server->listeners[server->nr_listeners], server->agent.loop,
-				  addr, fn, server);
+				  addr, server->agent.config.asks_secret ? &server->secret : NULL,
+				  fn, server);
 	if (r < 0 && addr->type == AGENT_ADDR_UNIX)
 		return err_set_errno(err, r, "listen on %s", addr->path);
 	if (r < 0)
@@ -231,7 +233,10 @@ int server_init(struct server *server, struct loop *loop, const struct agent_con
 	if (r < 0)
 		return err_set_errno(err, r, "RPC server");
 	rpc_server_on_disconnect(server->rpc, on_rpc_disconnect);
-	r = listen_all(server, err);
+	if (config->asks_secret)
+		r = secret_ask(console_fd, &server->secret, err);
+	if (r >= 0)
+		r = listen_all(server, err);
 	if (r < 0)
 		return r;
 	if (config->debug_console && open_debug_console(server, &console_err) < 0)

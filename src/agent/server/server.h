@@ -24,7 +24,8 @@ struct rpc_server;
 struct server {
 	struct agent agent;
 	struct rpc_server *rpc;
-	size_t nr_conns; /* of RPC */
+	struct kata_secret secret; /* if the host has one for this sandbox */
+	size_t nr_conns;	   /* of RPC */
 	struct listener listeners[SERVER_LISTENERS_MAX];
 	size_t nr_listeners;
 	struct dns_port dns;

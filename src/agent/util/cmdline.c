@@ -109,6 +109,14 @@ static int parse_timeout(const char *value, uint64_t *ret_ms)
 	return 0;
 }
 
+static int parse_secret(const char *value, bool *ret)
+{
+	if (!str_eq(value, "console"))
+		return -EINVAL;
+	*ret = true;
+	return 0;
+}
+
 static int parse_pipe_size(const char *value, size_t *ret)
 {
 	uint64_t size;
@@ -150,6 +158,8 @@ int agent_config_set(struct agent_config *config, const char *key, const char *v
 		r = str_to_u32(value, &config->passfd_port);
 	else if (str_eq(key, "hotplug_timeout"))
 		r = parse_timeout(value, &config->hotplug_timeout_ms);
+	else if (str_eq(key, "secret"))
+		r = parse_secret(value, &config->asks_secret);
 	else if (str_eq(key, "container_pipe_size"))
 		r = parse_pipe_size(value, &config->pipe_size);
 	else

@@ -31,6 +31,7 @@ struct agent_config {
 	struct agent_addr server;
 	uint32_t passfd_port; /* a further port for streams besides KATA_PORT_STREAM; 0: none */
 	uint64_t hotplug_timeout_ms;
+	bool asks_secret; /* on the console, before it listens */
 	size_t pipe_size; /* of container streams, 0: the agent's choice */
 };
 

@@ -75,6 +75,7 @@ static int q_create(struct loop *loop, struct hypervisor **ret, struct err *err)
 	if (!qemu)
 		return err_set(err, ENOMEM, "out of memory");
 	qemu->proc = PROC_NULL;
+	qemu->console_in = -1;
 	list_init(&qemu->devices);
 	fiber_cond_init(&qemu->changed);
 	fiber_mutex_init(&qemu->plugging);
@@ -148,6 +149,17 @@ static void on_process_exit(void *arg, unsigned events)
 	hypervisor_emit(&qemu->base, VM_EVENT_EXITED, reason);
 }
 
+/* Only the first who asks is the agent: later there may be containers. */
+static void tell_secret(struct qemu *qemu)
+{
+	size_t len = strlen(qemu->secret);
+
+	/* The console was written to by nobody yet: there is room for it. */
+	if (write(qemu->console_in, qemu->secret, len) != (ssize_t)len)
+		log_warn("the guest's console does not take the secret of the sandbox");
+	explicit_bzero(qemu->secret, sizeof(qemu->secret));
+}
+
 static void on_console_line(void *arg, const char *line)
 {
 	struct qemu *qemu = arg;
@@ -156,6 +168,8 @@ static void on_console_line(void *arg, const char *line)
 	log_debug("guest: %s", line);
 	if (str_eq(line, KATA_READY_LINE))
 		hypervisor_emit(&qemu->base, VM_EVENT_READY, line);
+	if (*qemu->secret && str_eq(line, KATA_SECRET_ASK))
+		tell_secret(qemu);
 	if (mark && !*qemu->panic) {
 		mark += strlen(PANIC_MARK);
 		mark += strspn(mark, ": ");
@@ -336,6 +350,19 @@ static int spawn(struct qemu *qemu, const struct vm_config *config, const struct
 	return r < 0 ? err_set_errno(err, r, "watch QEMU") : 0;
 }
 
+static int keep_secret(struct qemu *qemu, const struct kata_secret *secret, int console)
+{
+	const uint8_t *bytes = (const uint8_t *)secret;
+
+	if (!secret)
+		return 0;
+	qemu->console_in = neg_errno(fcntl(console, F_DUPFD_CLOEXEC, 0));
+	for (size_t i = 0; i < sizeof(*secret); i++)
+		(void)snprintf(qemu->secret + 2 * i, 3, "%02x", bytes[i]);
+	strcpy(qemu->secret + 2 * sizeof(*secret), "\n");
+	return qemu->console_in < 0 ? qemu->console_in : 0;
+}
+
 /* Makes the standing connections and the process. */
 static int launch(struct qemu *qemu, struct err *err)
 {
@@ -350,6 +377,8 @@ static int launch(struct qemu *qemu, struct err *err)
 		r = make_pair(&output, &their_output);
 	if (r >= 0)
 		r = qmp_new(loop, TAKE_FD(qmp), on_qmp_event, qemu, &qemu->qmp);
+	if (r >= 0)
+		r = keep_secret(qemu, qemu->base.config->secret, console);
 	if (r >= 0)
 		r = output_ring_new(loop, TAKE_FD(console), CONSOLE_KEEP, &qemu->console);
 	if (r >= 0)
@@ -504,6 +533,8 @@ static void q_destroy(struct hypervisor *hv)
 	}
 	(void)qmp_free(qemu->qmp);
 	(void)output_ring_free(qemu->console);
+	(void)fd_close(qemu->console_in);
+	explicit_bzero(qemu->secret, sizeof(qemu->secret));
 	(void)output_ring_free(qemu->output);
 	while (!list_empty(&qemu->devices))
 		qemu_device_forget(qemu, list_entry(qemu->devices.next, struct qemu_device, node));

@@ -8,6 +8,7 @@
 #include "common/fiber.h"
 #include "common/list.h"
 #include "common/proc.h"
+#include "kata/guest.h"
 #include "sandbox/hypervisor/hypervisor_driver.h"
 #include "sandbox/hypervisor/qemu_device.h"
 #include "sandbox/hypervisor/qemu_pci.h"
@@ -45,6 +46,9 @@ struct qemu {
 	struct loop_source *proc_watch;
 	struct qmp *qmp;
 	struct output_ring *console, *output;
+	/* What answers KATA_SECRET_ASK on the console, once; "" when nothing does. */
+	char secret[sizeof(struct kata_secret) * 2 + 2];
+	int console_in;
 	struct qemu_pci pci;
 	struct list devices;
 	struct fiber_cond changed;   /* broadcast by unplug events and by the end of the process */

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "kata/guest.h"
 #include "sandbox/hypervisor/hypervisor.h"
 
 #define VM_GUEST_CID 3 /* of a vhost-user vsock, which shares no CID space with anybody */
@@ -100,10 +101,11 @@ struct vm_config {
 	unsigned vcpus, max_vcpus;
 	struct vm_memory memory;
 	unsigned bridges; /* PCI bridges or root ports for hot-plug beyond the root bus */
-	const char *seccomp_sandbox; /* NULL: the driver's strictest; "" or "off": none */
-	const char *entropy_source;  /* NULL: /dev/urandom */
-	bool legacy_serial;	     /* console on an ISA UART instead of virtio */
-	bool debug;		     /* chatty guest kernel */
+	const char *seccomp_sandbox;	  /* NULL: the driver's strictest; "" or "off": none */
+	const char *entropy_source;	  /* NULL: /dev/urandom */
+	const struct kata_secret *secret; /* given to the agent that asks; NULL: there is none */
+	bool legacy_serial;		  /* console on an ISA UART instead of virtio */
+	bool debug;			  /* chatty guest kernel */
 
 	struct vm_device *devices; /* cold-plugged; guest_path is filled by start */
 	size_t nr_devices;

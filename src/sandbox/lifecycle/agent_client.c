@@ -59,7 +59,8 @@ int agent_client_connect(struct sandbox *sb, uint64_t deadline_ns, struct err *e
 			int r = rpc_client_new(sb->loop, fd, &sb->agent);
 			return r < 0 ? err_set_errno(err, r, "agent connection") : 0;
 		}
-		if (*sb->end.exit_reason || fd == -ECANCELED)
+		/* -EACCES: somebody else is where the agent should be. */
+		if (*sb->end.exit_reason || fd == -ECANCELED || fd == -EACCES)
 			return fd;
 		if (loop_now_ns() >= deadline_ns)
 			return err_set(err, ETIMEDOUT, "the agent did not answer: %s", err->text);

@@ -183,6 +183,20 @@ static int start_proxy(struct boot *boot, struct err *err)
 	return r < 0 ? err_set_errno(err, r, "watch kata-proxy") : 0;
 }
 
+/* Any program of the host can dial a guest by kernel vsock. */
+static int add_secret(struct boot *boot, struct err *err)
+{
+	struct sandbox *sb = boot->sb;
+	int r = vsock_secret_new(&sb->vsock.secret);
+
+	if (r < 0)
+		return err_set_errno(err, r, "a secret for the guest's agent");
+	boot->vm.kernel_params =
+		arena_printf(sb->arena, "%s agent.secret=console", boot->vm.kernel_params);
+	boot->vm.secret = sb->vsock.addr.secret = &sb->vsock.secret;
+	return boot->vm.kernel_params ? 0 : err_set_errno(err, -ENOMEM, "kernel parameters");
+}
+
 static int add_vsock(struct boot *boot, struct err *err)
 {
 	struct sandbox *sb = boot->sb;
@@ -195,7 +209,7 @@ static int add_vsock(struct boot *boot, struct err *err)
 	if (boot->vsock_fd >= 0) {
 		sb->vsock.addr = (struct vsock_addr){ .kind = VSOCK_KERNEL, .cid = cid };
 		dev->vsock = (struct vm_vsock){ .fd = boot->vsock_fd, .cid = cid };
-		return 0;
+		return sb->config->agent.require_secret ? add_secret(boot, err) : 0;
 	}
 	log_debug("no kernel vsock (%s): using kata-proxy", ignored.text);
 	int r = start_proxy(boot, err);

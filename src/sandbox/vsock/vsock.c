@@ -109,23 +109,38 @@ static int dial_hybrid(const struct vsock_addr *addr, uint32_t port, bool wait,
 	return TAKE_FD(fd);
 }
 
+/* Shows the agent that the sandbox's shim dials, and has it show that it is the sandbox's agent. */
+static int exchange_secrets(int fd, const struct kata_secret *secret, uint64_t deadline_ns)
+{
+	uint8_t answer[KATA_SECRET_LEN];
+	int r = fiber_write_full(fd, secret->dialler, sizeof(secret->dialler), deadline_ns);
+
+	for (size_t len = 0; r >= 0 && len < sizeof(answer);) {
+		ssize_t n = fiber_read(fd, answer + len, sizeof(answer) - len, deadline_ns);
+
+		if (n <= 0)
+			r = n < 0 ? (int)n : -ECONNRESET;
+		else
+			len += (size_t)n;
+	}
+	if (r < 0)
+		return r == -EPIPE ? -ECONNRESET : r;
+	return memcmp(answer, secret->agent, sizeof(answer)) == 0 ? 0 : -EACCES;
+}
+
 static int dial(const struct vsock_addr *addr, uint32_t port, bool wait, uint64_t deadline_ns,
 		uint32_t *ret_local_port, struct err *err)
 {
-	int r;
+	cleanup_close int fd = addr->kind == VSOCK_KERNEL
+				       ? dial_kernel(addr, port, deadline_ns, ret_local_port)
+				       : dial_hybrid(addr, port, wait, deadline_ns, ret_local_port);
+	int r = fd < 0 ? fd : addr->secret ? exchange_secrets(fd, addr->secret, deadline_ns) : 0;
 
-	if (addr->kind == VSOCK_KERNEL) {
-		r = dial_kernel(addr, port, deadline_ns, ret_local_port);
-		if (r < 0)
-			return err_set_errno(err, r, "dial vsock port %u of CID %u", port,
-					     addr->cid);
-	} else {
-		r = dial_hybrid(addr, port, wait, deadline_ns, ret_local_port);
-		if (r < 0)
-			return err_set_errno(err, r, "dial guest port %u through %s", port,
-					     addr->path);
-	}
-	return r;
+	if (r < 0 && addr->kind == VSOCK_KERNEL)
+		return err_set_errno(err, r, "dial vsock port %u of CID %u", port, addr->cid);
+	if (r < 0)
+		return err_set_errno(err, r, "dial guest port %u through %s", port, addr->path);
+	return TAKE_FD(fd);
 }
 
 /**
@@ -140,7 +155,7 @@ static int dial(const struct vsock_addr *addr, uint32_t port, bool wait, uint64_
  *
  * Return: a connected non-blocking descriptor that the caller owns; -ECONNREFUSED or -ECONNRESET
  * when nobody listens yet, -ETIMEDOUT, -ECANCELED, -EPROTO when the other side does not speak the
- * handshake, or -errno.
+ * handshake, -EACCES when it does not know the secret, or -errno.
  */
 int vsock_dial(const struct vsock_addr *addr, uint32_t port, uint64_t deadline_ns,
 	       uint32_t *ret_local_port, struct err *err)
@@ -164,6 +179,19 @@ int vsock_dial_wait(const struct vsock_addr *addr, uint32_t port, uint64_t deadl
 		    uint32_t *ret_local_port, struct err *err)
 {
 	return dial(addr, port, true, deadline_ns, ret_local_port, err);
+}
+
+/**
+ * vsock_secret_new() - make a secret for a sandbox
+ * @ret: receives it
+ *
+ * Return: 0 or -errno.
+ */
+int vsock_secret_new(struct kata_secret *ret)
+{
+	ssize_t n = neg_errno_sz(getrandom(ret, sizeof(*ret), 0));
+
+	return n < 0 ? (int)n : n == (ssize_t)sizeof(*ret) ? 0 : -EIO;
 }
 
 /**

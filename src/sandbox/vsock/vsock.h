@@ -9,6 +9,7 @@
 
 #include "common/err.h"
 #include "common/macros.h"
+#include "kata/guest.h"
 
 enum vsock_kind { VSOCK_KERNEL, VSOCK_HYBRID };
 
@@ -16,6 +17,7 @@ struct vsock_addr {
 	enum vsock_kind kind;
 	uint32_t cid;	  /* VSOCK_KERNEL */
 	const char *path; /* VSOCK_HYBRID: unix socket; may be "/proc/self/fd/<dirfd>/<name>" */
+	const struct kata_secret *secret; /* each connection begins with it; NULL: there is none */
 };
 
 /*
@@ -28,6 +30,7 @@ int vsock_dial(const struct vsock_addr *addr, uint32_t port, uint64_t deadline_n
 /* The same, but where the transport can it waits for a listener instead of failing. */
 int vsock_dial_wait(const struct vsock_addr *addr, uint32_t port, uint64_t deadline_ns,
 		    uint32_t *ret_local_port, struct err *err) must_check;
+int vsock_secret_new(struct kata_secret *ret) must_check;
 /*
  * Opens /dev/vhost-vsock and claims a free CID. Return: the descriptor for struct vm_vsock, or
  * -errno.
