@@ -155,7 +155,7 @@ $(B)/tests/test-%: $(B)/obj/tests/unit/test-%.o $(UNIT_HELPERS) $(call lib,$(TES
 	@mkdir -p $(@D)
 	$(call link,$(TEST_LIBS))
 
-.PHONY: unit-tests check check-unit check-system check-host lint fuzz bench demo deploy-image deb deps install uninstall clean help
+.PHONY: unit-tests check check-unit check-system check-many check-host lint fuzz bench demo deploy-image deb deps install uninstall clean help
 unit-tests: $(UNIT_TESTS)
 check: ## run all tests (installs what they need; as root)
 	tests/run.sh
@@ -163,6 +163,8 @@ check-unit: ## run the unit and golden tests only (ASan, UBSan)
 	tests/run.sh unit
 check-system: ## run the system tests only (real QEMU, docker, podman, containerd)
 	tests/run.sh system
+check-many: ## run the tests that are about numbers of starts with large ones: KATA_STRESS=200 (default)
+	tests/run.sh many
 check-host: ## run the system tests in an emulated host with KVM and systemd: HOST=debian12 (default) or debian13
 	tests/run.sh whole-host $(HOST)
 lint: ## formatting, layers, static analysis

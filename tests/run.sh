@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Runs the tests: `tests/run.sh [unit|system|host]`, all of these without an argument; `tests/run.sh whole-host [HOST]`
-# runs all system tests in an emulated host, of which `host` is a part. Ends with "N passed, N failed".
+# runs all system tests in an emulated host, of which `host` is a part; `tests/run.sh many` those tagged so, with numbers. Ends with "N passed, N failed".
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 what=${1:-all}
@@ -70,6 +70,7 @@ run_unit() {
 	rm -f "$out"
 }
 
+# run_system [BATS_OPTION ...]
 run_system() {
 	echo "== system tests"
 	make -s -j"$jobs" all guest || broken "the programs or the guest do not build"
@@ -82,7 +83,7 @@ run_system() {
 		# These run in the emulated hosts only.
 		[[ "$suite" != */8?-host-* ]] || continue
 		echo "$(date +%T) $suite"
-		timeout 1500 bats --tap "$suite" > "$out" 2>&1
+		timeout "${KATA_SUITE_SECONDS:-1500}" bats --tap "$@" "$suite" > "$out" 2>&1
 		status=$?
 		count_tap "$out" "$status"
 	done
@@ -119,8 +120,9 @@ case "$what" in
 unit) run_unit ;;
 system) run_system ;;
 host) run_host debian12 quick 1500 ;;
+many) KATA_STRESS=${KATA_STRESS:-200} KATA_SUITE_SECONDS=6000 run_system --filter-tags many ;;
 whole-host) run_host "${2:-debian12}" '!many' 36000 ;;
 all) run_unit; run_system; run_host debian12 quick 1500 ;;
-*) echo "usage: $0 [unit|system|host|whole-host [HOST]]" >&2; exit 2 ;;
+*) echo "usage: $0 [unit|system|host|many|whole-host [HOST]]" >&2; exit 2 ;;
 esac
 finish

@@ -217,7 +217,7 @@ run_one() {
 
 # bats test_tags=many
 @test "many containers, eight at a time: every status is right, nothing is left, no error in the log" {
-	local lines number=${KATA_STRESS:-200}
+	local lines number=${KATA_STRESS:-40}
 	lines=$(wc -l < "$DDIR/dockerd.log")
 	export -f d krun run_one
 	seq "$number" | xargs -P 8 -I NUMBER bash -c 'run_one NUMBER' > "$BATS_TEST_TMPDIR/codes"
