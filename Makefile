@@ -155,7 +155,7 @@ $(B)/tests/test-%: $(B)/obj/tests/unit/test-%.o $(UNIT_HELPERS) $(call lib,$(TES
 	@mkdir -p $(@D)
 	$(call link,$(TEST_LIBS))
 
-.PHONY: unit-tests check check-unit check-system check-many check-host lint fuzz bench demo deploy-image deb deps install uninstall clean help
+.PHONY: unit-tests check check-unit check-system check-many check-faults check-host lint fuzz bench demo deploy-image deb deps install uninstall clean help
 unit-tests: $(UNIT_TESTS)
 check: ## run all tests (installs what they need; as root)
 	tests/run.sh
@@ -165,6 +165,8 @@ check-system: ## run the system tests only (real QEMU, docker, podman, container
 	tests/run.sh system
 check-many: ## run the tests that are about numbers of starts with large ones: KATA_STRESS=200 (default)
 	tests/run.sh many
+check-faults: ## kill and stop what pods consist of, at KATA_FAULTS moments (300), those of KATA_SEED (1)
+	tests/run.sh faults
 check-host: ## run the system tests in an emulated host with KVM and systemd: HOST=debian12 (default) or debian13
 	tests/run.sh whole-host $(HOST)
 lint: ## formatting, layers, static analysis

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Runs the tests: `tests/run.sh [unit|system|host]`, all of these without an argument; `tests/run.sh whole-host [HOST]`
-# runs all system tests in an emulated host, of which `host` is a part; `tests/run.sh many` those tagged so, with numbers. Ends with "N passed, N failed".
+# runs all system tests in an emulated host, of which `host` is a part; `tests/run.sh many` those tagged so, with numbers;
+# `tests/run.sh faults` kills and stops what a pod consists of. Ends with "N passed, N failed".
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 what=${1:-all}
@@ -91,6 +92,20 @@ run_system() {
 	rm -f "$out" "$KATA_TEST_RETRIED"
 }
 
+# run_faults ROUNDS SEED: something of a pod is killed or stopped, each time at another moment; the same ones for a seed.
+run_faults() {
+	echo "== $1 faults, seed $2"
+	make -s -j"$jobs" all guest || broken "the programs or the guest do not build"
+	local dir status root=$PWD
+	dir=$(mktemp -d)
+	(cd "$dir" && KATA_BUILD=$root/build exec python3 -B "$root/tests/shim/killer.py" "$1" "$2") 2>&1 | tee "$dir.log"
+	status=${PIPESTATUS[0]}
+	# The last one that began is the one that failed.
+	passed=$((passed + $(grep -c '^seed ' "$dir.log") - (status != 0)))
+	failed=$((failed + (status != 0)))
+	rm -rf "$dir" "$dir.log"
+}
+
 # host_suites TAGS: those for an emulated host. What has a host in itself, wants to build, or asks for more programs does
 # not run in one.
 host_suites() {
@@ -121,8 +136,9 @@ unit) run_unit ;;
 system) run_system ;;
 host) run_host debian12 quick 1500 ;;
 many) KATA_STRESS=${KATA_STRESS:-200} KATA_SUITE_SECONDS=6000 run_system --filter-tags many ;;
+faults) run_faults "${KATA_FAULTS:-300}" "${KATA_SEED:-1}" ;;
 whole-host) run_host "${2:-debian12}" '!many' 36000 ;;
 all) run_unit; run_system; run_host debian12 quick 1500 ;;
-*) echo "usage: $0 [unit|system|host|many|whole-host [HOST]]" >&2; exit 2 ;;
+*) echo "usage: $0 [unit|system|host|many|faults|whole-host [HOST]]" >&2; exit 2 ;;
 esac
 finish

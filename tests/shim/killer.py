@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""killer.py ROUNDS [SEED [FIRST]]: pods of which something is killed at a random moment, in the current directory. Every
-call ends, with a code that fits; the end of a container is told; nothing is left. A failure names its seed and round."""
+"""killer.py ROUNDS [SEED [FIRST]]: pods of which something is killed or stopped (SIGSTOP) at a random moment, in the
+current directory. Every call ends, with a code that fits; the end of a container is told; nothing is left. A failure names
+its seed and round."""
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -20,8 +22,14 @@ from wire import Closed, Connection, NOT_FOUND, OK, first, msg, text, wait_until
 
 HERE = os.getcwd()
 VICTIMS = ("containerd-shim-kata-v2", "qemu-system", "virtiofsd", "kata-proxy", "containerd")
+# What may hang instead of dying: the shim has deadlines for all of them.
+HANGING = ("qemu-system", "virtiofsd", "kata-proxy")
+CONFIG = os.path.join(HERE, "configuration.toml")
+DEADLINES = {"request_timeout": 10, "create_container_timeout": 10, "dial_timeout": 20, "start_timeout": 30}
 # What a client makes the right thing of: what it asked for is gone, has ended, or cannot be any more.
 ENDED = (wire.UNAVAILABLE, wire.NOT_FOUND, wire.FAILED_PRECONDITION)
+# What hangs is not answered for; that it takes a container with it is known when the VM has been ended.
+HUNG = ENDED + (wire.DEADLINE_EXCEEDED, wire.INTERNAL)
 # That something of the VM could not be started is the shim's own failure.
 STARTING = ("Create", "StartSandbox")
 
@@ -53,14 +61,15 @@ def processes_of(ident):
 class Pod(Shim):
     """A pod that loses its victim after some time, if it has one. What has been killed is in `killed`."""
 
-    def __init__(self, ident, with_sandbox, victim, delay):
-        self.id, self.with_sandbox, self.victim, self.delay = ident, with_sandbox, victim, delay
+    def __init__(self, ident, with_sandbox, victim, delay, signo=signal.SIGKILL):
+        self.id, self.with_sandbox, self.victim, self.delay, self.signo = ident, with_sandbox, victim, delay, signo
         self.killed, self.over, self.conn = None, False, None
         self.member = "member-" + ident if with_sandbox else ident
         self.killer = threading.Thread(target=self.kill_later, daemon=True)
         self.killer.start()
         try:
-            super().__init__(HERE, ident, None if with_sandbox else ["sleep", "1000"], version=3 if with_sandbox else 2)
+            super().__init__(HERE, ident, None if with_sandbox else ["sleep", "1000"], version=3 if with_sandbox else 2,
+                             config=CONFIG)
         except (AssertionError, Closed, OSError):
             if not self.killed:
                 raise
@@ -95,7 +104,7 @@ class Pod(Shim):
         for program, pid in processes_of(self.id):
             if program.startswith(self.victim):
                 self.killed = self.victim
-                os.kill(pid, signal.SIGKILL)
+                os.kill(pid, self.signo)
                 return True
         return False
 
@@ -108,6 +117,7 @@ class Pod(Shim):
             raise Lost from e
         assert answer.code == OK or self.killed, "%s: %d %s" % (method, answer.code, answer.words)
         fits = ENDED + (wire.INTERNAL,) if method in STARTING else ENDED
+        fits = HUNG if self.signo == signal.SIGSTOP else fits
         assert answer.code == OK or (answer.code in fits and answer.words), "%s: %d %s" % (
             method, answer.code, answer.words)
         return answer
@@ -199,17 +209,29 @@ def one_round(number, seed, span):
     rng = random.Random("%d-%d" % (seed, number))
     victim = rng.choice(VICTIMS) if span else None
     delay, with_sandbox = rng.uniform(0, span), rng.random() < 0.5
-    print("seed %d round %d: %s after %.2f s, %s" % (
-        seed, number, victim or "nothing", delay, "a sandbox" if with_sandbox else "a container"), flush=True)
+    signo = signal.SIGSTOP if victim in HANGING and rng.random() < 0.3 else signal.SIGKILL
+    print("seed %d round %d: %s to %s after %.2f s, %s" % (
+        seed, number, signo.name, victim or "nobody", delay, "a sandbox" if with_sandbox else "a container"), flush=True)
     began = time.monotonic()
-    with Pod("k%d" % number, with_sandbox, victim, delay) as pod:
+    with Pod("k%d" % number, with_sandbox, victim, delay, signo) as pod:
         pod.live()
         took = time.monotonic() - began
     leaks()
     return took
 
 
+def write_config():
+    with open(os.path.join(BUILD, "configuration.toml"), encoding="utf-8") as f:
+        lines = f.read()
+    for key, seconds in DEADLINES.items():
+        lines, found = re.subn("(?m)^#? ?%s = .*" % key, "%s = %d" % (key, seconds), lines)
+        assert found == 1, key
+    with open(CONFIG, "w", encoding="utf-8") as f:
+        f.write(lines)
+
+
 def main(rounds, seed=None, begin=1):
+    write_config()
     seed = int(seed) if seed else random.SystemRandom().randrange(1 << 32)
     span = one_round(0, seed, 0)
     for number in range(int(begin), int(begin) + int(rounds)):
