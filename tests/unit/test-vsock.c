@@ -123,13 +123,13 @@ static void handshake_gives_the_port_and_leaves_the_stream_alone(void **state)
 	assert_int_equal(play(&peer), 0);
 }
 
-static const struct kata_secret ours = { .dialler = { 1, 2, 3 }, .agent = { 4, 5, 6 } };
+static const struct kata_secret our_secret = { .dialler = { 1, 2, 3 }, .agent = { 4, 5, 6 } };
 
 static int knowing_client(const struct vsock_addr *addr)
 {
 	struct vsock_addr with_secret = *addr;
 
-	with_secret.secret = &ours;
+	with_secret.secret = &our_secret;
 	return good_client(&with_secret);
 }
 
@@ -140,7 +140,7 @@ static void both_ends_show_that_they_know_the_secret(void **state)
 		.request = "CONNECT 1024\n",
 		.answer = "OK 1073741824\n",
 		.client = knowing_client,
-		.secret = &ours,
+		.secret = &our_secret,
 	};
 
 	(void)state;
