@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #include <sys/un.h>
 
 #include "common/err.h"
+#include "common/loop.h"
 
 /**
  * fd_close() - close a descriptor if there is one
@@ -102,6 +104,32 @@ static int fd_range(unsigned first, unsigned last, unsigned flags)
 	if (first > last)
 		return 0;
 	return neg_errno(close_range(first, last, (int)flags));
+}
+
+/**
+ * fd_poll_until() - block until a descriptor is ready
+ * @fd: descriptor
+ * @events: of poll(2)
+ * @deadline_ns: absolute time, LOOP_FOREVER for none
+ *
+ * Return: 0, -ETIMEDOUT, or -errno.
+ */
+int fd_poll_until(int fd, short events, uint64_t deadline_ns)
+{
+	for (;;) {
+		uint64_t now = loop_now_ns();
+		uint64_t left_ms = deadline_ns > now ? (deadline_ns - now) / 1000000 + 1 : 0;
+		struct pollfd pfd = { .fd = fd, .events = events };
+		int n = poll(&pfd, 1,
+			     deadline_ns == LOOP_FOREVER ? -1 : (int)MIN(left_ms, 1000000U));
+
+		if (n > 0)
+			return 0;
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n == 0 && loop_now_ns() >= deadline_ns)
+			return -ETIMEDOUT;
+	}
 }
 
 /**

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -29,6 +30,8 @@ int fd_set_nonblock(int fd, bool on) must_check;
 int fd_set_cloexec(int fd, bool on) must_check;
 const char *fd_path(int fd, char path[FD_PATH_MAX]);
 int fd_reopen(int fd, int flags) must_check;
+/* Blocks; in a fiber see fiber_wait_fd(). */
+int fd_poll_until(int fd, short events, uint64_t deadline_ns) must_check;
 int fd_close_from(int first, const int *keep, size_t nr_keep) must_check;
 int fd_cloexec_from(int first) must_check;
 int fd_listen_at(int dir_fd, const char *name, int type) must_check;

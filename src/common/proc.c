@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -32,6 +33,7 @@
 #define PROC_FD_PARK 200
 #define PROC_FDS_MAX 64
 #define PROC_END_MS 1000
+#define PROC_START_MS 10000
 
 /* What the child reports when it could not become the program. */
 struct child_failure {
@@ -156,15 +158,40 @@ static void attr_noreturn child_main(const struct proc_spec *spec, pid_t parent,
 	child_fail(report, "exec");
 }
 
+/*
+ * What a child does before its exec takes no time, but a cgroup that is frozen stops it there. Other
+ * fibers run meanwhile only where there is a cgroup: in the guest's PID 1, the reaper would be
+ * faster than whoever is to watch the child.
+ */
+static int await_report(const struct proc_spec *spec, int report)
+{
+	uint64_t deadline_ns = loop_deadline_ms(PROC_START_MS);
+
+	if (fiber_self() && spec->nr_cgroup_fds)
+		return fiber_wait_fd(report, LOOP_READ, deadline_ns);
+	return fd_poll_until(report, POLLIN, deadline_ns);
+}
+
+static int end_stuck(const struct proc_spec *spec, struct proc *proc, int r, struct err *err)
+{
+	proc_end_fiber(proc);
+	if (r == -ETIMEDOUT)
+		return err_set(err, ETIMEDOUT, "%s did not start within %d s%s", spec->path,
+			       PROC_START_MS / 1000,
+			       spec->nr_cgroup_fds ? ": is its cgroup frozen?" : "");
+	return err_set_errno(err, r, "wait for %s to start", spec->path);
+}
+
 /**
  * proc_spawn() - start a program, or a function of this one
  * @spec: what and how; netns_fd must be -1 when not used
  * @ret: receives the process; released with proc_deinit()
  * @err: says which step failed
  *
- * Returns after the program has been executed or could not be. Short blocking, no fiber needed.
+ * Returns after the program has been executed or could not be. Short blocking, no fiber needed; in
+ * one, a child that joins cgroups is waited for as fibers wait.
  *
- * Return: 0 or -errno.
+ * Return: 0, -ETIMEDOUT when it does not start within seconds, -ECANCELED, or -errno.
  */
 int proc_spawn(const struct proc_spec *spec, struct proc *ret, struct err *err)
 {
@@ -189,6 +216,9 @@ int proc_spawn(const struct proc_spec *spec, struct proc *ret, struct err *err)
 		(void)waitpid(pid, NULL, 0); /* our child, just killed: cannot fail nor last */
 		return err_set_errno(err, proc.pidfd, "pidfd_open");
 	}
+	int r = await_report(spec, reports);
+	if (r < 0)
+		return end_stuck(spec, &proc, r, err);
 	if (io_read_full(reports, &failure, sizeof(failure)) < 0) {
 		*ret = proc;
 		return 0;
@@ -256,18 +286,22 @@ int proc_wait_fiber(struct proc *proc, uint64_t deadline_ns, int *ret_wstatus)
  * proc_end_fiber() - kill a process that is not to live longer, and reap it
  * @proc: process or PROC_NULL; is PROC_NULL afterwards
  *
- * In a fiber unless there is none; a cancellation does not disturb it. What the kernel cannot end
+ * In a fiber or outside; a cancellation does not disturb it. What the kernel cannot end
  * in a second is left behind as a zombie to be.
  */
 void proc_end_fiber(struct proc *proc)
 {
 	if (proc->pidfd < 0)
 		return;
-	bool mask = fiber_mask_cancel(true);
-
 	(void)proc_signal(proc, SIGKILL); /* fails only when it has ended */
-	(void)proc_wait_fiber(proc, loop_deadline_ms(PROC_END_MS), NULL);
-	(void)fiber_mask_cancel(mask);
+	if (fiber_self()) {
+		bool mask = fiber_mask_cancel(true);
+
+		(void)proc_wait_fiber(proc, loop_deadline_ms(PROC_END_MS), NULL);
+		(void)fiber_mask_cancel(mask);
+	} else if (fd_poll_until(proc->pidfd, POLLIN, loop_deadline_ms(PROC_END_MS)) == 0) {
+		(void)waitid(P_PIDFD, (id_t)proc->pidfd, &(siginfo_t){ 0 }, WEXITED);
+	}
 	proc_deinit(proc);
 }
 

@@ -161,24 +161,6 @@ static int drain(struct hook_run *run)
 	return 0;
 }
 
-static int poll_until(int fd, uint64_t deadline_ns)
-{
-	for (;;) {
-		uint64_t now = loop_now_ns();
-		uint64_t left_ms = deadline_ns > now ? (deadline_ns - now) / 1000000 + 1 : 0;
-		struct pollfd pfd = { .fd = fd, .events = POLLIN };
-		int n = poll(&pfd, 1,
-			     deadline_ns == LOOP_FOREVER ? -1 : (int)MIN(left_ms, 1000000U));
-
-		if (n > 0)
-			return 0;
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		if (n == 0 && loop_now_ns() >= deadline_ns)
-			return -ETIMEDOUT;
-	}
-}
-
 static bool has_ended(const struct hook_run *run)
 {
 	struct pollfd pfd = { .fd = run->proc.pidfd, .events = POLLIN };
@@ -199,7 +181,7 @@ static int serve(struct hook_run *run)
 			r = drain(run);
 		if (r < 0 || ended)
 			break;
-		r = run->place->blocking ? poll_until(run->ready, run->deadline_ns)
+		r = run->place->blocking ? fd_poll_until(run->ready, POLLIN, run->deadline_ns)
 					 : fiber_wait_fd(run->ready, LOOP_READ, run->deadline_ns);
 	}
 	return r < 0 ? r : 0;

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/arena.h"
@@ -336,6 +337,58 @@ static void children_get_exactly_their_descriptors(void **state)
 	assert_int_equal(fiber_run_main(proc_main, NULL), 0);
 }
 
+/* A pipe that is full holds up whoever writes to it, as a frozen cgroup does who joins it. */
+static int open_full_pipe(int pair[2])
+{
+	static const char page[4096];
+	int r = pipe2(pair, O_CLOEXEC | O_NONBLOCK);
+
+	while (r == 0 && write(pair[1], page, sizeof(page)) > 0)
+		;
+	return r < 0 ? r : fcntl(pair[1], F_SETFL, 0);
+}
+
+static void spawn_stuck(void *arg)
+{
+	int pair[2], *ret = arg;
+	struct err err = ERR_NULL;
+	struct proc proc = PROC_NULL;
+	char *argv[] = { (char *)"true", NULL };
+
+	assert_int_equal(open_full_pipe(pair), 0);
+	const struct proc_spec spec = {
+		.path = "/bin/true",
+		.argv = argv,
+		.netns_fd = -1,
+		.cgroup_fds = &pair[1],
+		.nr_cgroup_fds = 1,
+	};
+	*ret = proc_spawn(&spec, &proc, &err);
+	(void)close(pair[0]);
+	(void)close(pair[1]);
+}
+
+static int cancel_stuck_main(void *arg)
+{
+	struct fiber *fiber = NULL;
+	int r = 0;
+
+	(void)arg;
+	assert_int_equal(fiber_spawn(fiber_loop(), "spawn", spawn_stuck, &r, &fiber), 0);
+	assert_int_equal(fiber_sleep_until(loop_deadline_ms(50)), 0);
+	assert_int_equal(r, 0); /* and the loop has run */
+	fiber_cancel(fiber);
+	assert_int_equal(fiber_join(fiber, loop_deadline_ms(5000)), 0);
+	return r;
+}
+
+static void a_child_that_cannot_join_its_cgroup_holds_up_nobody(void **state)
+{
+	(void)state;
+	assert_int_equal(fiber_run_main(cancel_stuck_main, NULL), -ECANCELED);
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* no child is left */
+}
+
 static void start_time_tells_processes_apart(void **state)
 {
 	uint64_t ticks = 0;
@@ -462,6 +515,7 @@ int main(void)
 		cmocka_unit_test(cancelling_ends_every_wait),
 		cmocka_unit_test(mutex_holds_across_waits),
 		cmocka_unit_test(children_get_exactly_their_descriptors),
+		cmocka_unit_test(a_child_that_cannot_join_its_cgroup_holds_up_nobody),
 		cmocka_unit_test(start_time_tells_processes_apart),
 		cmocka_unit_test(command_lines_keep_their_first_failure),
 		cmocka_unit_test(errors_are_copied_in_plain_words),

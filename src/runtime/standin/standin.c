@@ -3,6 +3,7 @@
  * The verb's end of a stand-in: fork it, tell it what to be, let it go or take it back.
  */
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -17,6 +18,8 @@
 #include "common/io.h"
 #include "common/proc.h"
 #include "runtime/standin/standin_child.h"
+
+#define STANDIN_KILLED_MS 500
 
 #define ROOTLESS                                                                           \
 	"rootless use is not supported: a container's namespaces, mounts and tap devices " \
@@ -208,8 +211,10 @@ void standin_deinit(struct standin_proc *standin)
 {
 	(void)fd_close(standin->control);
 	if (standin->pid > 0 && !standin->committed) {
-		(void)kill(standin->pid, SIGKILL);    /* our unreaped child: the pid is its own */
-		(void)waitpid(standin->pid, NULL, 0); /* just killed: neither fails nor lasts */
+		(void)kill(standin->pid, SIGKILL); /* our unreaped child: the pid is its own */
+		/* In a frozen cgroup of version 1 it ends only later. */
+		if (fd_poll_until(standin->pidfd, POLLIN, loop_deadline_ms(STANDIN_KILLED_MS)) == 0)
+			(void)waitpid(standin->pid, NULL, 0);
 	}
 	(void)fd_close(standin->pidfd);
 	*standin = STANDIN_PROC_NULL;
