@@ -303,6 +303,65 @@ static void what_was_read_brings_the_limits_back(void **state)
 	assert_string_equal(read_file(w, "cg/a/cpuset.cpus"), "0");
 }
 
+static void put_file(struct world *w, const char *path, const char *text)
+{
+	assert_int_equal(io_replace_file_at(AT_FDCWD, path_of(w, path), text, strlen(text), 0644),
+			 0);
+}
+
+static void a_frozen_cgroup_and_one_below_a_frozen_one_are_refused(void **state)
+{
+	static const char *const freezer_files[] = { "cgroup.procs", NULL };
+	static const struct {
+		const char *outer, *inner;
+		int r;
+	} cases[] = { { "THAWED\n", "THAWED\n", 0 },
+		      { "FROZEN\n", "FROZEN\n", -EBUSY },
+		      { "THAWED\n", "FREEZING\n", -EBUSY },
+		      { "FROZEN\n", NULL, -EBUSY } };
+	struct world *w = *state;
+
+	make_group(w, "memory/outer/inner", memory_files);
+	make_group(w, "freezer/outer/inner", freezer_files);
+	mount_line(w, 30, "memory", "cgroup", "rw,memory");
+	mount_line(w, 31, "freezer", "cgroup", "rw,freezer");
+	assert_int_equal(plan(w, "/outer/inner", false, false), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		put_file(w, "freezer/outer/freezer.state", cases[i].outer);
+		if (cases[i].inner)
+			put_file(w, "freezer/outer/inner/freezer.state", cases[i].inner);
+		else /* not made yet */
+			assert_int_equal(unlink(path_of(w, "freezer/outer/inner/freezer.state")),
+					 0);
+		w->err = ERR_NULL;
+		assert_int_equal(host_cgroup_check_thawed(&w->cg, &w->err), cases[i].r);
+		assert_true(!cases[i].r || strstr(w->err.text, "is frozen"));
+	}
+	put_file(w, "freezer/outer/inner/freezer.state", "FROZEN\n");
+	host_cgroup_thaw(&w->cg);
+	assert_non_null(strstr(read_file(w, "freezer/outer/inner/freezer.state"), "THAWED"));
+	assert_string_equal(read_file(w, "freezer/outer/freezer.state"), "FROZEN\n");
+}
+
+static void a_frozen_cgroup_of_version_2_is_refused_too(void **state)
+{
+	struct world *w = *state;
+
+	make_group(w, "cg/outer/inner", v2_files);
+	mount_line(w, 30, "cg", "cgroup2", "rw");
+	put_file(w, "cg/outer/cgroup.freeze", "0\n");
+	put_file(w, "cg/outer/inner/cgroup.freeze", "0\n");
+	assert_int_equal(plan(w, "/outer/inner", false, false), 0);
+	assert_int_equal(host_cgroup_check_thawed(&w->cg, &w->err), 0);
+	put_file(w, "cg/outer/cgroup.freeze", "1\n");
+	assert_int_equal(host_cgroup_check_thawed(&w->cg, &w->err), -EBUSY);
+	assert_non_null(strstr(w->err.text, path_of(w, "cg/outer is frozen")));
+	put_file(w, "cg/outer/inner/cgroup.freeze", "1\n");
+	host_cgroup_thaw(&w->cg);
+	assert_string_equal(read_file(w, "cg/outer/inner/cgroup.freeze"), "0\n");
+	assert_string_equal(read_file(w, "cg/outer/cgroup.freeze"), "1\n");
+}
+
 static void a_limit_the_kernel_refuses_is_named(void **state)
 {
 	struct world *w = *state;
@@ -696,6 +755,8 @@ int main(void)
 		T(version_1_has_a_tree_for_each_controller),
 		T(a_quota_without_a_period_keeps_it_and_the_other_way_round),
 		T(what_was_read_brings_the_limits_back),
+		T(a_frozen_cgroup_and_one_below_a_frozen_one_are_refused),
+		T(a_frozen_cgroup_of_version_2_is_refused_too),
 		T(a_limit_the_kernel_refuses_is_named),
 		T(a_host_without_cgroups_has_no_plan),
 		T(systemds_form_is_where_it_puts_the_scope),

@@ -159,6 +159,74 @@ int host_cgroup_plan(const char *cgroups_path, bool systemd, struct arena *arena
 	return host_cgroup_plan_on(&host, cgroups_path, systemd, arena, ret, err);
 }
 
+/* Of what is above a cgroup, the freezer: version 1 tells of it in every group below. */
+static bool is_frozen(const char *dir, bool v2)
+{
+	cleanup_free char *text = NULL;
+	char path[600];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", dir, v2 ? "cgroup.freeze" : "freezer.state");
+	return io_read_file_at(AT_FDCWD, path, 32, &text) > 0 &&
+	       (v2 ? text[0] == '1' : strncmp(text, "THAWED", 6) != 0);
+}
+
+static int check_tree(char *dir, bool v2, struct err *err)
+{
+	for (char *slash = dir + strlen(dir); slash > dir; slash = strrchr(dir, '/')) {
+		*slash = '\0';
+		if (is_frozen(dir, v2))
+			return err_set(err, EBUSY, "the cgroup %s is frozen", dir);
+	}
+	return 0;
+}
+
+static bool is_v2(const struct host_cgroup *cg, size_t i)
+{
+	return !*cg->controllers[i] || str_eq(cg->controllers[i], HOST_CGROUP_BARE);
+}
+
+/**
+ * host_cgroup_check_thawed() - refuse a cgroup in which nothing would run
+ * @cg: plan; the cgroup itself need not be there
+ * @err: names the frozen one of it and its parents
+ *
+ * Return: 0, -EBUSY or -ENOMEM.
+ */
+int host_cgroup_check_thawed(const struct host_cgroup *cg, struct err *err)
+{
+	for (size_t i = 0; i < cg->nr; i++) {
+		cleanup_free char *dir = strdup(cg->dirs[i]);
+		int r = dir ? check_tree(dir, is_v2(cg, i), err)
+			    : err_set_errno(err, -ENOMEM, "%s", cg->dirs[i]);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/**
+ * host_cgroup_thaw() - let go on what somebody has frozen here, for it cannot end otherwise
+ * @cg: cgroup
+ *
+ * What is frozen above it is not this cgroup's to thaw.
+ */
+void host_cgroup_thaw(const struct host_cgroup *cg)
+{
+	for (size_t i = 0; i < cg->nr; i++) {
+		bool v2 = is_v2(cg, i);
+		char path[600];
+
+		if (!is_frozen(cg->dirs[i], v2))
+			continue;
+		(void)snprintf(path, sizeof(path), "%s/%s", cg->dirs[i],
+			       v2 ? "cgroup.freeze" : "freezer.state");
+		int r = io_write_str_at(AT_FDCWD, path, v2 ? "0" : "THAWED");
+		if (r < 0)
+			log_warn_errno(r, "thaw %s", cg->dirs[i]);
+	}
+}
+
 /* A new cpuset has no CPUs and accepts no process; version 2 inherits by itself. */
 static void inherit_cpuset(const char *dir)
 {
@@ -299,9 +367,8 @@ void host_cgroup_close(struct host_cgroup *cg)
 static int open_procs(struct host_cgroup *cg, struct err *err)
 {
 	for (size_t i = 0; i < cg->nr; i++) {
-		bool v2 = !*cg->controllers[i] || str_eq(cg->controllers[i], HOST_CGROUP_BARE);
 		char path[600];
-		int r = cg->scope && v2 ? 0 : make_dirs(cg->dirs[i], cg->controllers[i]);
+		int r = cg->scope && is_v2(cg, i) ? 0 : make_dirs(cg->dirs[i], cg->controllers[i]);
 
 		if (r < 0)
 			return err_set_errno(err, r, "create cgroup %s", cg->dirs[i]);

@@ -55,6 +55,8 @@ int host_cgroup_plan(const char *cgroups_path, bool systemd, struct arena *arena
 		     struct host_cgroup *ret, struct err *err) must_check;
 int host_cgroup_plan_on(const struct host_cgroup_host *host, const char *cgroups_path, bool systemd,
 			struct arena *arena, struct host_cgroup *ret, struct err *err) must_check;
+int host_cgroup_check_thawed(const struct host_cgroup *cg, struct err *err) must_check;
+void host_cgroup_thaw(const struct host_cgroup *cg);
 /* These two, and the removal, in a fiber where systemd manages cgroups. */
 int host_cgroup_create(struct host_cgroup *cg, const struct oci_resources *resources,
 		       struct err *err) must_check;

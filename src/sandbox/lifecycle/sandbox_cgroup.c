@@ -37,6 +37,8 @@ int sandbox_cgroup_plan(struct sandbox *sb, const char *id, const struct oci_spe
 			sb->arena, sb->cgroup.by_systemd ? "system.slice:kata:%s" : "/kata/%s", id);
 	int r = path ? host_cgroup_plan(path, sb->cgroup.by_systemd, sb->arena, ret, err)
 		     : err_set(err, ENOMEM, "out of memory");
+	if (r >= 0 && (r = host_cgroup_check_thawed(ret, err)) < 0)
+		*ret = HOST_CGROUP_NULL; /* whoever froze it made it */
 	if (r < 0)
 		return r;
 	sb->cgroup.owner = arena_strdup(sb->arena, id);

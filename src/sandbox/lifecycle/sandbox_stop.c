@@ -12,6 +12,7 @@
 #include "common/str.h"
 #include "oci/validate.h"
 #include "rpc/ttrpc/rpc.h"
+#include "sandbox/cgroup/host_cgroup.h"
 #include "sandbox/core/container.h"
 #include "sandbox/core/sandbox.h"
 #include "sandbox/lifecycle/agent_client.h"
@@ -106,6 +107,8 @@ void sandbox_shut_down(struct sandbox *sb, bool politely)
 	struct err err = ERR_NULL;
 
 	sb->gate.closed = true;
+	host_cgroup_thaw(&sb->cgroup.now);
+	host_cgroup_thaw(&sb->cgroup.former);
 	sb->end.pending_reason_timer = loop_source_free(sb->end.pending_reason_timer);
 	sb->clock = clock_sync_free(sb->clock);
 	politely = politely && !*sb->end.exit_reason && !guest_is_done(sb);

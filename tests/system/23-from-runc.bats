@@ -1,0 +1,128 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# What runc's and crun's own suites ask of a runtime, with runc's result beside ours where runc can run here.
+
+load helpers
+
+# both VERB [ARGUMENT ...]: $output and $status are ours, $runc and $runc_status runc's, "" and 0 where it cannot run.
+both() {
+	runc='' runc_status=0
+	if [ -n "$HAVE_RUNC" ]; then
+		run timeout 20 runc --root "$BATS_TEST_TMPDIR/runc" "$@" < /dev/null
+		runc=$output runc_status=$status
+	fi
+	run timeout 60 "${KATA[@]}" "$@" < /dev/null
+	printf 'runc (%s): %s\nours (%s): %s\n' "$runc_status" "$runc" "$status" "$output"
+}
+
+# compare: fails unless ours is what runc printed.
+compare() {
+	[ "$status" -eq "$runc_status" ]
+	[ -z "$HAVE_RUNC" ] || [ "$output" = "$runc" ]
+}
+
+setup_file() {
+	local id=probe-$$
+	export HAVE_RUNC=
+	command -v runc > /dev/null || return 0
+	BUNDLE=$BATS_FILE_TMPDIR/probe
+	"$REPO/tests/lib/make-bundle.sh" "$BUNDLE" true
+	if runc --root "$BATS_FILE_TMPDIR/runc" run --bundle "$BUNDLE" "$id" < /dev/null > /dev/null 2>&1; then
+		HAVE_RUNC=1
+	fi
+}
+
+teardown() {
+	thaw_all
+	if [ -n "$HAVE_RUNC" ] && [ -n "${ID:-}" ]; then
+		runc --root "$BATS_TEST_TMPDIR/runc" delete --force "$ID" > /dev/null 2>&1 || true
+	fi
+	clean_up
+}
+
+# freeze PATH FROZEN|THAWED: of the host's freezer, either version; the cgroup is made.
+freeze() {
+	local dir=/sys/fs/cgroup/freezer/$1 file=freezer.state value=$2
+	if host_has cgroup2; then
+		dir=/sys/fs/cgroup/$1 file=cgroup.freeze
+		value=$([ "$2" = FROZEN ] && echo 1 || echo 0)
+	fi
+	[ -e "$(dirname "$(dirname "$dir")")" ] || skip "no freezer here"
+	mkdir -p "$dir"
+	echo "$value" > "$dir/$file"
+	FROZEN_DIR=$dir FROZEN_PATH=$1
+}
+
+thaw_all() {
+	[ -n "${FROZEN_DIR:-}" ] || return 0
+	freeze "$FROZEN_PATH" THAWED
+	sleep 0.2
+	find "$FROZEN_DIR" -depth -type d -exec rmdir {} \; 2> /dev/null || true
+}
+
+@test "a cgroup that is frozen, and one below it, is refused at once, and stays" {
+	local begin=$SECONDS
+	make_bundle true
+	new_id
+	freeze "$ID" FROZEN
+	edit_config ".linux.cgroupsPath = \"/$ID\""
+	both run --bundle "$BUNDLE" "$ID"
+	[ -z "$HAVE_RUNC" ] || [[ "$runc" = *frozen* ]]
+	[ "$status" -eq 1 ]
+	[[ "$output" = *"/$ID is frozen"* ]]
+	[ "${#lines[@]}" -eq 1 ]
+	# runc 1.1 would freeze itself there.
+	edit_config ".linux.cgroupsPath = \"/$ID/below\""
+	run timeout 60 "${KATA[@]}" run --bundle "$BUNDLE" "$ID"
+	echo "$output"
+	[ "$status" -eq 1 ]
+	[[ "$output" = *"/$ID is frozen"* ]]
+	[ -d "$FROZEN_DIR" ]
+	[ "$((SECONDS - begin))" -lt 20 ]
+}
+
+@test "a container whose cgroup was frozen on the host can be deleted by force" {
+	make_bundle sleep 100
+	new_id
+	edit_config ".linux.cgroupsPath = \"/$ID\""
+	kata run -d --bundle "$BUNDLE" "$ID" < /dev/null > /dev/null 2>&1
+	freeze "$ID" FROZEN
+	run timeout 60 "${KATA[@]}" delete --force "$ID"
+	echo "$output"
+	[ "$status" -eq 0 ]
+	FROZEN_DIR=
+}
+
+# ended_by SIGNAL VERB ...: the verb, half a second later the signal, and its end within a second of that.
+ended_by() {
+	local signal=$1 pid begin
+	shift
+	"${KATA[@]}" "$@" < /dev/null > "$BATS_TEST_TMPDIR/out" 2>&1 &
+	pid=$!
+	wait_for 20 [ -e "$BATS_TEST_TMPDIR/begun" ]
+	kill -s "$signal" "$pid"
+	begin=$(date +%s%N)
+	wait "$pid" || true
+	ENDED_MS=$((($(date +%s%N) - begin) / 1000000))
+	cat "$BATS_TEST_TMPDIR/out"
+	echo "ended in $ENDED_MS ms"
+}
+
+@test "SIGTERM and SIGINT end a create and a run that wait for a hook, with everything undone" {
+	local signal verb
+	make_bundle true
+	printf '#!/bin/sh\ntouch %s/begun\nexec sleep 100\n' "$BATS_TEST_TMPDIR" > "$BUNDLE/hook"
+	chmod +x "$BUNDLE/hook"
+	edit_config '.hooks.createRuntime = [{ "path": $path }]' --arg path "$BUNDLE/hook"
+	for verb in create run; do
+		for signal in TERM INT; do
+			new_id
+			rm -f "$BATS_TEST_TMPDIR/begun"
+			ended_by "$signal" "$verb" --bundle "$BUNDLE" "$ID"
+			[ "$ENDED_MS" -lt $((2000 * ${KATA_TEST_SLOW:-1})) ]
+			grep -q interrupted "$BATS_TEST_TMPDIR/out"
+			run kata state "$ID"
+			[ "$status" -ne 0 ]
+		done
+	done
+}
