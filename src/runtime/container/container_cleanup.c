@@ -28,6 +28,7 @@
 
 #define SHIM_END_MS 20000 /* a shim may take that long to end its VM and undo its mounts */
 #define KILLED_MS 5000
+#define STANDIN_END_MS 500
 
 static void kill_standin(const struct record *record)
 {
@@ -35,6 +36,9 @@ static void kill_standin(const struct record *record)
 		return;
 	cleanup_close int pidfd = proc_open_same(record->standin_pid, record->standin_start);
 	if (pidfd < 0)
+		return;
+	/* It has been told the status of its process, or that the shim has gone, just now. */
+	if (fiber_wait_fd(pidfd, LOOP_READ, loop_deadline_ms(STANDIN_END_MS)) >= 0)
 		return;
 	const struct proc proc = { .pid = record->standin_pid, .pidfd = pidfd };
 	(void)proc_signal(&proc, SIGKILL); /* it may have ended meanwhile */
