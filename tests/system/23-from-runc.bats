@@ -126,3 +126,16 @@ ended_by() {
 		done
 	done
 }
+
+@test "seccomp: a call newer than the profile is one the kernel lacks, an older one is forbidden" {
+	make_bundle /bin/syscall 272 440 450 1000
+	cc -O1 -static -o "$BUNDLE/rootfs/bin/syscall" "$REPO/tests/lib/syscall.c"
+	new_id
+	# Everything up to faccessat2 (439), but unshare (272) is left out.
+	edit_config '.linux.seccomp = { defaultAction: "SCMP_ACT_ERRNO", architectures: ["SCMP_ARCH_X86_64"], syscalls: [
+		{ action: "SCMP_ACT_ALLOW", names: $names } ] }' --argjson names "$(sed -n 's/^#define __NR_\([a-z0-9_]*\) \([0-9]*\)$/\2 "\1"/p' \
+		"$(find /usr/include -path '*asm/unistd_64.h' | head -n 1)" | awk '$1 <= 439 && $1 != 272 { print $2 }' | jq -s .)"
+	both run --bundle "$BUNDLE" "$ID"
+	[ "$output" = $'272: 1\n440: 38\n450: 38\n1000: 38' ]
+	compare
+}

@@ -207,8 +207,54 @@ struct arch_progs {
 	size_t nr;
 };
 
+/*
+ * What a profile does not know it does not name: to a program that tries a system call newer than
+ * the profile, and has a way to do without, it should look like one that this kernel lacks. Where
+ * the default forbids, what is above all named numbers fails with ENOSYS, as under runc.
+ */
+#define NEWER_INSNS 5
+
+static bool is_permissive(uint32_t def)
+{
+	return def == SCMP_ACT_ALLOW || def == SCMP_ACT_LOG ||
+	       (def & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_TRACE;
+}
+
+/* Return: the largest number that the profile names, -1 when it names none of this architecture. */
+static int newest_call(uint32_t token, const struct oci_seccomp *seccomp)
+{
+	int newest = -1;
+
+	for (size_t i = 0; i < seccomp->nr_syscalls; i++)
+		for (size_t k = 0; k < seccomp->syscalls[i].names.nr; k++) {
+			int nr = seccomp_syscall_resolve_name_arch(token,
+								   seccomp->syscalls[i].names.v[k]);
+
+			newest = MAX(newest, nr); /* what it does not know is negative */
+		}
+	return newest;
+}
+
+/* libseccomp's program checks the architecture only behind this. */
+static size_t emit_newer(uint32_t token, int newest, struct sock_filter *out)
+{
+	const struct sock_filter insns[NEWER_INSNS] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
+			 token == SCMP_ARCH_X32 ? SCMP_ARCH_X86_64 : token, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, (uint32_t)newest, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+	};
+
+	if (newest < 0)
+		return 0;
+	memcpy(out, insns, sizeof(insns));
+	return NEWER_INSNS;
+}
+
 /* Lets libseccomp write the program into a memory file and takes it from there. */
-static int export_program(scmp_filter_ctx ctx, struct arch_prog *prog)
+static int export_program(scmp_filter_ctx ctx, int newest, struct arch_prog *prog)
 {
 	cleanup_close int fd = neg_errno(memfd_create("seccomp", MFD_CLOEXEC));
 	struct stat st;
@@ -220,24 +266,28 @@ static int export_program(scmp_filter_ctx ctx, struct arch_prog *prog)
 		return r;
 	if (fstat(fd, &st) < 0 || lseek(fd, 0, SEEK_SET) < 0)
 		return -errno;
-	prog->nr = (size_t)st.st_size / sizeof(struct sock_filter);
-	if (!prog->nr || prog->nr > SECCOMP_INSNS_MAX)
+	size_t nr = (size_t)st.st_size / sizeof(struct sock_filter);
+	if (!nr || nr > SECCOMP_INSNS_MAX)
 		return -E2BIG;
-	prog->insns = calloc(prog->nr, sizeof(struct sock_filter));
-	return prog->insns ? io_read_full(fd, prog->insns, prog->nr * sizeof(struct sock_filter))
-			   : -ENOMEM;
+	prog->insns = calloc(nr + NEWER_INSNS, sizeof(struct sock_filter));
+	if (!prog->insns)
+		return -ENOMEM;
+	size_t before = emit_newer(prog->token, newest, prog->insns);
+	prog->nr = before + nr;
+	return io_read_full(fd, prog->insns + before, nr * sizeof(struct sock_filter));
 }
 
 static int compile_rules(scmp_filter_ctx ctx, uint32_t def, const struct oci_seccomp *seccomp,
 			 struct arch_prog *prog, struct err *err)
 {
 	int r = 0;
+	int newest = is_permissive(def) ? -1 : newest_call(prog->token, seccomp);
 
 	for (size_t i = 0; i < seccomp->nr_syscalls && r >= 0; i++)
 		r = add_rule(ctx, def, &seccomp->syscalls[i], err);
 	if (r < 0)
 		return r;
-	r = export_program(ctx, prog);
+	r = export_program(ctx, newest, prog);
 	return r < 0 ? err_set_errno(err, r, "compile seccomp profile") : 0;
 }
 
