@@ -113,6 +113,18 @@ ssize_t io_read_file_at(int dirfd, const char *path, size_t max, char **ret_data
 	return fd < 0 ? fd : read_all(fd, max, ret_data);
 }
 
+static int open_regular_at(int dirfd, const char *path, struct stat *ret_st)
+{
+	cleanup_close int fd =
+		neg_errno(openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, ret_st) < 0)
+		return -errno;
+	return S_ISREG(ret_st->st_mode) ? TAKE_FD(fd) : -EINVAL;
+}
+
 /**
  * io_open_regular() - open a file for reading that somebody else chose
  * @path: path
@@ -125,13 +137,7 @@ ssize_t io_read_file_at(int dirfd, const char *path, size_t max, char **ret_data
  */
 int io_open_regular(const char *path, struct stat *ret_st)
 {
-	cleanup_close int fd = neg_errno(open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
-
-	if (fd < 0)
-		return fd;
-	if (fstat(fd, ret_st) < 0)
-		return -errno;
-	return S_ISREG(ret_st->st_mode) ? TAKE_FD(fd) : -EINVAL;
+	return open_regular_at(AT_FDCWD, path, ret_st);
 }
 
 /**
@@ -151,7 +157,8 @@ bool io_is_ours_alone(const struct stat *st)
 }
 
 /**
- * io_read_regular() - read a whole file that somebody else chose
+ * io_read_regular_at() - read a whole file that somebody else chose
+ * @dirfd: directory @path is relative to, or AT_FDCWD
  * @path: path
  * @max: largest size accepted, in bytes
  * @ret_data: receives the contents with a NUL behind them; the caller frees it
@@ -160,10 +167,10 @@ bool io_is_ours_alone(const struct stat *st)
  *
  * Return: length in bytes, or -errno (-EFBIG above @max, otherwise as io_open_regular()).
  */
-ssize_t io_read_regular(const char *path, size_t max, char **ret_data)
+ssize_t io_read_regular_at(int dirfd, const char *path, size_t max, char **ret_data)
 {
 	struct stat st;
-	cleanup_close int fd = io_open_regular(path, &st);
+	cleanup_close int fd = open_regular_at(dirfd, path, &st);
 
 	return fd < 0 ? fd : read_all(fd, max, ret_data);
 }

@@ -16,7 +16,7 @@ int io_write_full(int fd, const void *buf, size_t len) must_check;
 ssize_t io_read_file_at(int dirfd, const char *path, size_t max, char **ret_data) must_check;
 int io_open_regular(const char *path, struct stat *ret_st) must_check;
 bool io_is_ours_alone(const struct stat *st) must_check;
-ssize_t io_read_regular(const char *path, size_t max, char **ret_data) must_check;
+ssize_t io_read_regular_at(int dirfd, const char *path, size_t max, char **ret_data) must_check;
 int io_write_file_at(int dirfd, const char *path, const void *data, size_t len) must_check;
 int io_write_str_at(int dirfd, const char *path, const char *s) must_check;
 int io_replace_file_at(int dirfd, const char *path, const void *data, size_t len,

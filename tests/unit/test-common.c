@@ -186,12 +186,13 @@ static void a_fifo_is_not_read(void **state)
 	assert_non_null(mkdtemp(path));
 	(void)snprintf(fifo, sizeof(fifo), "%s/fifo", path);
 	assert_int_equal(mkfifo(fifo, 0600), 0);
-	assert_int_equal(io_read_regular(fifo, 100, &data), -EINVAL);
+	assert_int_equal(io_read_regular_at(AT_FDCWD, fifo, 100, &data), -EINVAL);
 	assert_null(data);
 	assert_int_equal(unlink(fifo), 0);
 	assert_int_equal(rmdir(path), 0);
-	assert_int_equal(io_read_regular("/dev/null", 100, &data), -EINVAL);
-	assert_true(io_read_regular("/proc/self/comm", 100, &data) > 0); /* has no size */
+	assert_int_equal(io_read_regular_at(AT_FDCWD, "/dev/null", 100, &data), -EINVAL);
+	assert_true(io_read_regular_at(AT_FDCWD, "/proc/self/comm", 100, &data) >
+		    0); /* has no size */
 	free(data);
 }
 

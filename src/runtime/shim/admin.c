@@ -47,7 +47,7 @@ static int run_query(void *arg, struct err *err)
 
 	if (r == -ENOENT && q->session.record.dir_fd >= 0)
 		r = connect_managed(q, err);
-	else if (r == 0)
+	else if (r == 0 && (q->session.task || !q->shim_may_be_gone))
 		r = session_admin(&q->session, &q->admin, err);
 	if (r == 0)
 		r = q->fn(q, err);

@@ -12,6 +12,7 @@ struct admin_query {
 	const struct cli *cli;
 	const char *id; /* any container of the sandbox */
 	void *arg;
+	bool shim_may_be_gone; /* then @admin and @session.task are NULL in @fn */
 	/* Runs in a fiber; @out is printed when it returns 0. */
 	int (*fn)(struct admin_query *q, struct err *err);
 

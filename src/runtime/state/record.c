@@ -249,7 +249,8 @@ int record_load_at(struct record *record, int root_fd, const char *root, const c
 		return missing(id, err);
 	if (record->dir_fd < 0)
 		return err_set_errno(err, record->dir_fd, "cannot open %s/%s", root, id);
-	ssize_t len = io_read_file_at(record->dir_fd, KATA_STATE_CONTAINER, RECORD_FILE_MAX, &data);
+	ssize_t len =
+		io_read_regular_at(record->dir_fd, KATA_STATE_CONTAINER, RECORD_FILE_MAX, &data);
 	if (len == -ENOENT)
 		return missing(id, err);
 	if (len < 0)

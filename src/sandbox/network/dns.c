@@ -231,7 +231,8 @@ bool dns_relay_is_wanted(const struct oci_spec *spec)
 		if (!str_eq(spec->mounts[i].destination, "/etc/resolv.conf") ||
 		    str_empty(spec->mounts[i].source))
 			continue;
-		return io_read_regular(spec->mounts[i].source, RESOLV_CONF_MAX, &text) > 0 &&
+		return io_read_regular_at(AT_FDCWD, spec->mounts[i].source, RESOLV_CONF_MAX,
+					  &text) > 0 &&
 		       strstr(text, "nameserver 127.0.0.11\n");
 	}
 	return false;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * kata-runtime ps: the processes of a container. As a table it is what runs in the guest. As JSON
+ * kata-runtime ps: the processes of a container. As a table it is what runs in the guest (ps_table.c). As JSON
  * it is pids for docker to look up in the host's ps: those of the stand-in and of the children by
  * which it shows the guest's processes (standin_ps.c).
  */
@@ -8,14 +8,16 @@
 
 #include <stdio.h>
 
-#include "common/str.h"
-#include "runtime/shim/admin.h"
+#include <time.h>
 
-#define GUEST_TICKS_PER_SEC 100 /* USER_HZ on every architecture the guest kernel is built for */
+#include "common/str.h"
+#include "runtime/cmd/oci/ps_table.h"
+#include "runtime/shim/admin.h"
 
 struct ps {
 	struct admin_query q;
 	bool json;
+	struct ps_table table;
 };
 
 static int set(void *arg, int key, const char *value, struct err *err)
@@ -39,9 +41,7 @@ static int print_pids(void *arg, struct err *err)
 	struct json_writer w;
 	int r = session_open(&s, ps->q.cli, ps->q.id, err);
 
-	if (r == 0)
-		r = session_need_shim(&s, err);
-	if (r == 0)
+	if (r == 0 && s.task)
 		r = session_call(&s, &task_v2_pids, &req, &resp, CLI_QUICK_MS, err);
 	if (r < 0)
 		return r;
@@ -56,37 +56,41 @@ static int print_pids(void *arg, struct err *err)
 	return r < 0 ? err_set_errno(err, r, "ps") : cli_print(out.data, out.len, err);
 }
 
-static int put_process(struct strbuf *out, const struct admin_process *p)
+/* The guest counts ticks from its boot: when that was, the container's first process tells. */
+static int find_boot(struct admin_query *q, const struct admin_processes_response *list,
+		     struct ps_clock *ret, struct err *err)
 {
-	uint64_t sec = p->cpu_time / GUEST_TICKS_PER_SEC;
-	char time[32];
+	const struct admin_container_info_request req = { .id = q->id, .exec_id = "" };
+	struct admin_container_info_response info = { 0 };
+	int r = admin_query_call(q, &admin_container_info, &req, &info, err);
 
-	snprintf(time, sizeof(time), "%02llu:%02llu:%02llu", (unsigned long long)(sec / 3600),
-		 (unsigned long long)(sec / 60 % 60), (unsigned long long)(sec % 60));
-	int r = strbuf_printf(out, "%-8u %7u %7u %9llu %-4s %-8s %s ", p->uid, p->pid, p->ppid,
-			      (unsigned long long)(p->rss / 1024), p->state,
-			      str_empty(p->tty) ? "?" : p->tty, time);
-	/* Names come from the container: a terminal must not obey them. */
-	for (const char *c = p->command; r == 0 && *c; c++) {
-		char shown = (unsigned char)*c < ' ' || *c == 0x7f ? '?' : *c;
-
-		r = strbuf_add(out, &shown, 1);
-	}
-	return r < 0 ? r : strbuf_puts(out, "\n");
+	if (r < 0)
+		return r;
+	*ret = (struct ps_clock){ .now = time(NULL), .boot = info.started_at.seconds };
+	for (size_t i = 0; i < list->nr_processes; i++)
+		if (str_eq(list->processes[i].exec_id, q->id))
+			ret->boot -=
+				(time_t)(list->processes[i].start_time / PS_GUEST_TICKS_PER_SEC);
+	return 0;
 }
 
 static int print_table(struct admin_query *q, struct err *err)
 {
+	const struct ps_table *table = q->arg;
 	const struct admin_processes_request req = { .id = q->id };
 	struct admin_processes_response resp = { 0 };
-	int r = admin_query_call(q, &admin_processes, &req, &resp, err);
+	struct ps_clock clock = { 0 };
+	enum task_status status = TASK_STATUS_RUNNING;
+	int r = q->session.task || !q->admin ? session_status(&q->session, &status, err) : 0;
 
+	/* As runc: nothing runs, and that is no error. */
+	if (r == 0 && status != TASK_STATUS_STOPPED)
+		r = admin_query_call(q, &admin_processes, &req, &resp, err);
+	if (r == 0 && resp.nr_processes)
+		r = find_boot(q, &resp, &clock, err);
 	if (r < 0)
 		return r;
-	r = strbuf_printf(&q->out, "%-8s %7s %7s %9s %-4s %-8s %s %s\n", "UID", "PID", "PPID",
-			  "RSS", "STAT", "TTY", "TIME    ", "CMD");
-	for (size_t i = 0; i < resp.nr_processes && r == 0; i++)
-		r = put_process(&q->out, &resp.processes[i]);
+	r = ps_table_print(table, &clock, resp.processes, resp.nr_processes, &q->out);
 	return r < 0 ? err_set_errno(err, r, "ps") : 0;
 }
 
@@ -110,18 +114,29 @@ int verb_ps(struct cli *cli, int argc, char **argv, struct err *err)
 		.options = options,
 		.set = set,
 		.args_doc = "ID [PS-OPTION...]",
-		.doc = "Print the processes of a container. Options of ps(1) are taken and have no "
-		       "effect.",
+		.doc = "Print the processes of a container. Options of ps(1) choose the columns: "
+		       "-e, -f, aux, -o NAME,... and the like; without any it is -ef.",
 		.min_args = 1,
 		.max_args = -1,
 		.stop_at_arg = true,
 	};
 	struct ps ps = { .q = { .cli = cli, .fn = print_table } };
 	int first;
-	int r = cli_parse(&verb, argc, argv, &ps, &first, err);
+	int nr = cli_parse(&verb, argc, argv, &ps, &first, err);
 
+	if (nr < 0)
+		return nr;
+	ps.q.id = argv[first];
+	ps.q.arg = &ps.table;
+	ps.q.shim_may_be_gone = true;
+	char **args = argv + first + 1;
+	nr--;
+	if (nr && str_eq(args[0], "--")) {
+		args++;
+		nr--;
+	}
+	int r = ps.json ? 0 : ps_table_parse(&ps.table, args, (size_t)nr, err);
 	if (r < 0)
 		return r;
-	ps.q.id = argv[first];
 	return ps.json ? cli_run(print_pids, &ps, err) : admin_query_run(&ps.q, err);
 }
