@@ -230,6 +230,17 @@ def every_method(version):
         shim.ok("CloseIO", msg((1, shim.id), (3, True)))
         shim.fails(wire.FAILED_PRECONDITION, "Delete", name)
         assert pid in pids_of(shim.ok("Pids", name))
+        shim.add_exec("listed", ["sleep", "1000"])
+        assert len(pids_of(shim.ok("Pids", name))) == 1, "it does not run yet"
+        shim.ok("Start", msg((1, shim.id), (2, "listed")))
+        listed = parse(shim.ok("Pids", name))[1]
+        assert len(listed) == 2, listed
+        assert text(listed[1], 2, 1) == "containerd.runc.v1.ProcessDetails", listed
+        assert b"listed" in listed[1], listed
+        shim.ok("Kill", msg((1, shim.id), (2, "listed"), (3, 9)))
+        shim.ok("Wait", msg((1, shim.id), (2, "listed")))
+        shim.ok("Delete", msg((1, shim.id), (2, "listed")))
+        assert len(pids_of(shim.ok("Pids", name))) == 1
         # An exec with a terminal, and one that fails.
         shim.add_exec("tty", ["sh", "-c", "sleep 0.3; stty size; exit 7"], terminal=True)
         shim.fails(wire.ALREADY_EXISTS, "Exec", msg((1, shim.id), (2, "tty"), (7, wire.any_of("x", "{}"))))
@@ -261,6 +272,7 @@ def every_method(version):
         ev.wait("/tasks/delete", shim.id)
         assert ev.topics(shim.id) == ["/tasks/create", "/tasks/start", "/tasks/paused", "/tasks/resumed", "/tasks/exit",
                                       "/tasks/delete"], ev.topics()
+        assert ev.topics("listed") == ["/tasks/exec-added", "/tasks/exec-started", "/tasks/exit"], ev.topics()
         assert ev.topics("tty") == ["/tasks/exec-added", "/tasks/exec-started", "/tasks/exit"], ev.topics()
         shim.shutdown()
 

@@ -112,8 +112,12 @@ teardown() {
 	[[ "$output" == *inside* ]]
 	run script -qec "ctr --address $CTD/containerd.sock task exec -t --exec-id e2 t5 tty" /dev/null
 	[[ "$output" == */dev/pts/* ]]
+	c task exec --detach --exec-id e3 t5 sleep 500
 	run c task ps t5
-	[ "${#lines[@]}" -ge 2 ]
+	echo "$output"
+	[ "${#lines[@]}" -eq 3 ]
+	[[ "${lines[2]}" == *e3* ]]
+	c task kill --exec-id e3 --signal KILL t5
 	c task pause t5
 	task_is t5 PAUSED
 	run c task pause t5

@@ -10,6 +10,8 @@
 #include <errno.h>
 
 #include "common/str.h"
+#include "rpc/pb/pb_bridge.h"
+#include "rpc/pb/shim_msg.h"
 #include "rpc/pb/task_msg.h"
 #include "shim/core/shim.h"
 
@@ -44,6 +46,21 @@ int task_pids_add(struct task_pids_response *resp, struct arena *arena, uint32_t
 	return r;
 }
 
+/* As runc's shim, it says which exec a number is: without a stand-in all have one and the same. */
+static int add_exec(const struct sb_process *exec, struct task_pids_response *resp,
+		    struct arena *arena)
+{
+	const struct runc_process_details details = { .exec_id = exec->exec_id };
+	struct pb_any info;
+	int r = pb_any_pack(arena, &runc_process_details_type, &details, &info);
+
+	if (r >= 0)
+		r = task_pids_add(resp, arena, exec->host_pid);
+	if (r >= 0)
+		resp->processes[resp->nr_processes - 1].info = info;
+	return r;
+}
+
 /**
  * task_pids_add_own() - the numbers that the core gave a container's processes
  * @ctr: container
@@ -58,13 +75,10 @@ int task_pids_add_own(struct sb_container *ctr, struct task_pids_response *resp,
 	int r = task_pids_add(resp, arena, ctr->init->host_pid);
 
 	list_for_each(node, &ctr->execs) {
-		struct sb_process *exec = list_entry(node, struct sb_process, node);
+		const struct sb_process *exec = list_entry(node, struct sb_process, node);
 
-		if (exec->state != SB_PROCESS_STATE_RUNNING ||
-		    exec->host_pid == ctr->init->host_pid)
-			continue;
-		if (r >= 0)
-			r = task_pids_add(resp, arena, exec->host_pid);
+		if (r >= 0 && exec->state == SB_PROCESS_STATE_RUNNING)
+			r = add_exec(exec, resp, arena);
 	}
 	return r;
 }
