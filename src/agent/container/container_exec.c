@@ -78,6 +78,8 @@ static int exec_run(struct launch_plan *launch, struct err *err)
 	if (r >= 0)
 		r = program_prepare(launch, &path, &env, err);
 	if (r >= 0)
+		r = program_confine(launch, err);
+	if (r >= 0)
 		r = program_run(launch, path, env, err);
 	return r;
 }

@@ -159,6 +159,9 @@ static int init_run(struct launch_plan *launch, struct err *err)
 	if (r < 0)
 		return err_set_errno(err, r, "close_range");
 	r = sync_wait_child(launch->sync_fd, SYNC_START, err);
+	/* As under runc, its hooks can do no more than the program. */
+	if (r >= 0)
+		r = program_confine(launch, err);
 	if (r >= 0)
 		r = start_hooks(launch, err);
 	if (r >= 0)

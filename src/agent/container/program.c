@@ -281,19 +281,16 @@ int program_prepare(struct launch_plan *launch, char **ret_path, char ***ret_env
 }
 
 /**
- * program_run() - load the filter, give up the last right and execute the program
+ * program_confine() - load the filter and give up the last right
  * @launch: plan
- * @path: program
- * @env: environment
- * @err: says why it could not be executed
+ * @err: filled on failure
  *
- * Only system calls that profiles have to allow anyway are made here.
+ * From here on only system calls are made that profiles have to allow anyway.
  *
- * Return: -errno; does not return otherwise.
+ * Return: 0 or -errno.
  */
-int program_run(const struct launch_plan *launch, const char *path, char **env, struct err *err)
+int program_confine(const struct launch_plan *launch, struct err *err)
 {
-	char words[64];
 	int r = fd_cloexec_from(3);
 
 	if (r < 0)
@@ -303,12 +300,23 @@ int program_run(const struct launch_plan *launch, const char *path, char **env, 
 		if (r < 0)
 			return err_set_errno(err, r, "load the seccomp filter");
 	}
-	if (extra_capability(launch)) {
-		r = capability_apply(&launch->caps, 0, err);
-		if (r < 0)
-			return r;
-	}
+	return extra_capability(launch) ? capability_apply(&launch->caps, 0, err) : 0;
+}
+
+/**
+ * program_run() - execute the program
+ * @launch: plan
+ * @path: program
+ * @env: environment
+ * @err: says why it could not be executed
+ *
+ * Return: -errno; does not return otherwise.
+ */
+int program_run(const struct launch_plan *launch, const char *path, char **env, struct err *err)
+{
+	char words[64];
+
 	(void)execve(path, launch->process->args.v, env);
-	r = -errno;
+	int r = -errno;
 	return err_set(err, -r, "exec %s: %s", path, errno_words(-r, words));
 }
