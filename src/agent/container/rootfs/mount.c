@@ -191,6 +191,16 @@ static bool is_dev(const char *destination)
 	return len == 4 && memcmp(destination, "/dev", 4) == 0;
 }
 
+/* It is filled first: see rootfs_protect(). */
+static void plan_dev(struct rootfs_plan *root, struct mount_plan *plan)
+{
+	struct mount_options *o = &plan->options;
+
+	root->dev_read_only = (o->self.set | o->tree.set) & MOUNT_ATTR_RDONLY;
+	o->self.set &= ~(uint64_t)MOUNT_ATTR_RDONLY;
+	o->tree.set &= ~(uint64_t)MOUNT_ATTR_RDONLY;
+}
+
 static int plan_rootfs(struct rootfs_plan *root, struct err *err)
 {
 	const char *word = root->spec->linux_->rootfs_propagation;
@@ -244,6 +254,8 @@ int mount_plans_init(struct rootfs_plan *root, struct err *err)
 			return r;
 		if (!plan->type && !plan->options.remount && is_dev(plan->oci->destination))
 			root->has_dev_mount = true;
+		else if (plan->type && is_dev(plan->oci->destination))
+			plan_dev(root, plan);
 	}
 	return 0;
 }

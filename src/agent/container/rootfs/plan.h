@@ -52,6 +52,7 @@ struct rootfs_plan {
 	struct device_plan *devices;
 	size_t nr_devices;
 	bool has_dev_mount;		      /* somebody else's /dev is bound: leave it alone */
+	bool dev_read_only;		      /* once there is everything in it */
 	struct mount_propagation propagation; /* of the root; flag 0: the default */
 };
 

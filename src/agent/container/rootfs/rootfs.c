@@ -128,8 +128,17 @@ static int protect_path(int root_fd, const char *path, struct err *err)
 	return r < 0 ? err_set_errno(err, r, "read-only path %s", path) : 0;
 }
 
+static int protect_dev(const struct rootfs_plan *root, struct err *err)
+{
+	if (!root->dev_read_only)
+		return 0;
+	cleanup_close int dev = path_open_plain_in(root->fd, "/dev", O_PATH | O_DIRECTORY);
+	int r = dev < 0 ? dev : mount_setattr_fd(dev, false, MOUNT_ATTR_RDONLY, 0);
+	return r < 0 ? err_set_errno(err, r, "make /dev read-only") : 0;
+}
+
 /**
- * rootfs_protect() - read-only paths, masked paths, read-only root
+ * rootfs_protect() - read-only /dev, read-only paths, masked paths, read-only root
  * @root: plan
  * @err: names the path that failed
  *
@@ -140,7 +149,7 @@ static int protect_path(int root_fd, const char *path, struct err *err)
 int rootfs_protect(const struct rootfs_plan *root, struct err *err)
 {
 	const struct oci_linux *l = root->spec->linux_;
-	int r = 0;
+	int r = protect_dev(root, err);
 
 	for (size_t i = 0; i < l->readonly_paths.nr && r >= 0; i++)
 		r = protect_path(root->fd, l->readonly_paths.v[i], err);
