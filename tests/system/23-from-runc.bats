@@ -34,6 +34,7 @@ setup_file() {
 
 teardown() {
 	thaw_all
+	[ -z "${HOST_DEV:-}" ] || rm -rf "$HOST_DEV"
 	if [ -n "$HAVE_RUNC" ] && [ -n "${ID:-}" ]; then
 		runc --root "$BATS_TEST_TMPDIR/runc" delete --force "$ID" > /dev/null 2>&1 || true
 	fi
@@ -137,5 +138,77 @@ ended_by() {
 		"$(find /usr/include -path '*asm/unistd_64.h' | head -n 1)" | awk '$1 <= 439 && $1 != 272 { print $2 }' | jq -s .)"
 	both run --bundle "$BUNDLE" "$ID"
 	[ "$output" = $'272: 1\n440: 38\n450: 38\n1000: 38' ]
+	compare
+}
+
+@test "ps: options choose the columns, a stopped container has none but the header" {
+	make_bundle sleep 1000
+	new_id
+	kata run -d --bundle "$BUNDLE" "$ID" < /dev/null > /dev/null 2>&1
+	kata exec -d "$ID" sleep 500 < /dev/null
+	run kata ps "$ID"
+	echo "$output"
+	[[ "${lines[0]}" =~ ^UID\ +PID\ +PPID\ +C\ +STIME\ +TTY\ +TIME\ +CMD$ ]]
+	[ "${#lines[@]}" -eq 3 ]
+	[[ "$output" = *"sleep 500"* ]]
+	# The first process began when the container did, in this host's time.
+	run kata ps "$ID" -o etimes=
+	[ "${lines[0]}" -le 60 ]
+	run kata ps "$ID" -- -e -x
+	[[ "${lines[0]}" =~ ^\ +PID\ +TTY\ +STAT\ +TIME\ +COMMAND$ ]]
+	run kata ps -f table "$ID" -o pid,wchan
+	[ "$status" -eq 1 ]
+	[ "$output" = 'ps: no column "wchan" is known of a guest'"'"'s process' ] || [[ "$output" = *'no column \"wchan\"'* ]]
+	kata kill "$ID" KILL
+	wait_for 10 stopped
+	run kata ps "$ID"
+	[ "$status" -eq 0 ]
+	[ "${#lines[@]}" -eq 1 ]
+	[[ "$output" =~ ^UID\ +PID ]]
+	run kata ps --format json "$ID"
+	[ "$output" = "[]" ]
+}
+
+stopped() {
+	[ "$(kata state "$ID" | jq -r .status)" = stopped ]
+}
+
+@test "a read-only /dev has its devices, and nothing can be added" {
+	make_bundle sh -c 'echo x > /dev/null && ls /dev/pts /dev/shm > /dev/zero && touch /dev/more; echo y > /dev/shm/y && cat /dev/shm/y'
+	edit_config '(.mounts[] | select(.destination == "/dev")).options += ["ro"]'
+	new_id
+	both run --bundle "$BUNDLE" "$ID"
+	[[ "$output" = *"Read-only file system"* ]]
+	[[ "${lines[1]}" = y ]]
+	compare
+}
+
+@test "startContainer hooks are under the container's filter" {
+	make_bundle cat /tmp/hook
+	printf '#!/bin/sh\nmkdir /tmp/denied > /tmp/hook 2>&1\necho "mkdir: $?" >> /tmp/hook\n' > "$BUNDLE/rootfs/hook"
+	chmod +x "$BUNDLE/rootfs/hook"
+	edit_config '.hooks.startContainer = [{ "path": "/hook" }] |
+		.linux.seccomp = { defaultAction: "SCMP_ACT_ALLOW", syscalls: [
+			{ action: "SCMP_ACT_ERRNO", names: ["mkdir", "mkdirat"] } ] }'
+	new_id
+	both run --bundle "$BUNDLE" "$ID"
+	[[ "$output" = *"mkdir: 1" ]]
+	compare
+}
+
+@test "a file and a directory that somebody put below /dev are the host's, its nodes the guest's" {
+	HOST_DEV=/dev/kata-test-$$
+	mkdir -p "$HOST_DEV/dir/below"
+	echo file > "$HOST_DEV/file"
+	echo below > "$HOST_DEV/dir/below/file"
+	make_bundle sh -c 'cat /dev/mine /dev/dir/below/file && echo written > /dev/dir/new && echo x > /dev/null2 && echo node'
+	edit_config '.mounts += [
+		{ type: "bind", source: ($dev + "/file"), destination: "/dev/mine", options: ["rbind", "ro"] },
+		{ type: "bind", source: ($dev + "/dir"), destination: "/dev/dir", options: ["rbind"] },
+		{ type: "bind", source: "/dev/null", destination: "/dev/null2", options: ["rbind"] } ]' --arg dev "$HOST_DEV"
+	new_id
+	both run --bundle "$BUNDLE" "$ID"
+	[ "$output" = $'file\nbelow\nnode' ]
+	[ "$(cat "$HOST_DEV/dir/new")" = written ]
 	compare
 }

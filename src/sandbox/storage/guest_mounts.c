@@ -5,7 +5,10 @@
  */
 #include "sandbox/storage/guest_mounts.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -112,6 +115,58 @@ static int open_source(struct sb_container *ctr, const char *source, bool own)
 	return path ? share_open(path, own) : -ENOMEM;
 }
 
+#ifndef MQUEUE_MAGIC
+#define MQUEUE_MAGIC 0x19800202 /* the kernel's ipc/mqueue.c */
+#endif
+#define DEV_ENTRIES_MAX 1024
+#define DEV_DEPTH_MAX 8
+
+/* Return: 1 when a tree has only files and directories, 0 or -errno. */
+static int has_only_files(int parent, const char *name, unsigned depth, unsigned *budget)
+{
+	int fd = neg_errno(openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	int r = 1;
+
+	if (!dir) {
+		(void)fd_close(fd);
+		return fd < 0 ? fd : -ENOMEM;
+	}
+	for (const struct dirent *e = readdir(dir); e && r > 0; e = readdir(dir)) {
+		struct stat st;
+
+		if (str_eq(e->d_name, ".") || str_eq(e->d_name, ".."))
+			continue;
+		if (!depth || !(*budget)--)
+			r = 0;
+		else if (fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			r = -errno;
+		else if (S_ISDIR(st.st_mode))
+			r = has_only_files(dirfd(dir), e->d_name, depth - 1, budget);
+		else
+			r = S_ISREG(st.st_mode);
+	}
+	(void)closedir(dir);
+	return r;
+}
+
+/*
+ * What somebody has put below the host's /dev, and is none of its devices: a file, or a directory
+ * of nothing else. Nodes, links to them and file systems of the kernel are those of the guest.
+ */
+static bool is_data_in_dev(int fd, const struct stat *st)
+{
+	unsigned budget = DEV_ENTRIES_MAX;
+	struct statfs fs;
+
+	if (S_ISREG(st->st_mode))
+		return true;
+	if (!S_ISDIR(st->st_mode) || fstatfs(fd, &fs) < 0 || fs.f_type == MQUEUE_MAGIC ||
+	    fs.f_type == HUGETLBFS_MAGIC || fs.f_type == DEVPTS_SUPER_MAGIC)
+		return false;
+	return has_only_files(fd, ".", DEV_DEPTH_MAX, &budget) > 0;
+}
+
 static unsigned share_flags(const struct oci_mount *mount)
 {
 	unsigned flags = 0;
@@ -191,7 +246,8 @@ static int convert_bind(struct sb_container *ctr, struct oci_spec *spec, size_t 
 	cleanup_close int fd = open_source(ctr, mount->source, false);
 	if (fd >= 0 && fstat(fd, &st) >= 0 && S_ISBLK(st.st_mode))
 		return turn_into_device(ctr, spec->linux_, mount, &st, err);
-	if (of_kernel)
+	if (of_kernel && (fd < 0 || fstat(fd, &st) < 0 || str_eq(mount->source, "/dev") ||
+			  !is_data_in_dev(fd, &st)))
 		return 0;
 	/* Without a sandbox container nobody has made the pod's on the host. */
 	if (fd == -ENOENT && ctr->sandbox->kind == SANDBOX_KIND_POD &&
