@@ -2,9 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 # Runs the tests: `tests/run.sh [unit|system|host]`, all of these without an argument; `tests/run.sh whole-host [HOST]`
 # runs all system tests in an emulated host, of which `host` is a part; `tests/run.sh many` those tagged so, with numbers;
-# `tests/run.sh faults` kills and stops what a pod consists of. Ends with "N passed, N failed".
+# `tests/run.sh faults` kills and stops what a pod consists of. Ends with "N flaky", of those that passed at their second
+# try only, which it names, and "N passed, N failed".
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
+# shellcheck source=tests/lib/flaky.sh
+source tests/lib/flaky.sh
 what=${1:-all}
 jobs=$(nproc)
 passed=0
@@ -13,6 +16,7 @@ skipped=0
 
 finish() {
 	echo "$skipped skipped"
+	flaky_print
 	echo "$passed passed, $failed failed"
 	[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
 	exit
@@ -50,8 +54,9 @@ run_unit_test() {
 run_unit() {
 	echo "== unit and golden tests (ASan, UBSan)"
 	make -s -j"$jobs" B=build/san SAN=address,undefined unit-tests || broken "the unit tests do not build"
-	local test out status
+	local test out first status
 	out=$(mktemp)
+	first=$(mktemp)
 	for test in build/san/tests/test-*; do
 		[[ "$test" = *.d ]] && continue
 		run_unit_test "$test" "$out"
@@ -59,8 +64,10 @@ run_unit() {
 		if [ "$status" -ne 0 ] && [ "$status" -ne 77 ]; then
 			cat "$out"
 			echo "tried twice: $test"
+			cp "$out" "$first"
 			run_unit_test "$test" "$out"
 			status=$?
+			flaky_unit "${test##*/}" "$first" "$status"
 		fi
 		[ "$status" -eq 77 ] && { echo "skipped: $test"; skipped=$((skipped + 1)); continue; }
 		printf '%-50s %s passed\n' "$(basename "$test")" "$(grep -c '^ok ' "$out")"
@@ -68,7 +75,7 @@ run_unit() {
 	done
 	bats --tap tests/lint > "$out" 2>&1
 	count_tap "$out" $?
-	rm -f "$out"
+	rm -f "$out" "$first"
 }
 
 # run_system [BATS_OPTION ...]
@@ -84,11 +91,12 @@ run_system() {
 		# These run in the emulated hosts only.
 		[[ "$suite" != */8?-host-* ]] || continue
 		echo "$(date +%T) $suite"
+		: > "$KATA_TEST_RETRIED"
 		timeout "${KATA_SUITE_SECONDS:-1500}" bats --tap "$@" "$suite" > "$out" 2>&1
 		status=$?
 		count_tap "$out" "$status"
+		flaky_bats "$KATA_TEST_RETRIED" "$out"
 	done
-	[ ! -s "$KATA_TEST_RETRIED" ] || sed 's/^/tried twice: /' "$KATA_TEST_RETRIED"
 	rm -f "$out" "$KATA_TEST_RETRIED"
 }
 
@@ -127,6 +135,7 @@ run_host() {
 	KATA_HOST_SECONDS=${KATA_HOST_SECONDS:-$3} KATA_TEST_RETRIES=1 tests/host/run.sh --tags "$2" "$1" "${suites[@]}" > "$out"
 	status=$?
 	count_tap "$out" "$status"
+	flaky_bats "build/host/$1/retried" "$out"
 	rm -f "$out"
 }
 
