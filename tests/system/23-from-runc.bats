@@ -212,3 +212,35 @@ stopped() {
 	[ "$(cat "$HOST_DEV/dir/new")" = written ]
 	compare
 }
+
+@test "limits of I/O on the host's disks are the VM's cgroup's, those of plugged disks also the container's" {
+	local disk dir
+	disk=$(lsblk -dno MAJ:MIN,TYPE | awk '$2 == "disk" { print $1; exit }')
+	[ -n "$disk" ] || skip "no disk here"
+	make_bundle sh -c 'cat /sys/fs/cgroup/io.max; sleep 100'
+	new_id
+	edit_config '.linux.cgroupsPath = "/" + $id | .linux.resources.blockIO = {
+		weight: 500,
+		throttleReadBpsDevice: [{ major: ($disk | split(":")[0] | tonumber), minor: ($disk | split(":")[1] | tonumber), rate: 1048576 }],
+		throttleWriteIOPSDevice: [{ major: ($disk | split(":")[0] | tonumber), minor: ($disk | split(":")[1] | tonumber), rate: 100 }] }' \
+		--arg disk "$disk" --arg id "$ID"
+	kata run -d --bundle "$BUNDLE" "$ID" > "$BATS_TEST_TMPDIR/out" 2> "$BATS_TEST_TMPDIR/err" < /dev/null
+	cat "$BATS_TEST_TMPDIR/out" "$BATS_TEST_TMPDIR/err"
+	if host_has cgroup2; then
+		grep -q "^$disk .*rbps=1048576 .*wiops=100" "/sys/fs/cgroup/$ID/io.max" || grep -q "no controller" "$BATS_TEST_TMPDIR/err"
+	else
+		dir=/sys/fs/cgroup/blkio/$ID
+		[ "$(cat "$dir/blkio.throttle.read_bps_device")" = "$disk 1048576" ]
+		[ "$(cat "$dir/blkio.throttle.write_iops_device")" = "$disk 100" ]
+	fi
+	# The guest knows nothing of such a disk.
+	[ ! -s "$BATS_TEST_TMPDIR/out" ]
+	kata delete --force "$ID"
+	edit_config '.linux.resources.blockIO = { throttleReadBpsDevice: [{ major: 250, minor: 77, rate: 1048576 }] }'
+	new_id
+	edit_config '.linux.cgroupsPath = "/" + $id' --arg id "$ID"
+	both run --bundle "$BUNDLE" "$ID"
+	[ "$status" -eq 1 ]
+	[[ "$output" = *"250:77 "*"No such device"* ]] || [[ "$output" = *"250:77 "* ]]
+	[ -z "$HAVE_RUNC" ] || [ "$runc_status" -eq 1 ]
+}

@@ -303,6 +303,58 @@ static void what_was_read_brings_the_limits_back(void **state)
 	assert_string_equal(read_file(w, "cg/a/cpuset.cpus"), "0");
 }
 
+static uint16_t io_weight = 500;
+static struct oci_throttle_device slow[] = { { 254, 0, 1048576 }, { 8, 16, 0 } };
+static struct oci_weight_device heavy = { .major = 254, .weight = &io_weight };
+static struct oci_block_io block_io = {
+	.weight = &io_weight,
+	.weight_device = &heavy,
+	.nr_weight_device = 1,
+	.throttle_read_bps_device = slow,
+	.nr_throttle_read_bps_device = 2,
+	.throttle_write_iops_device = slow,
+	.nr_throttle_write_iops_device = 1,
+};
+static const struct oci_resources io_resources = { .block_io = &block_io };
+
+static void limits_of_io_have_the_hosts_disks(void **state)
+{
+	static const char *const v1_files[] = { "cgroup.procs", "blkio.bfq.weight",
+						"blkio.throttle.read_bps_device",
+						"blkio.throttle.write_iops_device", NULL };
+	struct world *w = *state;
+
+	make_group(w, "blkio/a", v1_files);
+	mount_line(w, 30, "blkio", "cgroup", "rw,blkio");
+	assert_int_equal(plan(w, "/a", false, false), 0);
+	assert_int_equal(host_cgroup_limit(&w->cg, &io_resources, &w->err), 0);
+	assert_string_equal(read_file(w, "blkio/a/blkio.bfq.weight"), "500");
+	assert_non_null(strstr(read_file(w, "blkio/a/blkio.throttle.read_bps_device"), "8:16 0"));
+	assert_string_equal(read_file(w, "blkio/a/blkio.throttle.write_iops_device"),
+			    "254:0 1048576");
+}
+
+static void limits_of_io_are_one_file_of_version_2(void **state)
+{
+	static const char *const files[] = { "cgroup.procs", "io.max", "io.weight", NULL };
+	static const struct oci_block_io only_weight = { .weight = &io_weight };
+	static const struct oci_resources weights = {
+		.block_io = (struct oci_block_io *)(uintptr_t)&only_weight
+	};
+	struct world *w = *state;
+
+	make_group(w, "cg/a", files);
+	mount_line(w, 30, "cg", "cgroup2", "rw");
+	assert_int_equal(plan(w, "/a", false, false), 0);
+	assert_int_equal(host_cgroup_limit(&w->cg, &weights, &w->err), 0);
+	assert_string_equal(read_file(w, "cg/a/io.weight"), "default 4950");
+	assert_int_equal(host_cgroup_limit(&w->cg, &io_resources, &w->err), 0);
+	assert_string_equal(read_file(w, "cg/a/io.max"), "254:0 wiops=1048576");
+	assert_int_equal(unlink(path_of(w, "cg/a/io.max")), 0);
+	/* A host without the controller: a warning. */
+	assert_int_equal(host_cgroup_limit(&w->cg, &io_resources, &w->err), 0);
+}
+
 static void put_file(struct world *w, const char *path, const char *text)
 {
 	assert_int_equal(io_replace_file_at(AT_FDCWD, path_of(w, path), text, strlen(text), 0644),
@@ -755,6 +807,8 @@ int main(void)
 		T(version_1_has_a_tree_for_each_controller),
 		T(a_quota_without_a_period_keeps_it_and_the_other_way_round),
 		T(what_was_read_brings_the_limits_back),
+		T(limits_of_io_have_the_hosts_disks),
+		T(limits_of_io_are_one_file_of_version_2),
 		T(a_frozen_cgroup_and_one_below_a_frozen_one_are_refused),
 		T(a_frozen_cgroup_of_version_2_is_refused_too),
 		T(a_limit_the_kernel_refuses_is_named),

@@ -272,12 +272,42 @@ static int renumber_rules(struct oci_spec *spec, const struct renumbered *list, 
 	return 0;
 }
 
+static void renumber_throttles(struct oci_throttle_device *limits, size_t nr_limits,
+			       const struct renumbered *list, size_t nr)
+{
+	for (size_t i = 0; i < nr_limits; i++)
+		for (size_t j = 0; j < nr; j++) {
+			if (limits[i].major != list[j].old_major ||
+			    limits[i].minor != list[j].old_minor)
+				continue;
+			limits[i].major = major(list[j].dev);
+			limits[i].minor = minor(list[j].dev);
+			break;
+		}
+}
+
+static void renumber_block_io(struct oci_spec *spec, const struct renumbered *list, size_t nr)
+{
+	const struct oci_resources *res = spec->linux_ ? spec->linux_->resources : NULL;
+	struct oci_block_io *io = res ? res->block_io : NULL;
+
+	if (!io)
+		return;
+	renumber_throttles(io->throttle_read_bps_device, io->nr_throttle_read_bps_device, list, nr);
+	renumber_throttles(io->throttle_write_bps_device, io->nr_throttle_write_bps_device, list,
+			   nr);
+	renumber_throttles(io->throttle_read_iops_device, io->nr_throttle_read_iops_device, list,
+			   nr);
+	renumber_throttles(io->throttle_write_iops_device, io->nr_throttle_write_iops_device, list,
+			   nr);
+}
+
 /**
  * hotplug_add_devices() - wait for a container's devices and enter them into its spec
  * @hotplug: where to listen and how long to wait
  * @devices: what the host plugged
  * @nr: number of them
- * @spec: spec, changed: numbers in linux.devices and in the device rules
+ * @spec: spec, changed: numbers in linux.devices, in the device rules and in limits of block I/O
  * @arena: arena of the spec
  * @err: names the device
  *
@@ -301,6 +331,7 @@ int hotplug_add_devices(const struct hotplug *hotplug, const struct agent_device
 		if (!str_eq(devices[i].type, HOTPLUG_VFIO_GK))
 			nr_list++;
 	}
+	renumber_block_io(spec, list, nr_list);
 	int r = renumber_rules(spec, list, nr_list, arena);
 	return r < 0 ? err_set_errno(err, r, "device rules") : 0;
 }

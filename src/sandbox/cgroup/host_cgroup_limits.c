@@ -10,8 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/io.h"
+#include "common/log.h"
 #include "common/str.h"
 #include "oci/cpu.h"
 #include "sandbox/cgroup/systemd_scope.h"
@@ -108,6 +110,119 @@ static int limit_cpu(const struct host_cgroup *cg, const struct oci_cpu *cpu, st
 	return r;
 }
 
+/* The first of the files that is there, NULL for none. */
+static const char *find_file(const char *dir, const char *const *files)
+{
+	char path[600];
+
+	for (; *files; files++) {
+		(void)snprintf(path, sizeof(path), "%s/%s", dir, *files);
+		if (access(path, F_OK) == 0)
+			return *files;
+	}
+	return NULL;
+}
+
+static int set_throttles(const struct host_cgroup *cg, const char *v1_file, const char *v2_key,
+			 const struct oci_throttle_device *list, size_t nr, struct err *err)
+{
+	bool v2 = false;
+	char text[96];
+	int r = 0;
+
+	(void)find_controller(cg, "blkio", &v2);
+	for (size_t i = 0; i < nr && r >= 0; i++) {
+		int n = snprintf(text, sizeof(text), "%" PRId64 ":%" PRId64 " ", list[i].major,
+				 list[i].minor);
+
+		if (v2 && !list[i].rate)
+			(void)snprintf(text + n, sizeof(text) - (size_t)n, "%s=max", v2_key);
+		else
+			(void)snprintf(text + n, sizeof(text) - (size_t)n, "%s%s%" PRIu64,
+				       v2 ? v2_key : "", v2 ? "=" : "", list[i].rate);
+		r = set_value(cg, "blkio", v1_file, "io.max", text, err);
+	}
+	return r;
+}
+
+static int limit_io_rates(const struct host_cgroup *cg, const struct oci_block_io *io,
+			  struct err *err)
+{
+	int r = set_throttles(cg, "blkio.throttle.read_bps_device", "rbps",
+			      io->throttle_read_bps_device, io->nr_throttle_read_bps_device, err);
+
+	if (r >= 0)
+		r = set_throttles(cg, "blkio.throttle.write_bps_device", "wbps",
+				  io->throttle_write_bps_device, io->nr_throttle_write_bps_device,
+				  err);
+	if (r >= 0)
+		r = set_throttles(cg, "blkio.throttle.read_iops_device", "riops",
+				  io->throttle_read_iops_device, io->nr_throttle_read_iops_device,
+				  err);
+	if (r >= 0)
+		r = set_throttles(cg, "blkio.throttle.write_iops_device", "wiops",
+				  io->throttle_write_iops_device, io->nr_throttle_write_iops_device,
+				  err);
+	return r;
+}
+
+/* From 10 to 1000 of version 1 to 1 to 10000: as runc. */
+static unsigned io_weight(const char *file, unsigned weight)
+{
+	return str_eq(file, "io.weight") ? 1 + (weight - 10) * 9999 / 990 : weight;
+}
+
+/* Which there are depends on the schedulers of the disks: what cannot be is no failure. */
+static int limit_io_weights(const struct host_cgroup *cg, const char *dir, bool v2,
+			    const struct oci_block_io *io, struct err *err)
+{
+	static const char *const v1_all[] = { "blkio.bfq.weight", "blkio.weight", NULL };
+	static const char *const v1_each[] = { "blkio.bfq.weight_device", "blkio.weight_device",
+					       NULL };
+	static const char *const v2_both[] = { "io.bfq.weight", "io.weight", NULL };
+	const char *all = find_file(dir, v2 ? v2_both : v1_all);
+	const char *each = find_file(dir, v2 ? v2_both : v1_each);
+	char text[96];
+	int r = 0;
+
+	if ((io->weight && *io->weight && !all) || (io->nr_weight_device && !each) ||
+	    (io->leaf_weight && *io->leaf_weight))
+		log_warn("the host knows no such weights of I/O: they are not applied");
+	if (io->weight && *io->weight && all) {
+		(void)snprintf(text, sizeof(text), "%s%u",
+			       str_eq(all, "io.weight") ? "default " : "",
+			       io_weight(all, *io->weight));
+		r = set_value(cg, "blkio", all, all, text, err);
+	}
+	for (size_t i = 0; each && i < io->nr_weight_device && r >= 0; i++) {
+		const struct oci_weight_device *dev = &io->weight_device[i];
+
+		if (!dev->weight || !*dev->weight)
+			continue;
+		(void)snprintf(text, sizeof(text), "%" PRId64 ":%" PRId64 " %u", dev->major,
+			       dev->minor, io_weight(each, *dev->weight));
+		r = set_value(cg, "blkio", each, each, text, err);
+	}
+	return r;
+}
+
+static int limit_io(const struct host_cgroup *cg, const struct oci_block_io *io, struct err *err)
+{
+	static const char *const rates[] = { "blkio.throttle.read_bps_device", "io.max", NULL };
+	bool v2 = false;
+	const char *dir = find_controller(cg, "blkio", &v2);
+	bool limits = io->nr_throttle_read_bps_device || io->nr_throttle_write_bps_device ||
+		      io->nr_throttle_read_iops_device || io->nr_throttle_write_iops_device;
+
+	if (!dir || (limits && !find_file(dir, rates))) {
+		log_warn("the host's cgroup has no controller of block I/O: its limits are not "
+			 "applied to the host's disks");
+		return 0;
+	}
+	int r = limits ? limit_io_rates(cg, io, err) : 0;
+	return r < 0 ? r : limit_io_weights(cg, dir, v2, io, err);
+}
+
 /**
  * host_cgroup_write() - write limits into files
  * @cg: cgroup that is there
@@ -135,6 +250,8 @@ int host_cgroup_write(const struct host_cgroup *cg, const struct oci_resources *
 	}
 	if (r >= 0 && resources->cpu)
 		r = limit_cpu(cg, resources->cpu, err);
+	if (r >= 0 && resources->block_io)
+		r = limit_io(cg, resources->block_io, err);
 	return r;
 }
 

@@ -43,10 +43,11 @@ static bool owns_vm(const struct sb_container *ctr)
 static int tell_agent(struct sb_container *ctr, const struct oci_resources *resources,
 		      struct err *err)
 {
-	struct agent_update_container_request req = {
-		.container_id = ctr->id,
-		.resources = (struct oci_resources *)(uintptr_t)resources,
-	};
+	struct oci_resources guests = *resources;
+	struct agent_update_container_request req = { .container_id = ctr->id,
+						      .resources = &guests };
+
+	guests.block_io = NULL; /* names the host's disks */
 
 	return rpc_call(ctr->sandbox->agent, &agent_update_container, &req, NULL, NULL,
 			sandbox_request_deadline(ctr->sandbox), err);

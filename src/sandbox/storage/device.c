@@ -32,6 +32,7 @@
 #include "sandbox/core/container.h"
 #include "sandbox/core/sandbox.h"
 #include "sandbox/hypervisor/vm_config.h"
+#include "sandbox/storage/block_io.h"
 
 #define DEVICE_PLUG_MS 10000
 #define DEVICE_UEVENT_MAX 4096
@@ -225,7 +226,8 @@ static int plug_listed(struct sb_container *ctr, const struct oci_device *device
  * @ret_nr: receives their number
  * @err: names the device
  *
- * What was plugged is noted in ctr->disks, also on failure.
+ * What was plugged is noted in ctr->disks, also on failure. Limits of I/O on other disks leave the
+ * copy, see block_io.c.
  *
  * Return: 0 or -errno.
  */
@@ -260,7 +262,7 @@ int device_plug_all(struct sb_container *ctr, struct oci_spec *spec, struct agen
 	linux_->nr_devices = nr_kept;
 	*ret = plugged;
 	*ret_nr = nr_plugged;
-	return 0;
+	return block_io_keep_plugged(ctr, linux_, err);
 }
 
 /**
