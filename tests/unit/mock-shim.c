@@ -44,6 +44,7 @@ static struct {
 	struct loop *loop;
 	struct task tasks[NR_TASKS];
 	struct fiber_cond stopped;
+	struct fiber_cond resumed;
 } mock;
 
 static void note(const char *fmt, ...) printf_format(1, 2);
@@ -359,6 +360,7 @@ static int set_paused(const char *id, bool paused, struct err *err)
 	if (!task)
 		return no_task(id, err);
 	task->paused = paused;
+	fiber_cond_broadcast(&mock.resumed);
 	return 0;
 }
 
@@ -479,7 +481,28 @@ static const struct rpc_handler task_handlers[] = {
 	{ &task_v2_update, do_update, 0 },     { &task_v2_resize_pty, do_resize, 0 },
 	{ &task_v2_shutdown, do_shutdown, 0 },
 };
-static const struct rpc_handler admin_handlers[] = { { &admin_stats, do_stats, 0 } };
+/* The only event is that a container is not paused. */
+static int do_wait_event(void *ctx, struct rpc_request *call, const void *request, void *response,
+			 struct err *err)
+{
+	const struct admin_wait_event_request *req = request;
+	struct admin_wait_event_response *resp = response;
+	const struct task *task = find_task(req->id, "");
+	int r = 0;
+
+	(void)ctx;
+	note("wait %s", req->id);
+	while (r == 0 && task && task->paused)
+		r = fiber_cond_wait(&mock.resumed, call->deadline_ns);
+	resp->seq = req->since + 1;
+	resp->type = ADMIN_EVENT_RESUMED;
+	return r < 0 ? err_set_errno(err, r, "wait") : 0;
+}
+
+static const struct rpc_handler admin_handlers[] = {
+	{ &admin_stats, do_stats, 0 },
+	{ &admin_wait_event, do_wait_event, 0 },
+};
 
 /**
  * mock_shim_is_asked_for() - was this program started as a shim?
@@ -515,6 +538,7 @@ int mock_shim_main(int argc, char **argv)
 	}
 	(void)signal(SIGPIPE, SIG_IGN);
 	fiber_cond_init(&mock.stopped);
+	fiber_cond_init(&mock.resumed);
 	for (size_t i = 0; i < NR_TASKS; i++)
 		mock.tasks[i] = (struct task){ .conn = -1, .fds = { -1, -1, -1, -1 } };
 	if (loop_new(&mock.loop) < 0 ||

@@ -657,7 +657,14 @@ static void exec_carries_output_and_status(void **state)
 	assert_int_equal(RUN(verb_pause, "box"), 0);
 	assert_int_equal(RUN(verb_exec, "box", "true"), CLI_EXIT_EXEC_FAILURE);
 	assert_contains(t.err.text, "paused");
+	/* Somebody else lets it go on when it is waited for. */
+	pid = fork();
+	if (pid == 0) {
+		await_log("wait box");
+		_exit(RUN(verb_resume, "box"));
+	}
 	assert_int_equal(RUN(verb_exec, "--ignore-paused", "box", "exit3"), 3);
+	assert_int_equal(exit_status(pid), 0);
 	assert_int_equal(RUN(verb_delete, "--force", "box"), 0);
 }
 

@@ -17,6 +17,7 @@
 #include "kata/standin.h"
 #include "kata/state.h"
 #include "oci/spec.h"
+#include "rpc/pb/admin_msg.h"
 #include "runtime/cmd/oci/process_spec.h"
 #include "runtime/container/container_create.h"
 #include "runtime/container/foreground.h"
@@ -64,7 +65,8 @@ static const struct argp_option options[] = {
 	{ "cap", 'c', "CAPABILITY", 0, "Add a capability", 0 },
 	{ "preserve-fds", KEY_PRESERVE_FDS, "N", 0,
 	  "No effect but a warning: descriptors stay on the host", 0 },
-	{ "ignore-paused", KEY_IGNORE_PAUSED, NULL, 0, "Do it in a paused container too", 0 },
+	{ "ignore-paused", KEY_IGNORE_PAUSED, NULL, 0,
+	  "In a paused container wait until it goes on", 0 },
 	{ "no-subreaper", KEY_IGNORED, NULL, OPTION_HIDDEN, NULL, 0 },
 	{ "cgroup", KEY_CGROUP, "PATH", 0, "Only \"/\", the container's own", 0 },
 	{ "console", KEY_IGNORED, "PATH", OPTION_HIDDEN, NULL, 0 },
@@ -196,6 +198,43 @@ struct exec {
 	bool started;
 };
 
+static int wait_for_event(struct exec *e, struct rpc_client *admin, uint64_t *since,
+			  struct err *err)
+{
+	const struct admin_wait_event_request req = { .since = *since, .id = e->options.id };
+	struct admin_wait_event_response event = { 0 };
+	cleanup_arena struct arena *arena = NULL;
+	int r = arena_new(&arena);
+
+	if (r < 0)
+		return err_set_errno(err, r, "exec");
+	r = rpc_call(admin, &admin_wait_event, &req, &event, arena, LOOP_FOREVER, err);
+	*since = event.seq;
+	return r;
+}
+
+/* As runc's, the process is in the frozen container, and runs when that goes on. */
+static int await_resumed(struct exec *e, struct err *err)
+{
+	enum task_status status = TASK_STATUS_PAUSED;
+	struct rpc_client *admin = NULL;
+	uint64_t since = 0;
+	int r = session_admin(&e->session, &admin, err);
+
+	while (r == 0 && status == TASK_STATUS_PAUSED) {
+		r = wait_for_event(e, admin, &since, err);
+		if (r < 0 && r != -ECONNRESET) /* the shim may have ended */
+			break;
+		*err = ERR_NULL;
+		r = session_status(&e->session, &status, err);
+	}
+	admin = rpc_client_free(admin);
+	if (r == 0 && status == TASK_STATUS_STOPPED)
+		return err_set(err, ESRCH, "cannot exec in a stopped container: \"%s\"",
+			       e->options.id);
+	return r;
+}
+
 static int check_container(struct exec *e, struct err *err)
 {
 	enum task_status status;
@@ -213,7 +252,7 @@ static int check_container(struct exec *e, struct err *err)
 			       "cannot exec in a paused container (use --ignore-paused to "
 			       "override): \"%s\"",
 			       e->options.id);
-	return 0;
+	return status == TASK_STATUS_PAUSED ? await_resumed(e, err) : 0;
 }
 
 static int check_terminal(const struct exec *e, struct err *err)
