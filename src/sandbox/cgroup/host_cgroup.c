@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,8 @@
 #include "sandbox/cgroup/systemd_scope.h"
 
 #define HOST_CGROUP_REMOVE_MS 2000
+/* A stand-in ends by itself when it is told to. */
+#define HOST_CGROUP_OTHERS_MS 300
 #define HOST_CGROUP_RETRY_MS 5
 #define HOST_CGROUP_MOVE_ROUNDS 16
 #define HOST_CGROUP_PROCS_MAX (1UL << 20)
@@ -401,11 +404,54 @@ int host_cgroup_create(struct host_cgroup *cg, const struct oci_resources *resou
 	return r < 0 ? r : host_cgroup_write(cg, resources, err);
 }
 
-static int remove_dir(const char *dir, uint64_t deadline_ns)
+#define FLAG_EXITING 0x4 /* PF_EXITING, field 9 of proc_pid_stat(5) */
+
+/* Neither on its way out nor just killed. */
+static bool goes_on(const char *pid)
+{
+	cleanup_free char *stat = NULL, *status = NULL;
+	unsigned long long pending = 0;
+	char path[64], state = 'X';
+	unsigned flags = 0;
+
+	(void)snprintf(path, sizeof(path), "/proc/%s/stat", pid);
+	if (io_read_file_at(AT_FDCWD, path, 4096, &stat) <= 0)
+		return false;
+	const char *p = strrchr(stat, ')');
+	if (!p || sscanf(p + 1, " %c %*d %*d %*d %*d %*d %u", &state, &flags) != 2)
+		return false;
+	(void)snprintf(path, sizeof(path), "/proc/%s/status", pid);
+	if (io_read_file_at(AT_FDCWD, path, 64 * 1024, &status) > 0 &&
+	    (p = strstr(status, "\nShdPnd:")))
+		(void)sscanf(p + 8, "%llx", &pending);
+	return !strchr("ZX", state) && !(flags & FLAG_EXITING) &&
+	       !(pending & (1ULL << (SIGKILL - 1)));
+}
+
+/* Somebody else's processes live in it: another container's with the same path, say. */
+static bool is_in_use(const char *dir)
+{
+	cleanup_free char *pids = NULL;
+	char path[600], *save = NULL;
+
+	(void)snprintf(path, sizeof(path), "%s/cgroup.procs", dir);
+	if (io_read_file_at(AT_FDCWD, path, HOST_CGROUP_PROCS_MAX, &pids) <= 0)
+		return false;
+	for (char *pid = strtok_r(pids, "\n", &save); pid; pid = strtok_r(NULL, "\n", &save))
+		if (goes_on(pid))
+			return true;
+	return false;
+}
+
+static int remove_dir(const char *dir, uint64_t patient_ns, uint64_t deadline_ns)
 {
 	while (rmdir(dir) < 0) {
 		if (errno == ENOENT)
 			return 0;
+		if (errno == EBUSY && loop_now_ns() >= patient_ns && is_in_use(dir)) {
+			log_debug("%s stays: others are in it", dir);
+			return 0;
+		}
 		if (errno != EBUSY || loop_now_ns() >= deadline_ns)
 			return -errno;
 		/* There is no event for "the last process has left" that works on version 1. */
@@ -421,15 +467,18 @@ static int remove_dir(const char *dir, uint64_t deadline_ns)
  * @dirs: its directories
  * @nr: number of them
  *
+ * Where others live in it, it stays: it is the last one's to remove.
+ *
  * Return: 0 also when it was gone, or the first -errno.
  */
 int host_cgroup_remove_dirs(char *const *dirs, size_t nr)
 {
+	uint64_t patient_ns = loop_deadline_ms(HOST_CGROUP_OTHERS_MS);
 	uint64_t deadline_ns = loop_deadline_ms(HOST_CGROUP_REMOVE_MS);
 	int first = 0;
 
 	for (size_t i = 0; i < nr; i++) {
-		int r = remove_dir(dirs[i], deadline_ns);
+		int r = remove_dir(dirs[i], patient_ns, deadline_ns);
 
 		if (r < 0 && first == 0)
 			first = r;

@@ -126,6 +126,8 @@ static int undo_cgroups(const struct json *doc, struct err *err)
 {
 	const struct json *cgroups = NULL;
 	int r = json_get_array(doc, "cgroups", &cgroups, err);
+	char *dirs[2 * HOST_CGROUP_MAX]; /* two cgroups while the VM moves */
+	size_t nr = 0;
 
 	if (r < 0 || !cgroups)
 		return r;
@@ -135,12 +137,12 @@ static int undo_cgroups(const struct json *doc, struct err *err)
 		r = json_to_str(node, &dir, err);
 		if (r < 0)
 			return r;
-		char *dirs[] = { (char *)(uintptr_t)dir };
-		r = host_cgroup_remove_dirs(dirs, 1);
-		if (r < 0)
-			return err_set_errno(err, r, "remove cgroup %s", dir);
+		if (nr == ARRAY_SIZE(dirs))
+			return err_set(err, E2BIG, "%s names too many cgroups", KATA_STATE_SANDBOX);
+		dirs[nr++] = (char *)(uintptr_t)dir;
 	}
-	return 0;
+	r = host_cgroup_remove_dirs(dirs, nr);
+	return r < 0 ? err_set_errno(err, r, "remove cgroup %s", dirs[0]) : 0;
 }
 
 static int undo_network(const struct json *doc, struct err *err)
