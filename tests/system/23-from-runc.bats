@@ -34,6 +34,7 @@ setup_file() {
 
 teardown() {
 	thaw_all
+	[ -z "${HOST_TREE:-}" ] || umount "$HOST_TREE/below"
 	[ -z "${HOST_DEV:-}" ] || rm -rf "$HOST_DEV"
 	if [ -n "$HAVE_RUNC" ] && [ -n "${ID:-}" ]; then
 		runc --root "$BATS_TEST_TMPDIR/runc" delete --force "$ID" > /dev/null 2>&1 || true
@@ -243,4 +244,62 @@ stopped() {
 	[ "$status" -eq 1 ]
 	[[ "$output" = *"250:77 "*"No such device"* ]] || [[ "$output" = *"250:77 "* ]]
 	[ -z "$HAVE_RUNC" ] || [ "$runc_status" -eq 1 ]
+}
+
+@test "exec --ignore-paused runs when the container goes on" {
+	make_bundle sleep 1000
+	new_id
+	kata run -d --bundle "$BUNDLE" "$ID" < /dev/null > /dev/null 2>&1
+	kata pause "$ID"
+	run kata exec "$ID" true
+	[ "$status" -ne 0 ]
+	kata exec --ignore-paused "$ID" echo goes on < /dev/null > "$BATS_TEST_TMPDIR/exec" &
+	local pid=$!
+	sleep 1
+	kill -0 "$pid"
+	[ ! -s "$BATS_TEST_TMPDIR/exec" ]
+	kata resume "$ID"
+	wait "$pid"
+	[ "$(cat "$BATS_TEST_TMPDIR/exec")" = "goes on" ]
+}
+
+@test "the first of two containers with one cgroupsPath is deleted quietly" {
+	local first begin
+	make_bundle sleep 1000
+	new_id
+	first=$ID
+	edit_config '.linux.cgroupsPath = "/" + $id' --arg id "$first"
+	kata run -d --bundle "$BUNDLE" "$first" < /dev/null > /dev/null 2>&1
+	new_id
+	kata run -d --bundle "$BUNDLE" "$ID" < /dev/null > /dev/null 2>&1
+	begin=$(date +%s%N)
+	run kata --log "$BATS_TEST_TMPDIR/log" delete --force "$first"
+	echo "$output" "$((($(date +%s%N) - begin) / 1000000)) ms"
+	cat "$BATS_TEST_TMPDIR/log"
+	[ "$status" -eq 0 ]
+	[ -z "$output" ]
+	! grep -q "level=\(warning\|error\)" "$BATS_TEST_TMPDIR/log"
+	[ "$(kata state "$ID" | jq -r .status)" = running ]
+	kata delete --force "$ID"
+	[ -z "$(find /sys/fs/cgroup -maxdepth 2 -name "$first")" ]
+}
+
+@test "rbind,ro leaves what is mounted below writable, rro does not" {
+	local option expected
+	HOST_TREE=$BATS_TEST_TMPDIR/tree
+	mkdir -p "$HOST_TREE/below"
+	mount -t tmpfs tmpfs "$HOST_TREE/below"
+	make_bundle sh -c 'touch /tree/top; touch /tree/below/b && echo written'
+	for option in ro rro; do
+		edit_config '.mounts = [.mounts[] | select(.destination != "/tree")] +
+			[{ type: "bind", source: $tree, destination: "/tree", options: ["rbind", $option] }]' \
+			--arg tree "$HOST_TREE" --arg option "$option"
+		new_id
+		both run --bundle "$BUNDLE" "$ID"
+		expected=$'touch: /tree/top: Read-only file system\nwritten'
+		[ "$option" = ro ] || expected=$'touch: /tree/top: Read-only file system\ntouch: /tree/below/b: Read-only file system'
+		[ "$output" = "$expected" ]
+		compare
+		rm -f "$HOST_TREE/below/b"
+	done
 }

@@ -227,13 +227,17 @@ static int make_mount_point(struct share *share, const char *name, bool is_dir)
  */
 int share_add(struct share *share, int tree_fd, const char *name, unsigned flags, struct err *err)
 {
-	struct mount_attr attr = { .attr_set = flags & SHARE_READ_ONLY ? MOUNT_ATTR_RDONLY : 0,
-				   .propagation = flags & SHARE_FOLLOW ? MS_SLAVE : MS_PRIVATE };
+	struct mount_attr attr = { .propagation = flags & SHARE_FOLLOW ? MS_SLAVE : MS_PRIVATE };
+	struct mount_attr read_only = { .attr_set = flags & SHARE_READ_ONLY ? MOUNT_ATTR_RDONLY
+									    : 0 };
+	unsigned recursive = flags & SHARE_READ_ONLY_TOP ? 0 : AT_RECURSIVE;
 	struct stat st;
 
 	if (fstat(tree_fd, &st) < 0)
 		return err_set_errno(err, -errno, "stat %s", name);
-	if (mount_setattr(tree_fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr)) < 0)
+	if (mount_setattr(tree_fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr)) < 0 ||
+	    mount_setattr(tree_fd, "", AT_EMPTY_PATH | recursive, &read_only, sizeof(read_only)) <
+		    0)
 		return err_set_errno(err, -errno, "set mount attributes of %s", name);
 	cleanup_close int target = make_mount_point(share, name, S_ISDIR(st.st_mode));
 	if (target < 0)

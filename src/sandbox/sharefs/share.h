@@ -30,8 +30,9 @@ void share_deinit(struct share *share);
 int share_open(const char *path, bool own) must_check;
 int share_open_path(const char *path) must_check;
 enum share_flag {
-	SHARE_READ_ONLY = 1, /* enforced on the host */
-	SHARE_FOLLOW = 2,    /* what the host mounts below it later appears in the guest too */
+	SHARE_READ_ONLY = 1,	 /* enforced on the host */
+	SHARE_READ_ONLY_TOP = 4, /* with it: what is mounted below stays as it is */
+	SHARE_FOLLOW = 2,	 /* what the host mounts below it later appears in the guest too */
 };
 /* @name is one path component, or "<dir>/<name>"; @tree_fd comes from share_open(). */
 int share_add(struct share *share, int tree_fd, const char *name, unsigned flags,

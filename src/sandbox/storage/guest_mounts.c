@@ -9,13 +9,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
 
 #include "common/fd.h"
+#include "common/mountinfo.h"
 #include "common/str.h"
 #include "kata/guest.h"
 #include "oci/validate.h"
@@ -224,6 +227,43 @@ static int turn_into_device(struct sb_container *ctr, struct oci_linux *linux_,
 	return 1;
 }
 
+static bool has_mounts_below(const char *path)
+{
+	cleanup_mountinfo struct mountinfo info = MOUNTINFO_NULL;
+	char real[PATH_MAX];
+
+	if (!realpath(path, real) || mountinfo_read(&info) < 0)
+		return false;
+	for (size_t i = 0; i < info.nr; i++)
+		if (path_is_below(info.entries[i].mount_point, real) &&
+		    !str_eq(info.entries[i].mount_point, real))
+			return true;
+	return false;
+}
+
+/*
+ * "ro" is said of one mount, "rro" of those below it, too. In the guest they are all one: it gets
+ * what may be written to in some place without the word, and the host keeps the rest read-only. A
+ * volume that is shared with other containers is read-only as a whole.
+ */
+static int keep_below_writable(struct sb_container *ctr, struct oci_mount *mount, unsigned *flags)
+{
+	struct strv options = { 0 };
+	int r = 0;
+
+	if (!(*flags & SHARE_READ_ONLY) || has_option(mount, "rro") ||
+	    !has_option(mount, "rbind") || !has_mounts_below(mount->source))
+		return 0;
+	for (size_t i = 0; i < mount->options.nr && r >= 0; i++)
+		if (!str_eq(mount->options.v[i], "ro"))
+			r = arena_strv_add(ctr->arena, &options, mount->options.v[i]);
+	if (r >= 0) {
+		mount->options = options;
+		*flags |= SHARE_READ_ONLY_TOP;
+	}
+	return r;
+}
+
 /* Return: 1 when the mount has become something else, 0 or -errno. */
 static int convert_bind(struct sb_container *ctr, struct oci_spec *spec, size_t index,
 			struct oci_mount *mount, struct err *err)
@@ -280,6 +320,8 @@ static int convert_bind(struct sb_container *ctr, struct oci_spec *spec, size_t 
 	const char *host_path = mount->source, *shared;
 	bool known;
 	r = volume_find(ctr, host_path, fd, flags, name, &shared, &known, err);
+	if (r >= 0 && !volume_is_noted(ctr, shared) && keep_below_writable(ctr, mount, &flags) < 0)
+		return err_set(err, ENOMEM, "out of memory");
 	if (r >= 0)
 		r = sb_container_share(ctr, known ? -1 : fd, shared, flags, &mount->source, err);
 	if (r < 0 || !(flags & SHARE_READ_ONLY))

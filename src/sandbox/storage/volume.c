@@ -465,6 +465,21 @@ int volume_find(struct sb_container *ctr, const char *host_path, int fd, unsigne
 }
 
 /**
+ * volume_is_noted() - may other containers use it, too
+ * @ctr: container
+ * @name: name below the shared tree that volume_find() chose
+ *
+ * Return: yes or no.
+ */
+bool volume_is_noted(const struct sb_container *ctr, const char *name)
+{
+	for (size_t i = 0; i < ctr->nr_volumes; i++)
+		if (str_eq(ctr->volumes[i].name, name))
+			return true;
+	return false;
+}
+
+/**
  * volume_is_shared() - does another container use it too
  * @ctr: container that gives it up
  * @name: name below the shared tree

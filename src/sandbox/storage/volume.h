@@ -23,6 +23,7 @@ int volume_keep_in_guest(struct sb_container *ctr, struct oci_mount *mount, int 
 int volume_find(struct sb_container *ctr, const char *host_path, int fd, unsigned flags,
 		const char *name, const char **ret_name, bool *ret_known,
 		struct err *err) must_check;
+bool volume_is_noted(const struct sb_container *ctr, const char *name);
 bool volume_is_shared(const struct sb_container *ctr, const char *name);
 /* A mount that has been shared, whose source is a path of the guest by now. */
 int volume_watch(struct sb_container *ctr, struct oci_mount *mount, const char *host_path,
