@@ -303,3 +303,21 @@ stopped() {
 		rm -f "$HOST_TREE/below/b"
 	done
 }
+
+@test "a limit of I/O on a disk that is plugged in is the container's, with the guest's number" {
+	local device numbers
+	truncate -s 16M "$BATS_TEST_TMPDIR/disk"
+	device=$(losetup --find --show "$BATS_TEST_TMPDIR/disk") || skip "there are no loop devices"
+	numbers="--argjson major $((0x$(stat -c %t "$device"))) --argjson minor $((0x$(stat -c %T "$device")))"
+	make_bundle sh -c 'grep -o " .*" /sys/fs/cgroup/io.max; grep -c "^$(cat /sys/block/vd*/dev) " /sys/fs/cgroup/io.max'
+	# shellcheck disable=SC2086 # several words
+	edit_config '.linux.devices = [ { path: "/dev/disk", type: "b", major: $major, minor: $minor } ]
+		| .linux.resources.devices += [ { allow: true, type: "b", major: $major, minor: $minor, access: "rwm" } ]
+		| .linux.resources.blockIO = { throttleReadBpsDevice: [ { major: $major, minor: $minor, rate: 1048576 } ] }' $numbers
+	new_id
+	run timeout 60 "${KATA[@]}" run --bundle "$BUNDLE" "$ID" < /dev/null
+	losetup --detach "$device"
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[ "$output" = $' rbps=1048576 wbps=max riops=max wiops=max\n1' ]
+}

@@ -28,6 +28,7 @@
 #include "sandbox/core/sandbox.h"
 #include "sandbox/lifecycle/guest_spec.h"
 #include "sandbox/sharefs/share.h"
+#include "sandbox/storage/block_io.h"
 #include "sandbox/storage/container_share.h"
 
 #define SAMPLES "tests/golden/samples"
@@ -376,6 +377,50 @@ static void host_policy_stays_on_the_host(void **state)
 	tear_down(&f);
 }
 
+/* The host's numbers are the guest's business only where the agent can tell which disk is meant. */
+static void limits_of_io_on_plugged_disks_are_for_the_guest(void **state)
+{
+	struct fixture f;
+	struct err err = ERR_NULL;
+	uint16_t weight = 100;
+	struct oci_throttle_device limits[] = { { 254, 0, 1000 },
+						{ 7, 3, 2000 },
+						{ 254, 1, 3000 } };
+	struct oci_weight_device heavy = { .major = 7, .minor = 3, .weight = &weight };
+	struct oci_block_io io = {
+		.weight = &weight,
+		.weight_device = &heavy,
+		.nr_weight_device = 1,
+		.throttle_read_bps_device = limits,
+		.nr_throttle_read_bps_device = 3,
+		.throttle_write_iops_device = limits,
+		.nr_throttle_write_iops_device = 1,
+	};
+	struct oci_resources resources = { .block_io = &io };
+	struct oci_device devices[] = {
+		{ .path = (char *)"/dev/c", .type = (char *)"c", .major = 254, .minor = 0 },
+		{ .path = (char *)"/dev/b", .type = (char *)"b", .major = 7, .minor = 3 },
+	};
+	struct oci_linux linux_ = { .devices = devices, .nr_devices = 2, .resources = &resources };
+
+	(void)state;
+	set_up(&f);
+	f.ctr.is_first = true;
+	assert_int_equal(block_io_keep_plugged(&f.ctr, &linux_, &err), 0);
+	const struct oci_block_io *guests = linux_.resources->block_io;
+	assert_ptr_not_equal(guests, &io); /* the spec itself is the host's */
+	assert_int_equal(io.nr_throttle_read_bps_device, 3);
+	assert_int_equal(guests->nr_throttle_read_bps_device, 1);
+	assert_int_equal(guests->throttle_read_bps_device[0].minor, 3);
+	assert_int_equal(guests->throttle_read_bps_device[0].rate, 2000);
+	assert_int_equal(guests->nr_throttle_write_iops_device, 0);
+	assert_null(guests->weight);
+	assert_int_equal(guests->nr_weight_device, 0);
+	linux_.resources = NULL;
+	assert_int_equal(block_io_keep_plugged(&f.ctr, &linux_, &err), 0);
+	tear_down(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -387,6 +432,7 @@ int main(void)
 		cmocka_unit_test(an_empty_dir_is_local_when_the_configuration_says_so),
 		cmocka_unit_test(a_pod_cannot_propagate_mounts_to_the_host),
 		cmocka_unit_test(a_missing_source_names_the_mount),
+		cmocka_unit_test(limits_of_io_on_plugged_disks_are_for_the_guest),
 	};
 
 	log_set_level(LOG_LEVEL_ERROR);
