@@ -321,3 +321,15 @@ stopped() {
 	[ "$status" -eq 0 ]
 	[ "$output" = $' rbps=1048576 wbps=max riops=max wiops=max\n1' ]
 }
+
+@test "SIGTERM ends a create whose shim is stuck, with everything undone" {
+	make_bundle true
+	printf '#!/bin/sh\nkill -s STOP "$PPID"\ntouch %s/begun\nexec sleep 100\n' "$BATS_TEST_TMPDIR" > "$BUNDLE/hook"
+	chmod +x "$BUNDLE/hook"
+	edit_config '.hooks.createRuntime = [{ "path": $path }]' --arg path "$BUNDLE/hook"
+	new_id
+	ended_by TERM create --bundle "$BUNDLE" "$ID"
+	[ "$ENDED_MS" -lt $((4000 * ${KATA_TEST_SLOW:-1})) ]
+	run kata state "$ID"
+	[ "$status" -ne 0 ]
+}

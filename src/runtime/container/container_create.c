@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +32,7 @@
 
 #define STANDIN_READY_MS 30000
 #define UNDO_MS 15000
+#define UNDO_INTERRUPTED_MS 1000 /* somebody waits for the end of the verb */
 
 static int resolve_bundle(struct container_create *c, struct err *err)
 {
@@ -324,7 +326,8 @@ int container_create_make(struct container_create *c, struct err *err)
 
 	if (r == 0 && c->pty.master >= 0)
 		r = terminal_pty_hand_over(&c->pty, err);
-	if (r == -ECANCELED)
+	c->interrupted = r == -ECANCELED;
+	if (c->interrupted)
 		return err_set(err, ECANCELED, "interrupted while creating container \"%s\"",
 			       c->id);
 	if (r == -ECONNRESET || r == -EPIPE || r == -ENOTCONN)
@@ -385,29 +388,42 @@ int container_create_commit_started(struct container_create *c, struct err *err)
 	return 0;
 }
 
+/* Return: whether the shim has done it. */
+static bool undo_by_shim(struct container_create *c)
+{
+	const struct task_delete_request delete_req = { .id = c->id };
+	const struct task_shutdown_request shutdown_req = { .id = c->pod.sandbox_id };
+	struct err err = ERR_NULL;
+	uint64_t timeout_ms = c->interrupted ? UNDO_INTERRUPTED_MS : UNDO_MS;
+	int r = session_call(&c->session, &task_v2_delete, &delete_req, NULL, timeout_ms, &err);
+
+	if (r < 0)
+		log_debug("undo: %s", err.text);
+	if (r != -ETIMEDOUT && !c->pod.exists) {
+		r = session_call(&c->session, &task_v2_shutdown, &shutdown_req, NULL, timeout_ms,
+				 &err);
+		if (r < 0)
+			log_debug("undo: %s", err.text);
+	}
+	return r != -ETIMEDOUT;
+}
+
 /**
  * container_create_undo() - remove what a failed creation has made
  * @c: creation
  *
- * Works also when the fiber was cancelled.
+ * Works also when the fiber was cancelled. A shim that does not play along is killed.
  */
 void container_create_undo(struct container_create *c)
 {
 	struct err err = ERR_NULL;
 	bool mask = fiber_mask_cancel(true);
-	const struct task_delete_request delete_req = { .id = c->id };
-	const struct task_shutdown_request shutdown_req = { .id = c->pod.sandbox_id };
 
 	c->standin.committed = false;
 	standin_deinit(&c->standin); /* its end tells the shim to kill what it has started */
-	if (c->claimed && c->session.task) {
-		if (session_call(&c->session, &task_v2_delete, &delete_req, NULL, UNDO_MS, &err) <
-		    0)
-			log_debug("undo: %s", err.text);
-		if (!c->pod.exists && session_call(&c->session, &task_v2_shutdown, &shutdown_req,
-						   NULL, UNDO_MS, &err) < 0)
-			log_debug("undo: %s", err.text);
-	}
+	/* Of a shim that is stuck, what it has recorded is undone without it. */
+	if (c->claimed && c->session.task && !undo_by_shim(c) && !c->pod.exists)
+		(void)proc_signal(&c->launch.proc, SIGKILL); /* our child; it may have ended */
 	if (c->claimed && container_cleanup(c->cli, &c->session.record, &err) < 0)
 		log_warn("%s", err.text);
 	c->claimed = false;

@@ -34,6 +34,7 @@ struct container_create {
 	struct pod pod;
 	struct shim_launch launch;
 	struct terminal_pty pty;
+	bool interrupted; /* by a signal */
 	bool claimed;
 };
 

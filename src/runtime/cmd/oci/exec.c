@@ -22,6 +22,7 @@
 #include "runtime/container/container_create.h"
 #include "runtime/container/foreground.h"
 
+#define UNDO_MS 1000 /* the end of the stand-in does the same a little later */
 #define STANDIN_READY_MS 30000
 #define PROCESS_TYPE_URL "types.containerd.io/opencontainers/runtime-spec/1/Process"
 
@@ -435,8 +436,7 @@ static void undo(struct exec *e)
 
 	e->standin.committed = false;
 	standin_deinit(&e->standin); /* its end kills a process that has started */
-	if (e->added &&
-	    session_call(&e->session, &task_v2_delete, &req, NULL, CLI_QUICK_MS, &err) < 0)
+	if (e->added && session_call(&e->session, &task_v2_delete, &req, NULL, UNDO_MS, &err) < 0)
 		log_debug("undo: %s", err.text);
 	(void)fiber_mask_cancel(mask);
 }

@@ -27,6 +27,7 @@ static int start(struct run *run, struct foreground *fg, struct err *err)
 		r = shim_launch_relay(&c->launch, fg->terminal, err);
 	if (r == 0)
 		r = session_call(&c->session, &task_v2_start, &req, NULL, CLI_SLOW_MS, err);
+	c->interrupted = r == -ECANCELED;
 	if (r == -ECANCELED)
 		err_set(err, ECANCELED, "interrupted while starting container \"%s\"", c->id);
 	return r < 0 ? r : container_create_commit_started(c, err);
