@@ -175,7 +175,7 @@ stopped() {
 }
 
 @test "a read-only /dev has its devices, and nothing can be added" {
-	make_bundle sh -c 'echo x > /dev/null && ls /dev/pts /dev/shm > /dev/zero && touch /dev/more; echo y > /dev/shm/y && cat /dev/shm/y'
+	make_bundle sh -c 'exec 2>&1; echo x > /dev/null && ls /dev/pts /dev/shm > /dev/zero && touch /dev/more; echo y > /dev/shm/y && cat /dev/shm/y'
 	edit_config '(.mounts[] | select(.destination == "/dev")).options += ["ro"]'
 	new_id
 	both run --bundle "$BUNDLE" "$ID"
@@ -289,7 +289,7 @@ stopped() {
 	HOST_TREE=$BATS_TEST_TMPDIR/tree
 	mkdir -p "$HOST_TREE/below"
 	mount -t tmpfs tmpfs "$HOST_TREE/below"
-	make_bundle sh -c 'touch /tree/top; touch /tree/below/b && echo written'
+	make_bundle sh -c 'exec 2>&1; touch /tree/top; touch /tree/below/b && echo written'
 	for option in ro rro; do
 		edit_config '.mounts = [.mounts[] | select(.destination != "/tree")] +
 			[{ type: "bind", source: $tree, destination: "/tree", options: ["rbind", $option] }]' \
