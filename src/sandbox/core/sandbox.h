@@ -95,6 +95,7 @@ struct sandbox_helpers {
 	struct virtiofsd virtiofsd;
 	struct proc proxy;
 	struct loop_source *virtiofsd_watch, *proxy_watch;
+	int user_fd; /* holds the VMM's user id; -1: it has none of its own */
 };
 
 /* What the VM has of CPUs and memory; used by size/. */
