@@ -116,12 +116,30 @@ static int copy_file(struct builder *b, const char *path)
 	return neg_errno(open_tree(b->root, name, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
 }
 
+/* It shows the processes of our pid namespace, and nothing of the kernel (subset=pid). */
+static int new_proc(void)
+{
+	cleanup_close int fs = neg_errno(fsopen("proc", FSOPEN_CLOEXEC));
+
+	if (fs < 0)
+		return fs;
+	int r = neg_errno(fsconfig(fs, FSCONFIG_SET_STRING, "subset", "pid", 0));
+	if (r == 0)
+		r = neg_errno(fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0));
+	return r < 0 ? r
+		     : neg_errno(fsmount(fs, FSMOUNT_CLOEXEC,
+					 MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
+						 MOUNT_ATTR_NOEXEC));
+}
+
 /* A detached mount of what @entry names. */
 static int open_source(struct builder *b, const struct root_entry *entry)
 {
 	unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC;
 	struct stat st;
 
+	if (entry->kind == ROOT_ENTRY_PROC)
+		return new_proc();
 	if (entry->kind == ROOT_ENTRY_TREE)
 		return neg_errno(open_tree(AT_FDCWD, entry->path, flags | AT_RECURSIVE));
 	if (stat(entry->path, &st) < 0)
@@ -192,7 +210,8 @@ static int make_target(struct builder *b, const char *path, bool dir)
 
 static int add_entry(struct builder *b, const struct root_entry *entry)
 {
-	bool dir = entry->kind == ROOT_ENTRY_DIR || entry->kind == ROOT_ENTRY_TREE;
+	bool dir = entry->kind == ROOT_ENTRY_DIR || entry->kind == ROOT_ENTRY_TREE ||
+		   entry->kind == ROOT_ENTRY_PROC;
 	char path[PATH_ROOM];
 
 	if (*entry->path != '/' || strstr(entry->path, "/../"))

@@ -17,6 +17,7 @@ enum root_entry_kind {
 	ROOT_ENTRY_FILE,   /* a file of data */
 	ROOT_ENTRY_CODE,   /* a program, library or module */
 	ROOT_ENTRY_DEVICE, /* a node of its own like that one, for the owner only */
+	ROOT_ENTRY_PROC,   /* a proc(5) of its own pid namespace, processes only */
 	ROOT_ENTRY_TREE,   /* as it is, with what is mounted below now and later */
 };
 

@@ -113,6 +113,9 @@ int qemu_jail_plan(const struct vm_config *config, const char *firmware, struct 
 		add(&p, ROOT_ENTRY_DEVICE, "/dev/kvm");
 	if (shared)
 		add(&p, ROOT_ENTRY_TREE, shared->p9.path);
+	/* It reaches attributes and modes of files by /proc/self/fd. */
+	if (shared)
+		add(&p, ROOT_ENTRY_PROC, "/proc");
 	if (p.r < 0)
 		return err_set_errno(err, p.r, "QEMU's jail");
 	*ret = (struct qemu_jail){
