@@ -84,9 +84,11 @@ int root_enter(int mount_fd)
 	return r == 0 ? leave_old_root() : r;
 }
 
-static bool can_read(const struct stat *st, const struct root_plan *plan, enum root_entry_kind kind)
+/* May the owner of the new root use it as it is? Of code, libraries need no right to be executed. */
+static bool can_use(const struct stat *st, const struct root_plan *plan, enum root_entry_kind kind)
 {
-	mode_t need = kind == ROOT_ENTRY_CODE || S_ISDIR(st->st_mode) ? 05 : 04;
+	bool runs = S_ISDIR(st->st_mode) || (kind == ROOT_ENTRY_CODE && (st->st_mode & S_IXUSR));
+	mode_t need = runs ? 05 : 04;
 
 	if (st->st_uid == plan->owner)
 		return (st->st_mode >> 6 & need) == need;
@@ -146,7 +148,7 @@ static int open_source(struct builder *b, const struct root_entry *entry)
 		return -errno;
 	if (S_ISDIR(st.st_mode) != (entry->kind == ROOT_ENTRY_DIR))
 		return entry->kind == ROOT_ENTRY_DIR ? -ENOTDIR : -EISDIR;
-	bool readable = can_read(&st, b->plan, entry->kind);
+	bool readable = can_use(&st, b->plan, entry->kind);
 	if (!readable && !S_ISREG(st.st_mode))
 		return -EACCES;
 	int fd = readable ? neg_errno(open_tree(AT_FDCWD, entry->path, flags))

@@ -47,6 +47,9 @@ static int setup(void **state)
 	(void)snprintf(path, sizeof(path), "%s/secret", dir);
 	assert_int_equal(io_replace_file_at(AT_FDCWD, path, "kernel", 6, 0600), 0);
 	assert_int_equal(chmod(path, 0600), 0);
+	(void)snprintf(path, sizeof(path), "%s/library", dir);
+	assert_int_equal(io_replace_file_at(AT_FDCWD, path, "x", 1, 0644), 0);
+	assert_int_equal(chmod(path, 0644), 0);
 	(void)snprintf(path, sizeof(path), "%s/data", dir);
 	assert_int_equal(mkdir(path, 0755), 0);
 	(void)snprintf(path, sizeof(path), "%s/data/file", dir);
@@ -139,6 +142,9 @@ static int looks_around(void *arg)
 	fd = open(path, O_RDONLY);
 	CHECK(fd >= 0 && read(fd, buf, sizeof(buf)) == 6 && memcmp(buf, "kernel", 6) == 0);
 	CHECK(open(path, O_WRONLY) < 0);
+	CHECK(access("/.copy-0", F_OK) == 0 && access("/.copy-1", F_OK) < 0); /* of the secret */
+	(void)snprintf(path, sizeof(path), "%s/library", dir);
+	CHECK(open(path, O_RDONLY) >= 0);
 	(void)snprintf(path, sizeof(path), "%s/data/file", dir);
 	CHECK(open(path, O_RDONLY) >= 0);
 	CHECK(execl(path, path, NULL) < 0 && errno == EACCES);
@@ -149,8 +155,9 @@ static int looks_around(void *arg)
 
 static void a_jailed_process_sees_what_it_was_given_and_nothing_else(void **state)
 {
-	char secret[64], data[64];
+	char secret[64], data[64], library[64];
 	const struct root_entry entries[] = {
+		{ ROOT_ENTRY_CODE, library },
 		{ ROOT_ENTRY_DIR, data },
 		{ ROOT_ENTRY_FILE, secret },
 		{ ROOT_ENTRY_DEVICE, "/dev/null" },
@@ -162,6 +169,7 @@ static void a_jailed_process_sees_what_it_was_given_and_nothing_else(void **stat
 		skip();
 	(void)snprintf(secret, sizeof(secret), "%s/secret", dir);
 	(void)snprintf(data, sizeof(data), "%s/data", dir);
+	(void)snprintf(library, sizeof(library), "%s/library", dir);
 	int r = in_jail(entries, ARRAY_SIZE(entries), 0, looks_around, &err);
 	if (r < 0)
 		print_error("%s\n", err.text);

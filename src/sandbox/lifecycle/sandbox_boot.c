@@ -369,6 +369,8 @@ static int prepare_cgroup(struct sandbox *sb, struct err *err)
 				       sandbox_host_limits(sb, linux_ ? linux_->resources : NULL,
 							   sb->size.now.memory_mib, &storage),
 				       err);
+	if (r >= 0)
+		sandbox_cgroup_restrict(sb);
 	if (r >= 0 && sb->first.host_pid) {
 		r = host_cgroup_add(&sb->cgroup.now, (pid_t)sb->first.host_pid);
 		if (r < 0)
