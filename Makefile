@@ -46,7 +46,7 @@ GEN_O := $(GEN_C:.c=.o)
 lib = $(foreach a,$(1),$(B)/lib$(a).a)
 
 HOST_LIBS := -lprotobuf-c -lyajl -levent_core -lm
-RUNTIME_AREAS := runtime host rpc oci config pb common
+RUNTIME_AREAS := runtime host jail rpc oci config pb common
 SHIM_AREAS := shim sandbox host jail rpc oci config pb common
 AGENT_AREAS := agent rpc oci jail pb common
 PROXY_AREAS := proxy jail common

@@ -166,3 +166,23 @@ int device_program_attach(int cgroup_fd, const struct bpf_insn *insns, size_t nr
 	*prog_fd_inout = TAKE_FD(prog);
 	return 0;
 }
+
+/**
+ * device_program_count() - how many programs decide about devices for a cgroup
+ * @cgroup_fd: the cgroup's directory
+ *
+ * Those of the cgroups above count, too.
+ *
+ * Return: the number, or -errno.
+ */
+int device_program_count(int cgroup_fd)
+{
+	union bpf_attr attr;
+
+	memset(&attr, 0, sizeof(attr));
+	attr.query.target_fd = (uint32_t)cgroup_fd;
+	attr.query.attach_type = BPF_CGROUP_DEVICE;
+	attr.query.query_flags = BPF_F_QUERY_EFFECTIVE;
+	int r = bpf_call(BPF_PROG_QUERY, &attr);
+	return r < 0 ? r : (int)attr.query.prog_cnt;
+}

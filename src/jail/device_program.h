@@ -34,5 +34,6 @@ struct device_rules {
 
 int device_rules_compile(const struct device_rules *rules, struct arena *arena,
 			 struct bpf_insn **ret, size_t *ret_nr) must_check;
+int device_program_count(int cgroup_fd) must_check;
 int device_program_attach(int cgroup_fd, const struct bpf_insn *insns, size_t nr,
 			  int *prog_fd_inout, struct err *err) must_check;

@@ -149,3 +149,52 @@ try_like_qemu() {
 	[ "$status" -eq 1 ]
 	[[ "$output" == *"rootless = true: QEMU gets a user of its own with its jail, but jail = false"* ]]
 }
+
+@test "security: the kernel's word on each process, and 1 where one is weaker than configured" {
+	start_vm
+	run kata security "$ID"
+	echo "$output"
+	[ "$status" -eq 0 ]
+	grep -qE '^QEMU +'"$QEMU"' +1879[01][0-9]+ none +own +own +own +own +own +own +filter +yes +listed .* ok$' <<< "$output"
+	for process in shim virtiofsd stand-in; do
+		grep -qE "^$process .* ok\$" <<< "$output"
+	done
+	kata security --format json "$ID" > "$BATS_TEST_TMPDIR/out"
+	jq -e '[.[] | select(.process == "QEMU")] == [.[1]] and .[1].capabilities == "none" and .[1].root == "own" and
+		all(.[]; .ok)' "$BATS_TEST_TMPDIR/out"
+	# Weaker than configured: another range; a VM that was started without.
+	sed 's/^jail_uid_base = .*/jail_uid_base = 5000/' "$BUILD/configuration.toml" > "$BATS_TEST_TMPDIR/c.toml"
+	run "$BUILD/kata-runtime" --config "$BATS_TEST_TMPDIR/c.toml" --root "$ROOT" security "$ID"
+	[ "$status" -eq 1 ]
+	grep -qE '^QEMU .* weaker: user 1879[01][0-9]+$' <<< "$output"
+	kata delete --force "$ID"
+	sed 's/^jail = true/jail = false/' "$BUILD/configuration.toml" > "$BATS_TEST_TMPDIR/c.toml"
+	start_vm "$BATS_TEST_TMPDIR/c.toml"
+	run kata security "$ID"
+	echo "$output"
+	[ "$status" -eq 1 ]
+	grep -qE "^QEMU .* weaker: user 0, 1 capabilities too many, the host's pid namespace, .*, the host's root, any device\$" \
+		<<< "$output"
+	run "$BUILD/kata-runtime" --config "$BATS_TEST_TMPDIR/c.toml" --root "$ROOT" security "$ID"
+	[ "$status" -eq 0 ]
+	grep -qE '^QEMU .* ROOT OF THE HOST: jail = false$' <<< "$output"
+	kata delete --force "$ID"
+}
+
+@test "docs/security.md tells of each process what the kernel tells" {
+	start_vm
+	kata security --format json "$ID" | jq -r '.[] | select(.process != "helper") | [
+		.process,
+		(if .uid == 0 then "root" elif .uid == 65534 then "65534" else "its own" end),
+		(if .capabilities | test(" of them") then "all" else .capabilities end),
+		.namespaces[], .root, .seccomp, (if .noNewPrivileges then "yes" else "no" end), .devices
+		] | "| " + join(" | ") + " |"' | sort > "$BATS_TEST_TMPDIR/rows"
+	kata delete --force "$ID"
+	cat "$BATS_TEST_TMPDIR/rows"
+	[ "$(wc -l < "$BATS_TEST_TMPDIR/rows")" -ge 4 ]
+	local row
+	while IFS= read -r row; do
+		# The one of virtiofsd is of the program that is installed here.
+		[[ "$row" = "| virtiofsd "* ]] || grep -qxF "$row" "$REPO/docs/security.md"
+	done < "$BATS_TEST_TMPDIR/rows"
+}
