@@ -64,6 +64,7 @@ static int start_virtiofsd(struct boot *boot, struct err *err)
 	struct virtiofsd_config config = {
 		.path = hc->virtio_fs_daemon,
 		.source = sb->storage.share.path,
+		.dir = sb->dir.path,
 		.cache = fs_cache_names[hc->virtio_fs_cache],
 		.extra_args = (const char *const *)hc->virtio_fs_extra_args.v,
 		.nr_extra_args = hc->virtio_fs_extra_args.nr,
