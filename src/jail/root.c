@@ -155,7 +155,10 @@ static int open_source(struct builder *b, const struct root_entry *entry)
 			  : copy_file(b, entry->path);
 	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID |
 					       MOUNT_ATTR_NODEV };
-	*(entry->kind == ROOT_ENTRY_CODE ? &attr.attr_clr : &attr.attr_set) |= MOUNT_ATTR_NOEXEC;
+	if (entry->kind != ROOT_ENTRY_CODE)
+		attr.attr_set |= MOUNT_ATTR_NOEXEC;
+	else if (!readable) /* the new root's own */
+		attr.attr_clr = MOUNT_ATTR_NOEXEC;
 	if (fd >= 0 && mount_setattr(fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0) {
 		int r = -errno;
 
