@@ -88,6 +88,10 @@ static void each_right_too_many_is_named(void **state)
 	refuses(&p, "any device");
 	p = (struct security_process){ .role = SECURITY_ROLE_PROXY, .uid = 0 };
 	refuses(&p, "user 0, the host's mnt namespace");
+	p = (struct security_process){ .role = SECURITY_ROLE_STANDIN,
+				       .caps = 1ULL << CAP_KILL | 1ULL << CAP_SYS_ADMIN };
+	refuses(&p, "1 capabilities too many, the host's mnt namespace, the host's pid namespace, "
+		    "the host's root, may gain privileges");
 	p = (struct security_process){ .role = SECURITY_ROLE_SHIM };
 	refuses(&p, "the host's mnt namespace");
 }

@@ -40,7 +40,11 @@ static const struct expected expectations[SECURITY_ROLE_COUNT_] = {
 				  .own_root = true,
 				  .seccomp = true,
 				  .no_new_privs = true },
-	[SECURITY_ROLE_STANDIN] = { .caps = ALL_CAPS },
+	[SECURITY_ROLE_STANDIN] = { .caps = 1ULL << CAP_KILL | 1ULL << CAP_SETGID |
+					    1ULL << CAP_SETUID | 1ULL << CAP_IPC_LOCK,
+				    .own_ns = NS(MOUNT) | NS(PID),
+				    .own_root = true,
+				    .no_new_privs = true },
 	[SECURITY_ROLE_HELPER] = { .caps = ALL_CAPS },
 };
 
