@@ -107,14 +107,20 @@ try_like_qemu() {
 	kata delete --force "$first"
 }
 
-@test "a kernel and an initrd that only root may read, and in a closed folder, work" {
+@test "a kernel and an initrd that only root may read, and in a closed folder, work; jail_paths adds more" {
 	mkdir -m 700 "$BATS_TEST_TMPDIR/closed"
+	mkdir "$BATS_TEST_TMPDIR/closed/more"
+	touch "$BATS_TEST_TMPDIR/closed/more/file" "$BATS_TEST_TMPDIR/closed/one" "$BATS_TEST_TMPDIR/closed/none"
 	local file
 	for file in kernel initrd; do
 		install -m 600 "$(sed -n "s/^$file = \"\(.*\)\"/\1/p" "$BUILD/configuration.toml")" "$BATS_TEST_TMPDIR/closed/$file"
 	done
-	sed -E "s#^(kernel|initrd) = .*#\1 = \"$BATS_TEST_TMPDIR/closed/\1\"#" "$BUILD/configuration.toml" > "$BATS_TEST_TMPDIR/c.toml"
+	sed -E "s#^(kernel|initrd) = .*#\1 = \"$BATS_TEST_TMPDIR/closed/\1\"#
+		s#^jail_paths = .*#jail_paths = [\"$BATS_TEST_TMPDIR/closed/more\", \"$BATS_TEST_TMPDIR/closed/one\"]#" \
+		"$BUILD/configuration.toml" > "$BATS_TEST_TMPDIR/c.toml"
 	start_vm "$BATS_TEST_TMPDIR/c.toml"
+	[ "$(cd "/proc/$QEMU/root$BATS_TEST_TMPDIR/closed" && find . | sort | xargs)" = \
+		". ./initrd ./kernel ./more ./more/file ./one" ]
 	kata delete --force "$ID"
 }
 
@@ -197,4 +203,47 @@ try_like_qemu() {
 		# The one of virtiofsd is of the program that is installed here.
 		[[ "$row" = "| virtiofsd "* ]] || grep -qxF "$row" "$REPO/docs/security.md"
 	done < "$BATS_TEST_TMPDIR/rows"
+}
+
+# join_pod: the bundle becomes that of a member of the pod $POD.
+join_pod() {
+	edit_config '.annotations["io.kubernetes.cri-o.ContainerType"] = "container" | .annotations["io.kubernetes.cri-o.SandboxID"] = $pod
+		| (.linux.namespaces[] | select(.type == "network")).path = $net' \
+		--arg pod "$POD" --arg net "/proc/$(kata state "$POD" | jq .pid)/ns/net"
+}
+
+# add_volume OPTION
+add_volume() {
+	edit_config '.mounts += [{destination: "/v", type: "bind", source: $source, options: ["rbind", $option]}]' \
+		--arg source "$BATS_TEST_TMPDIR/volume" --arg option "$1"
+}
+
+@test "9p in the jail: a volume that was shared read-only is written once a member of the pod may" {
+	sed 's/^#* *shared_fs = .*/shared_fs = "virtio-9p"/' "$BUILD/configuration.toml" > "$BATS_TEST_TMPDIR/c.toml"
+	KATA=("$BUILD/kata-runtime" --config "$BATS_TEST_TMPDIR/c.toml" --root "$ROOT")
+	mkdir "$BATS_TEST_TMPDIR/volume"
+	make_bundle sleep 1000
+	new_id
+	POD=$ID
+	edit_config '.annotations["io.kubernetes.cri-o.ContainerType"] = "sandbox" | .annotations["io.kubernetes.cri-o.SandboxID"] = $pod' \
+		--arg pod "$POD"
+	kata run --detach --bundle "$BUNDLE" "$POD" < /dev/null > /dev/null
+	make_bundle sh -c 'touch /v/early; sleep 1000'
+	join_pod
+	add_volume ro
+	new_id
+	kata run --detach --bundle "$BUNDLE" "$ID" < /dev/null > /dev/null
+	make_bundle sh -c 'echo written > /v/f'
+	join_pod
+	add_volume rw
+	new_id
+	run kata run --bundle "$BUNDLE" "$ID"
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[ "$(cat "$BATS_TEST_TMPDIR/volume/f")" = written ]
+	[ ! -e "$BATS_TEST_TMPDIR/volume/early" ]
+	run kata security "$POD"
+	echo "$output"
+	[ "$status" -eq 0 ]
+	kata delete --force "$POD"
 }
