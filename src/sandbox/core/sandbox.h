@@ -112,7 +112,7 @@ struct sandbox_size {
 struct sandbox_vsock {
 	struct vsock_addr addr;
 	struct kata_secret secret; /* of addr, where that has one */
-	int dir_fd; /* what addr.path goes through; -1: kernel vsock */
+	int dir_fd;		   /* what addr.path goes through; -1: kernel vsock */
 };
 
 struct sandbox_net {
