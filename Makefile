@@ -36,7 +36,7 @@ ALL_CFLAGS = -std=gnu11 $(OPT) $(WARN) $(WERROR) $(HARDEN) $(SANFLAGS) $(DEFS) -
 ALL_LDFLAGS = $(SANFLAGS) -Wl,--gc-sections -Wl,-z,relro,-z,now $(LDFLAGS)
 
 # --- sources: one archive per area; an area's main.c is linked into its program only ---
-AREAS := common config oci rpc host sandbox shim runtime agent proxy
+AREAS := common config oci rpc host jail sandbox shim runtime agent proxy
 srcs = $(sort $(shell find src/$(1) -name '*.c' ! -path 'src/$(1)/main.c' 2>/dev/null))
 objs = $(patsubst %.c,$(B)/obj/%.o,$(call srcs,$(1)))
 PROTOS := $(sort $(wildcard proto/*.proto))
@@ -46,14 +46,14 @@ GEN_O := $(GEN_C:.c=.o)
 lib = $(foreach a,$(1),$(B)/lib$(a).a)
 
 HOST_LIBS := -lprotobuf-c -lyajl -levent_core -lm
-RUNTIME_AREAS := runtime host rpc oci config pb common
-SHIM_AREAS := shim sandbox host rpc oci config pb common
-AGENT_AREAS := agent rpc oci pb common
-PROXY_AREAS := proxy common
+RUNTIME_AREAS := runtime host jail rpc oci config pb common
+SHIM_AREAS := shim sandbox host jail rpc oci config pb common
+AGENT_AREAS := agent rpc oci jail pb common
+PROXY_AREAS := proxy jail common
 SHIM_LIBS := $(HOST_LIBS) -lnl-route-3 -lnl-3 -lcap -lmd
 AGENT_LIBS := -lprotobuf-c -lyajl_s -levent_core -lseccomp -lcap -lm -lpthread
 PROXY_LIBS := -levent_core -lseccomp -lcap
-TEST_AREAS := shim runtime agent proxy sandbox host rpc oci config pb common
+TEST_AREAS := shim runtime agent proxy sandbox host jail rpc oci config pb common
 TEST_LIBS := -lcmocka $(HOST_LIBS) -lnl-route-3 -lnl-3 -lseccomp -lcap -lmd -lm
 
 PROGRAMS := $(B)/kata-runtime $(B)/containerd-shim-kata-v2 $(B)/kata-agent $(B)/kata-proxy

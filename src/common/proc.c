@@ -38,17 +38,23 @@
 /* What the child reports when it could not become the program. */
 struct child_failure {
 	int errnum;
-	char step[32];
+	bool told; /* @step says why, too */
+	char step[256];
 };
 
-static void attr_noreturn child_fail(int report, const char *step)
+static void attr_noreturn child_report(int report, int errnum, bool told, const char *step)
 {
-	struct child_failure failure = { .errnum = errno };
+	struct child_failure failure = { .errnum = errnum, .told = told };
 
 	(void)snprintf(failure.step, sizeof(failure.step), "%s", step);
 	(void)io_write_full(report, &failure,
 			    sizeof(failure)); /* the parent sees the early end anyway */
 	_exit(127);
+}
+
+static void attr_noreturn child_fail(int report, const char *step)
+{
+	child_report(report, errno, false, step);
 }
 
 /* Returns the report's new descriptor. */
@@ -125,14 +131,39 @@ static void child_limit_caps(uint64_t caps, int report)
 		child_fail(report, "limit capabilities");
 }
 
-static void attr_noreturn child_main(const struct proc_spec *spec, pid_t parent, int report)
+/*
+ * The parent may have gone before the signal was armed. It alone has the other end of the report; a
+ * number would say nothing, for in a pid namespace of its own a child has no parent.
+ */
+static void child_check_parent(int report)
 {
+	struct pollfd pfd = { .fd = report };
+
+	if (poll(&pfd, 1, 0) == 1 && (pfd.revents & POLLERR))
+		_exit(127);
+}
+
+static void child_confine(const struct proc_spec *spec, int report)
+{
+	struct err err = ERR_NULL;
+	int r = spec->confine(spec->confine_arg, &err);
+
+	if (r < 0)
+		child_report(report, -r, true, err.text);
+	if (spec->die_with_parent)
+		child_check_parent(report);
+}
+
+static void attr_noreturn child_main(const struct proc_spec *spec, const int reports[2])
+{
+	int report = reports[1];
+
 	child_reset_signals();
+	(void)close(reports[0]);
 	if (spec->die_with_parent) {
 		if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 			child_fail(report, "prctl");
-		if (getppid() != parent)
-			_exit(127); /* the parent went before the signal was armed */
+		child_check_parent(report);
 	}
 	if (spec->new_session && setsid() < 0)
 		child_fail(report, "setsid");
@@ -149,6 +180,8 @@ static void attr_noreturn child_main(const struct proc_spec *spec, pid_t parent,
 	report = child_place_fds(spec, report);
 	if (spec->caps)
 		child_limit_caps(*spec->caps, report);
+	if (spec->confine)
+		child_confine(spec, report);
 	if (spec->run)
 		child_run(spec, report);
 	if (spec->envp)
@@ -156,6 +189,14 @@ static void attr_noreturn child_main(const struct proc_spec *spec, pid_t parent,
 	else
 		(void)execv(spec->path, spec->argv);
 	child_fail(report, "exec");
+}
+
+/* As fork(); into new namespaces without the C library, whose fork() has no such thing. */
+static pid_t start_child(const struct proc_spec *spec)
+{
+	return spec->namespaces ? (pid_t)syscall(SYS_clone, spec->namespaces | SIGCHLD, NULL, NULL,
+						 NULL, NULL)
+				: fork();
 }
 
 /*
@@ -202,14 +243,14 @@ int proc_spawn(const struct proc_spec *spec, struct proc *ret, struct err *err)
 		return err_set(err, E2BIG, "%s: too many descriptors", spec->path);
 	if (pipe2(report, O_CLOEXEC) < 0)
 		return err_set_errno(err, -errno, "pipe");
-	pid_t parent = getpid();
-	pid_t pid = fork();
+	pid_t pid = start_child(spec);
 	if (pid == 0)
-		child_main(spec, parent, report[1]);
+		child_main(spec, report);
+	int failed = pid < 0 ? -errno : 0;
 	(void)close(report[1]);
 	cleanup_close int reports = report[0];
-	if (pid < 0)
-		return err_set_errno(err, -errno, "fork");
+	if (failed)
+		return err_set_errno(err, failed, "%s: fork", spec->path);
 	struct proc proc = { .pid = pid, .pidfd = proc_open_pidfd(pid) };
 	if (proc.pidfd < 0) {
 		(void)kill(pid, SIGKILL);
@@ -226,6 +267,8 @@ int proc_spawn(const struct proc_spec *spec, struct proc *ret, struct err *err)
 	(void)waitpid(pid, NULL, 0); /* the child has ended by itself */
 	proc_deinit(&proc);
 	failure.step[sizeof(failure.step) - 1] = '\0';
+	if (failure.told)
+		return err_set(err, failure.errnum, "%s: %s", spec->path, failure.step);
 	return err_set_errno(err, -failure.errnum, "%s: %s", spec->path, failure.step);
 }
 

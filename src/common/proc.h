@@ -43,6 +43,14 @@ struct proc_spec {
 	 * the parent may limit them, and can gain no privileges; NULL: the parent's.
 	 */
 	const uint64_t *caps;
+	/* CLONE_NEW... of clone(2), but not a user namespace: those it gets of its own */
+	int namespaces;
+	/*
+	 * Called in the child last before exec, with its descriptors in place; may do system calls
+	 * only, for the parent may have threads. 0 or -errno and words.
+	 */
+	int (*confine)(const void *arg, struct err *err);
+	const void *confine_arg;
 };
 
 struct proc {

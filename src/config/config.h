@@ -64,6 +64,10 @@ struct config_hypervisor {
 	uint32_t network_queues;
 	uint64_t rx_rate_limiter_max_rate, tx_rate_limiter_max_rate; /* bit/s, 0: none */
 	const char *entropy_source;
+	bool jail;				/* ours: QEMU is confined */
+	uint32_t jail_uid_base, jail_uid_count; /* ours: users of the VMs */
+	struct strv jail_paths;			/* ours: more of the host in the jail */
+	bool rootless;				/* means nothing beside @jail, which says it */
 	const char *guest_hook_path;
 	bool use_legacy_serial;
 	bool enable_debug;

@@ -125,6 +125,11 @@ const struct config_key config_keys[] = {
 	U64(HV, "tx_rate_limiter_max_rate", hypervisor.tx_rate_limiter_max_rate, "0", 0, UINT64_MAX, CONFIG_LISTED),
 	PATH(HV, "entropy_source", hypervisor.entropy_source, "/dev/urandom", CONFIG_LISTED,
 	     hypervisor.valid_entropy_sources),
+	BOOL(HV, "jail", hypervisor.jail, "true", CONFIG_ADMIN), /* ours, as the next three */
+	U32(HV, "jail_uid_base", hypervisor.jail_uid_base, "1879048192", 1, INT32_MAX, CONFIG_ADMIN, .words = NULL),
+	U32(HV, "jail_uid_count", hypervisor.jail_uid_count, "65536", 1, 1 << 24, CONFIG_ADMIN, .words = NULL),
+	STRV(HV, "jail_paths", hypervisor.jail_paths, CONFIG_ADMIN),
+	BOOL(HV, "rootless", hypervisor.rootless, "false", CONFIG_ADMIN),
 	STRING(HV, "guest_hook_path", CONFIG_PATH, hypervisor.guest_hook_path, NULL, CONFIG_LISTED, .words = NULL),
 	BOOL(HV, "use_legacy_serial", hypervisor.use_legacy_serial, "false", CONFIG_LISTED),
 	BOOL(HV, "enable_debug", hypervisor.enable_debug, "false", CONFIG_ADMIN),
@@ -137,7 +142,6 @@ const struct config_key config_keys[] = {
 	STRV(HV, "valid_firmware_paths", hypervisor.valid_firmware_paths, CONFIG_ADMIN),
 	ONLY_FALSE(HV, "confidential_guest"),
 	ONLY_FALSE(HV, "sev_snp_guest"),
-	ONLY_FALSE(HV, "rootless"),
 
 	BOOL(AG, "enable_debug", agent.enable_debug, "false", CONFIG_ADMIN),
 	BOOL(AG, "debug_console_enabled", agent.debug_console_enabled, "false", CONFIG_ADMIN),

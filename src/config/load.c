@@ -311,6 +311,9 @@ int config_complete(struct config *config, struct err *err)
 		return err_set(err, ERANGE,
 			       "default_memory: %u MiB is above default_maxmemory, %ju MiB",
 			       hv->default_memory, (uintmax_t)hv->default_maxmemory);
+	if (hv->jail_uid_count > INT32_MAX - hv->jail_uid_base)
+		return err_set(err, ERANGE, "jail_uid_count: %u numbers from %u on are too many",
+			       hv->jail_uid_count, hv->jail_uid_base);
 	for (size_t i = 0; str_empty(hv->virtio_fs_daemon) && i < ARRAY_SIZE(virtiofsd_paths); i++)
 		if (access(virtiofsd_paths[i], X_OK) == 0)
 			hv->virtio_fs_daemon = virtiofsd_paths[i];

@@ -41,6 +41,7 @@ static const struct verb verbs[] = {
 	{ "network", verb_network, "show or change a guest's network" },
 	{ "console", verb_console, "print a guest's console" },
 	{ "timeline", verb_timeline, "print how long a start took" },
+	{ "security", verb_security, "print what a sandbox's processes may do to the host" },
 	{ "metrics", verb_metrics, "print a sandbox's metrics" },
 	{ "iptables", verb_iptables, "read or set a guest's netfilter tables" },
 	{ "configure", verb_configure, "tell a container manager of this runtime" },

@@ -71,8 +71,9 @@ done
 [ -n "$scope" ] || set -- /run/kata "$@"
 for root in "$@"; do
 	[ -d "$root" ] || continue
-	# .kvm is what is known of this host's KVM until it is booted again.
-	state=$(find "$root" -mindepth 1 -not -path "$root/ns" -not -path "$root/ns/*" -not -name .kvm 2>/dev/null | head -5)
+	# .kvm is what is known of this host's KVM until it is booted again, .jail-* what is of its QEMU and VMs' users.
+	state=$(find "$root" -mindepth 1 -not -path "$root/ns" -not -path "$root/ns/*" -not -name .kvm -not -name '.jail-*' \
+		2>/dev/null | head -5)
 	[ -z "$state" ] || report "state in $root: $state"
 done
 state=$(find /run/kata/ns -mindepth 2 2>/dev/null | in_scope | head -5)

@@ -173,7 +173,7 @@ logged() {
 	wait_for 30 logged reader changed
 	wait_for 30 logged reader 'new$'
 	cut -d' ' -f4- "$BATS_TEST_TMPDIR/reader.log"
-	wait_for 30 [ "$(grep -c 'touch: /v/x: Read-only file system' "$BATS_TEST_TMPDIR/reader.log")" -eq 2 ]
+	wait_for 30 sh -c "[ \$(grep -c 'touch: /v/x: Read-only file system' '$BATS_TEST_TMPDIR/reader.log') -eq 2 ]"
 	[ "$(cat "$pv/f")" = $'!ld\nnew' ]
 	[ -e "$pv/y" ]
 	[ ! -e "$pv/x" ]

@@ -70,7 +70,8 @@ int share_remove(struct share *share, const char *name)
 	return -ENOSYS;
 }
 
-int share_make_writable(struct share *share, const char *name, pid_t exporter)
+int share_make_writable(struct share *share, const char *name,
+			const struct share_exporter *exporter)
 {
 	(void)share;
 	(void)name;

@@ -25,6 +25,7 @@
 
 #include "common/fiber.h"
 #include "common/io.h"
+#include "jail/device_program.h"
 #include "sandbox/cgroup/host_cgroup.h"
 #include "sandbox/core/sandbox.h"
 #include "sandbox/lifecycle/sandbox_record.h"
@@ -798,6 +799,94 @@ static void a_real_systemd_forgets_a_scope_that_failed(void **state)
 	assert_int_equal(fiber_run_main(meet_a_failed_scope, *state), 0);
 }
 
+static const struct device_rules null_only = {
+	.rules = &(struct device_rule){ true, BPF_DEVCG_DEV_CHAR, DEVICE_ACCESS_ALL, 1, 3 },
+	.nr = 1,
+};
+
+static void devices_of_version_1_are_denied_but_for_a_list(void **state)
+{
+	struct world *w = *state;
+	static const char *const devices[] = { "cgroup.procs", "devices.deny", "devices.allow",
+					       NULL };
+
+	make_group(w, "devices/kata/c1", devices);
+	mount_line(w, 30, "devices", "cgroup", "rw,devices");
+	assert_int_equal(plan(w, "/kata/c1", false, false), 0);
+	assert_int_equal(host_cgroup_create(&w->cg, NULL, &w->err), 0);
+	assert_int_equal(host_cgroup_set_devices(&w->cg, &null_only, &w->err), 0);
+	assert_string_equal(read_file(w, "devices/kata/c1/devices.deny"), "a");
+	assert_string_equal(read_file(w, "devices/kata/c1/devices.allow"), "c 1:3 rwm");
+}
+
+static void a_host_that_knows_no_devices_is_an_error(void **state)
+{
+	struct world *w = *state;
+	static const char *const files[] = { "cgroup.procs", NULL };
+
+	make_group(w, "pids/kata/c1", files);
+	mount_line(w, 30, "pids", "cgroup", "rw,pids");
+	assert_int_equal(plan(w, "/kata/c1", false, false), 0);
+	assert_int_equal(host_cgroup_create(&w->cg, NULL, &w->err), 0);
+	assert_int_equal(host_cgroup_set_devices(&w->cg, &null_only, &w->err), -ENOENT);
+}
+
+/* Where this machine has version 2 mounted, with other controllers or none; NULL: nowhere. */
+static const char *find_version_2(struct world *w)
+{
+	cleanup_mountinfo struct mountinfo mounts = MOUNTINFO_NULL;
+
+	if (mountinfo_read(&mounts) < 0)
+		return NULL;
+	for (size_t i = 0; i < mounts.nr; i++)
+		if (strcmp(mounts.entries[i].fstype, "cgroup2") == 0)
+			return arena_strdup(w->arena, mounts.entries[i].mount_point);
+	return NULL;
+}
+
+/* Return: whether a process of the cgroup can open the device. */
+static bool opens(const char *dir, const char *device)
+{
+	char path[600];
+	int status;
+	pid_t pid = fork();
+
+	(void)snprintf(path, sizeof(path), "%s/cgroup.procs", dir);
+	if (pid == 0) {
+		if (io_write_str_at(AT_FDCWD, path, "0") < 0)
+			_exit(2);
+		_exit(open(device, O_RDONLY) >= 0 ? 0 : errno == EPERM ? 1 : 3);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) <= 1);
+	return WEXITSTATUS(status) == 0;
+}
+
+static void devices_of_a_real_version_2_are_denied_but_for_a_list(void **state)
+{
+	struct world *w = *state;
+	const char *root = geteuid() == 0 ? find_version_2(w) : NULL;
+
+	if (!root)
+		skip();
+	char *dir = arena_printf(w->arena, "%s/test-devices-%d", root, (int)getpid());
+	if (mkdir(dir, 0755) < 0)
+		skip();
+	w->cg = (struct host_cgroup){ .nr = 1 };
+	w->cg.dirs[0] = dir;
+	w->cg.controllers[0] = (char *)"";
+	w->cg.procs_fds[0] = -1;
+	assert_true(opens(dir, "/dev/null") && opens(dir, "/dev/zero"));
+	int r = host_cgroup_set_devices(&w->cg, &null_only, &w->err);
+	bool null = opens(dir, "/dev/null"), zero = opens(dir, "/dev/zero");
+	(void)rmdir(dir);
+	if (r == -EPERM || r == -EINVAL) /* a kernel without such programs */
+		skip();
+	assert_int_equal(r, 0);
+	assert_true(null);
+	assert_false(zero);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -819,6 +908,9 @@ int main(void)
 		T(systemds_scope_has_a_place_in_each_tree),
 		T(limits_become_properties),
 		T(paths_that_leave_the_tree_are_refused),
+		T(devices_of_version_1_are_denied_but_for_a_list),
+		T(a_host_that_knows_no_devices_is_an_error),
+		T(devices_of_a_real_version_2_are_denied_but_for_a_list),
 		T(a_real_version_2_tree_counts_and_limits),
 		T(a_real_systemd_makes_keeps_and_removes_a_scope),
 		T(a_real_systemd_forgets_a_scope_that_failed),

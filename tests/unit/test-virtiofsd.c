@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "common/fd.h"
@@ -165,9 +166,22 @@ static void program_is_known_by_its_version(void **state)
 	assert_int_equal(fiber_run_main(probing, NULL), 0);
 }
 
+/* An abstract name would be open to everybody on the host, and a path to who comes in time. */
+static void nobody_else_can_connect(int fd)
+{
+	struct sockaddr_un addr = { 0 };
+	socklen_t len = sizeof(addr);
+	int other = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(getpeername(fd, (struct sockaddr *)&addr, &len), 0);
+	assert_int_equal(addr.sun_path[0], '/');
+	assert_int_equal(connect(other, (struct sockaddr *)&addr, len), -1);
+	(void)close(other);
+}
+
 static int starting(void *arg)
 {
-	struct virtiofsd_config config = { .source = dir };
+	struct virtiofsd_config config = { .source = dir, .dir = dir };
 	struct virtiofsd vfsd = VIRTIOFSD_NULL;
 	struct err err = ERR_NULL;
 	char line[64];
@@ -179,6 +193,7 @@ static int starting(void *arg)
 				  "[ -S /proc/self/fd/3 ] && [ ! -e /proc/self/fd/4 ] && echo all "
 				  "is well >&2\nexit 1");
 	assert_int_equal(virtiofsd_start(fiber_loop(), &config, &vfsd, &fd, &err), 0);
+	nobody_else_can_connect(fd);
 	assert_int_equal(virtiofsd_stop(&vfsd, soon()), 0);
 	virtiofsd_last_line(&vfsd, line, sizeof(line));
 	assert_string_equal(line, "all is well");
@@ -203,7 +218,7 @@ static void daemon_inherits_a_listening_socket_only(void **state)
 
 static int real_one(void *arg)
 {
-	struct virtiofsd_config config = { .path = REAL, .source = dir };
+	struct virtiofsd_config config = { .path = REAL, .source = dir, .dir = dir };
 	struct virtiofsd vfsd = VIRTIOFSD_NULL;
 	struct err err = ERR_NULL;
 	char line[64];

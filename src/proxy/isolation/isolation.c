@@ -21,21 +21,19 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
-#include <linux/capability.h>
 #include <sched.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "common/fd.h"
 #include "common/io.h"
 #include "common/log.h"
+#include "jail/identity.h"
+#include "jail/root.h"
 
 static int limit(int resource, rlim_t value, const char *what, struct err *err)
 {
@@ -87,44 +85,18 @@ int isolate_descriptors(const struct isolation *iso, struct err *err)
 	return r;
 }
 
-/* An empty file system that is mounted nowhere. Return: a descriptor of its root, or -errno. */
-static int empty_mount(void)
-{
-	cleanup_close int fs = neg_errno(fsopen("tmpfs", FSOPEN_CLOEXEC));
-
-	if (fs < 0)
-		return fs;
-	int r = neg_errno(fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0));
-	if (r < 0)
-		return r;
-	return neg_errno(fsmount(fs, FSMOUNT_CLOEXEC,
-				 MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NOSUID));
-}
-
 /*
- * Makes @dir, or an empty directory, the root of this mount namespace, and the working directory.
+ * Makes @dir, or an empty directory, the root of this mount namespace, and the working directory. A
+ * mount can be moved and entered by descriptor: the path to it need not be searchable for us.
  */
 static int become_root(const char *dir)
 {
-	/*
-	 * A mount can be moved and entered by descriptor: the path to it need not be searchable for
-	 * us.
-	 */
 	cleanup_close int fd = dir ? neg_errno(open_tree(AT_FDCWD, dir,
 							 OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC |
 								 (unsigned)AT_RECURSIVE))
-				   : empty_mount();
-	if (fd < 0)
-		return fd;
-	int r = neg_errno(move_mount(fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH));
-	if (r == 0)
-		r = neg_errno(fchdir(fd));
-	if (r == 0)
-		r = neg_errno(syscall(SYS_pivot_root, ".", "."));
-	/* The old root lies on top of the new one now. */
-	if (r == 0)
-		r = neg_errno(umount2(".", MNT_DETACH));
-	return r == 0 ? neg_errno(chdir("/")) : r;
+				   : root_empty(false);
+
+	return fd < 0 ? fd : root_enter(fd);
 }
 
 /* One user and one group, ourselves: enough to own the namespaces. */
@@ -183,39 +155,6 @@ int isolate_namespaces(const struct isolation *iso, struct err *err)
 	return 0;
 }
 
-static void drop_bounding_set(void)
-{
-	/*
-	 * Needs CAP_SETPCAP; who never had it cannot gain from the bounding set either
-	 * (no_new_privs).
-	 */
-	for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
-		(void)prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
-}
-
-static int drop_capabilities(struct err *err)
-{
-	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { { 0 } };
-
-	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0,
-		    0); /* EINVAL: a kernel without them */
-	if (syscall(SYS_capset, &header, none) < 0)
-		return err_set_errno(err, -errno, "drop capabilities");
-	return 0;
-}
-
-static int change_user(const struct isolation *iso, struct err *err)
-{
-	if (geteuid() != 0)
-		return 0;
-	if (setgroups(0, NULL) < 0 || setresgid(iso->gid, iso->gid, iso->gid) < 0 ||
-	    setresuid(iso->uid, iso->uid, iso->uid) < 0)
-		return err_set_errno(err, -errno, "become user %u:%u", (unsigned)iso->uid,
-				     (unsigned)iso->gid);
-	return 0;
-}
-
 /**
  * isolate_identity() - stage 3: nobody in particular
  * @iso: whom root becomes
@@ -229,28 +168,19 @@ static int change_user(const struct isolation *iso, struct err *err)
  */
 int isolate_identity(const struct isolation *iso, struct err *err)
 {
-	bool was_root = geteuid() == 0;
+	const struct identity id = { .uid = iso->uid, .gid = iso->gid };
 	pid_t parent = getppid();
 	int death = 0;
 
-	if (prctl(PR_GET_PDEATHSIG, &death, 0, 0, 0) < 0)
-		death = 0;
-	drop_bounding_set(); /* while there is still the capability it needs */
-	int r = change_user(iso, err);
-	if (r == 0)
-		r = drop_capabilities(err);
+	int r = identity_assume(&id, err);
 	if (r == 0)
 		r = limit(RLIMIT_NPROC, 0, "processes", err);
 	if (r < 0)
 		return r;
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return err_set_errno(err, -errno, "forbid debuggers");
-	if (was_root && iso->uid != 0 && setresuid(0, 0, 0) == 0)
-		return err_set(err, EPERM, "could become root again");
-	if (death && prctl(PR_SET_PDEATHSIG, death, 0, 0, 0) < 0)
-		return err_set_errno(err, -errno, "die with the parent");
 	/* It may have died in between; then nobody would send the signal. */
-	if (death && getppid() != parent)
+	if (prctl(PR_GET_PDEATHSIG, &death, 0, 0, 0) == 0 && death && getppid() != parent)
 		return err_set(err, ECHILD, "the parent is gone");
 	return 0;
 }

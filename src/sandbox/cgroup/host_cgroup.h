@@ -17,6 +17,7 @@
 #include "oci/cpu.h"
 #include "oci/oci_spec.h"
 
+struct device_rules;
 struct systemd_scope;
 
 /* Version 1 hosts mount a hierarchy per controller. */
@@ -68,6 +69,8 @@ int host_cgroup_write(const struct host_cgroup *cg, const struct oci_resources *
 		      struct err *err) must_check;
 /* Sets the memory limit a little above what is used now, so that who takes more is killed. */
 int host_cgroup_exhaust(struct host_cgroup *cg, struct err *err) must_check;
+int host_cgroup_set_devices(const struct host_cgroup *cg, const struct device_rules *rules,
+			    struct err *err) must_check;
 int host_cgroup_add(struct host_cgroup *cg, pid_t pid) must_check;
 int host_cgroup_move(const struct host_cgroup *from, struct host_cgroup *to,
 		     struct err *err) must_check;

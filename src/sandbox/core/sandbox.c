@@ -63,6 +63,7 @@ int sandbox_new(struct loop *loop, const struct sandbox_events *events, void *ev
 	sb->storage.share = SHARE_NULL;
 	sb->helpers.virtiofsd = VIRTIOFSD_NULL;
 	sb->helpers.proxy = PROC_NULL;
+	sb->helpers.user_fd = -1;
 	sb->vsock.dir_fd = -1;
 	fiber_cond_init(&sb->changed);
 	fiber_cond_init(&sb->start.agent_changed);
@@ -87,6 +88,7 @@ struct sandbox *sandbox_free_for_test(struct sandbox *sb)
 	share_deinit(&sb->storage.share);
 	virtiofsd_deinit(&sb->helpers.virtiofsd);
 	proc_deinit(&sb->helpers.proxy);
+	(void)fd_close(sb->helpers.user_fd);
 	(void)fd_close(sb->net.netns_fd);
 	(void)fd_close(sb->dir.fd);
 	(void)arena_free(sb->arena);

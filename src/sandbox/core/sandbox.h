@@ -95,6 +95,7 @@ struct sandbox_helpers {
 	struct virtiofsd virtiofsd;
 	struct proc proxy;
 	struct loop_source *virtiofsd_watch, *proxy_watch;
+	int user_fd; /* holds the VMM's user id; -1: it has none of its own */
 };
 
 /* What the VM has of CPUs and memory; used by size/. */
@@ -111,7 +112,7 @@ struct sandbox_size {
 struct sandbox_vsock {
 	struct vsock_addr addr;
 	struct kata_secret secret; /* of addr, where that has one */
-	int dir_fd; /* what addr.path goes through; -1: kernel vsock */
+	int dir_fd;		   /* what addr.path goes through; -1: kernel vsock */
 };
 
 struct sandbox_net {

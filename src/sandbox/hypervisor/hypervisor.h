@@ -73,7 +73,7 @@ struct vm_size {
 struct vm_info {
 	pid_t pid; /* of the VMM */
 	size_t nr_vcpus;
-	pid_t vcpu_tids[VM_VCPUS_MAX];
+	pid_t vcpu_tids[VM_VCPUS_MAX]; /* as in the VMM's pid namespace */
 	struct vm_size size;
 };
 

@@ -15,7 +15,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,6 +31,7 @@
 #include "kata/guest.h"
 #include "sandbox/hypervisor/output_ring.h"
 #include "sandbox/hypervisor/qemu_cmdline.h"
+#include "sandbox/hypervisor/qemu_jail.h"
 #include "sandbox/hypervisor/qmp.h"
 
 #define CONSOLE_KEEP (64 * 1024)
@@ -290,23 +290,6 @@ static int adopt_config(struct qemu *qemu, const struct vm_config *config,
 	return 0;
 }
 
-/*
- * Devices are descriptors. The kernel and the initrd are paths, perhaps below somebody's home; and
- * where QEMU serves the shared files itself, these belong to anybody.
- */
-static uint64_t needed_caps(const struct vm_config *config)
-{
-	static const unsigned for_files[] = { CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FOWNER, CAP_FSETID,
-					      CAP_MKNOD };
-	uint64_t caps = 1ULL << CAP_DAC_READ_SEARCH;
-
-	for (size_t i = 0; i < config->nr_devices; i++)
-		for (size_t j = 0;
-		     config->devices[i].type == VM_DEVICE_9P && j < ARRAY_SIZE(for_files); j++)
-			caps |= 1ULL << for_files[j];
-	return caps;
-}
-
 static int spawn(struct qemu *qemu, const struct vm_config *config, const struct qemu_links *links,
 		 struct err *err)
 {
@@ -327,11 +310,18 @@ static int spawn(struct qemu *qemu, const struct vm_config *config, const struct
 		return err_set_errno(err, r, "QEMU's devices");
 	for (size_t i = 0; log_enabled(LOG_LEVEL_DEBUG) && i < cmd.argv.nr; i++)
 		log_debug("qemu argv[%zu]: %s", i, cmd.argv.v[i]);
-	const uint64_t caps = needed_caps(config);
+	const uint64_t caps = qemu_jail_caps(config);
+	struct qemu_jail jail = { 0 };
+	r = config->jail ? qemu_jail_plan(config, links->firmware, arena, &jail, err) : 0;
+	if (r < 0)
+		return r;
 	const struct proc_spec spec = {
 		.path = config->path,
 		.argv = cmd.argv.v,
-		.caps = &caps,
+		.caps = config->jail ? NULL : &caps,
+		.namespaces = jail.namespaces,
+		.confine = config->jail ? qemu_jail_enter : NULL,
+		.confine_arg = &jail,
 		.fds = cmd.fds,
 		.nr_fds = cmd.nr_fds,
 		.cwd = "/",

@@ -84,6 +84,14 @@ struct vm_memory {
 	int fd;			/* memfd or file to use as RAM, -1: made by the VMM */
 };
 
+/* What confines the VMM process. */
+struct vm_jail {
+	uid_t uid;		  /* its user, and group, which nobody else has */
+	const char *const *paths; /* more of the host that it may read */
+	size_t nr_paths;
+	const char *cache_dir; /* directory of root's, for what is found out about the VMM */
+};
+
 struct vm_config {
 	const char *name; /* sandbox id, for process lists and logs */
 	enum vm_accel accel;
@@ -110,8 +118,9 @@ struct vm_config {
 	struct vm_device *devices; /* cold-plugged; guest_path is filled by start */
 	size_t nr_devices;
 
-	int netns_fd;	       /* the VMM process enters it; -1: stays */
-	const int *cgroup_fds; /* cgroup.procs descriptors the VMM joins */
+	const struct vm_jail *jail; /* NULL: none, the VMM is root of the host */
+	int netns_fd;		    /* the VMM process enters it; -1: stays */
+	const int *cgroup_fds;	    /* cgroup.procs descriptors the VMM joins */
 	size_t nr_cgroup_fds;
 };
 

@@ -21,6 +21,7 @@
 #include "host/hooks.h"
 #include "host/kvm_verdict.h"
 #include "host/program.h"
+#include "jail/user.h"
 #include "kata/guest.h"
 #include "kata/state.h"
 #include "sandbox/core/pid_thread.h"
@@ -44,6 +45,7 @@ struct boot {
 	uint64_t deadline_ns;
 	int virtiofs_fd, vsock_fd;
 	struct vm_config vm;
+	struct vm_jail jail;
 	struct vm_device devices[SANDBOX_DEVICES_MAX];
 	size_t nr_devices;
 };
@@ -62,6 +64,7 @@ static int start_virtiofsd(struct boot *boot, struct err *err)
 	struct virtiofsd_config config = {
 		.path = hc->virtio_fs_daemon,
 		.source = sb->storage.share.path,
+		.dir = sb->dir.path,
 		.cache = fs_cache_names[hc->virtio_fs_cache],
 		.extra_args = (const char *const *)hc->virtio_fs_extra_args.v,
 		.nr_extra_args = hc->virtio_fs_extra_args.nr,
@@ -275,6 +278,33 @@ static int size_vm(struct boot *boot, struct err *err)
 	return sandbox_size_vm(sb, &boot->vm, err);
 }
 
+/* A user for QEMU, and what it may see. */
+static int prepare_jail(struct boot *boot, struct err *err)
+{
+	struct sandbox *sb = boot->sb;
+	const struct config_hypervisor *hc = &sb->config->hypervisor;
+	const struct user_range range = { .first = hc->jail_uid_base, .nr = hc->jail_uid_count };
+
+	if (hc->rootless && !hc->jail)
+		return err_set(err, EINVAL,
+			       "rootless = true: QEMU gets a user of its own with its jail, but "
+			       "jail = false");
+	if (!hc->jail) {
+		log_warn("QEMU runs as root of the host: \"jail = false\" in the configuration");
+		return 0;
+	}
+	boot->jail = (struct vm_jail){
+		.paths = (const char *const *)hc->jail_paths.v,
+		.nr_paths = hc->jail_paths.nr,
+		.cache_dir = KATA_DEFAULT_ROOT,
+	};
+	sb->helpers.user_fd = user_claim(KATA_DEFAULT_ROOT, &range, &boot->jail.uid, err);
+	if (sb->helpers.user_fd < 0)
+		return sb->helpers.user_fd;
+	boot->vm.jail = &boot->jail;
+	return 0;
+}
+
 static int start_vm(struct boot *boot, struct err *err)
 {
 	struct sandbox *sb = boot->sb;
@@ -286,6 +316,9 @@ static int start_vm(struct boot *boot, struct err *err)
 	if (r < 0)
 		return r;
 	sandbox_step(sb, "starting the VM");
+	r = prepare_jail(boot, err);
+	if (r < 0)
+		return r;
 	vm->netns_fd = sb->net.netns_fd;
 	vm->cgroup_fds = sb->cgroup.now.procs_fds;
 	vm->nr_cgroup_fds = sb->cgroup.now.nr;
@@ -337,6 +370,8 @@ static int prepare_cgroup(struct sandbox *sb, struct err *err)
 				       sandbox_host_limits(sb, linux_ ? linux_->resources : NULL,
 							   sb->size.now.memory_mib, &storage),
 				       err);
+	if (r >= 0)
+		sandbox_cgroup_restrict(sb);
 	if (r >= 0 && sb->first.host_pid) {
 		r = host_cgroup_add(&sb->cgroup.now, (pid_t)sb->first.host_pid);
 		if (r < 0)

@@ -9,9 +9,12 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "common/log.h"
 #include "common/str.h"
+#include "jail/device_program.h"
 #include "sandbox/cgroup/host_cgroup.h"
 #include "sandbox/core/container.h"
 #include "sandbox/core/sandbox.h"
@@ -45,6 +48,44 @@ int sandbox_cgroup_plan(struct sandbox *sb, const char *id, const struct oci_spe
 	return sb->cgroup.owner ? 0 : err_set(err, ENOMEM, "out of memory");
 }
 
+static bool device_rule_of(const char *path, struct device_rule *ret)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0 || !S_ISCHR(st.st_mode))
+		return false;
+	*ret = (struct device_rule){ true, BPF_DEVCG_DEV_CHAR, DEVICE_ACCESS_ALL, major(st.st_rdev),
+				     minor(st.st_rdev) };
+	return true;
+}
+
+/**
+ * sandbox_cgroup_restrict() - let QEMU and its helpers open the devices that they need, only
+ * @sb: sandbox whose cgroup was created, and whose accelerator was chosen
+ *
+ * Part of QEMU's jail, without which nothing is restricted. A host that cannot do it costs a
+ * warning: the nodes of other devices are not in the jail.
+ */
+void sandbox_cgroup_restrict(struct sandbox *sb)
+{
+	const struct config_hypervisor *hc = &sb->config->hypervisor;
+	const char *const paths[] = {
+		"/dev/null",	    "/dev/zero",
+		"/dev/random",	    "/dev/urandom",
+		hc->entropy_source, sb->size.accel == VM_ACCEL_KVM ? "/dev/kvm" : "",
+	};
+	struct device_rule storage[ARRAY_SIZE(paths)];
+	struct device_rules rules = { .rules = storage };
+	struct err err = ERR_NULL;
+
+	if (!hc->jail || !sb->cgroup.now.nr)
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++)
+		rules.nr += device_rule_of(paths[i], &storage[rules.nr]);
+	if (host_cgroup_set_devices(&sb->cgroup.now, &rules, &err) < 0)
+		log_warn("QEMU may open any device that it finds a node of: %s", err.text);
+}
+
 static struct sb_container *find_remaining(const struct sb_container *leaving)
 {
 	list_for_each(node, &leaving->sandbox->containers) {
@@ -68,6 +109,8 @@ static int move_to(struct sandbox *sb, const struct sb_container *remaining, str
 		r = sandbox_record_write(sb, err);
 	if (r >= 0)
 		r = host_cgroup_create(&sb->cgroup.now, NULL, err);
+	if (r >= 0)
+		sandbox_cgroup_restrict(sb);
 	if (r >= 0)
 		r = host_cgroup_move(&sb->cgroup.former, &sb->cgroup.now, err);
 	if (r >= 0)

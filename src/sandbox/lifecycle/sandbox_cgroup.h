@@ -12,6 +12,7 @@ struct oci_spec;
 struct sandbox;
 struct sb_container;
 
+void sandbox_cgroup_restrict(struct sandbox *sb);
 int sandbox_cgroup_plan(struct sandbox *sb, const char *id, const struct oci_spec *spec,
 			struct host_cgroup *ret, struct err *err) must_check;
 /* In a fiber. */

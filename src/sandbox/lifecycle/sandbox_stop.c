@@ -135,6 +135,7 @@ void sandbox_shut_down(struct sandbox *sb, bool politely)
 	(void)virtiofsd_stop(&sb->helpers.virtiofsd,
 			     loop_deadline_ms(SANDBOX_STOP_MS)); /* was killed already */
 	virtiofsd_deinit(&sb->helpers.virtiofsd);
+	sb->helpers.user_fd = fd_close(sb->helpers.user_fd);
 	if (empty) {
 		share_deinit(&sb->storage.share);
 		sb->vsock.dir_fd = fd_close(sb->vsock.dir_fd);

@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -256,13 +257,15 @@ static int clear_read_only(int fd)
 }
 
 /* A mount is changed from within its own namespace only. */
-static int clear_read_only_of(pid_t pid, const char *name)
+static int clear_read_only_of(const struct share_exporter *exporter, const char *name)
 {
-	char path[300];
+	char path[PATH_MAX];
 
-	(void)snprintf(path, sizeof(path), "/proc/%d/ns/mnt", (int)pid);
+	(void)snprintf(path, sizeof(path), "/proc/%d/ns/mnt", (int)exporter->pid);
 	cleanup_close int ns = neg_errno(open(path, O_RDONLY | O_CLOEXEC));
-	(void)snprintf(path, sizeof(path), "/proc/%d/root/%s", (int)pid, name);
+	if (snprintf(path, sizeof(path), "/proc/%d/root%s/%s", (int)exporter->pid, exporter->path,
+		     name) >= (int)sizeof(path))
+		return -ENAMETOOLONG;
 	cleanup_close int fd = neg_errno(open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC));
 	if (ns < 0 || fd < 0)
 		return MIN(ns, fd);
@@ -277,13 +280,14 @@ static int clear_read_only_of(pid_t pid, const char *name)
  * share_make_writable() - let the guest write to what was shared read-only
  * @share: tree
  * @name: as given to share_add(), one component
- * @exporter: process that exports the tree from a mount namespace of its own, 0: there is none
+ * @exporter: process that exports the tree from a mount namespace of its own, NULL: there is none
  *
  * What is mounted below it stays read-only.
  *
  * Return: 0 or -errno.
  */
-int share_make_writable(struct share *share, const char *name, pid_t exporter)
+int share_make_writable(struct share *share, const char *name,
+			const struct share_exporter *exporter)
 {
 	cleanup_close int fd =
 		neg_errno(openat(share->mounts_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC));

@@ -20,6 +20,12 @@ struct share {
 
 #define SHARE_NULL ((struct share){ .entries_fd = -1, .mounts_fd = -1 })
 
+/* Who exports a tree from a mount namespace of its own. */
+struct share_exporter {
+	pid_t pid;
+	const char *path; /* of the tree below its root, "": it is the root */
+};
+
 int share_isolate_mounts(struct err *err) must_check;
 int share_init(struct share *share, const char *state_dir, struct err *err) must_check;
 void share_deinit(struct share *share);
@@ -38,5 +44,6 @@ enum share_flag {
 int share_add(struct share *share, int tree_fd, const char *name, unsigned flags,
 	      struct err *err) must_check;
 /* @exporter: the process whose mount namespace has a copy of the tree; 0: none. */
-int share_make_writable(struct share *share, const char *name, pid_t exporter) must_check;
+int share_make_writable(struct share *share, const char *name,
+			const struct share_exporter *exporter) must_check;
 int share_remove(struct share *share, const char *name) must_check;

@@ -4,8 +4,8 @@
  *
  * QEMU up to 7.2 came with one in C, whose options are FUSE-style ("-o cache=auto"); the separate
  * one in Rust has long options. Both are driven with a listening socket that is made and connected
- * to right here: QEMU gets the connected end, so it never waits for a path to appear and no path
- * exists. Both confine themselves (own mount, pid and network namespace, seccomp); mounts made
+ * to right here: QEMU gets the connected end, so it never waits for a path to appear, and the path
+ * is gone before virtiofsd runs. Both confine themselves (own mount, pid and network namespace, seccomp); mounts made
  * later below the exported directory reach them because theirs is a slave of ours.
  *
  * Files are created with the user and group ids of who creates them in the guest, but the protocol
@@ -33,6 +33,7 @@
 #include "sandbox/hypervisor/output_ring.h"
 
 #define LISTEN_FD 3
+#define SOCKET_NAME "virtiofsd.sock"
 #define OUTPUT_KEEP 4096
 #define PROBE_MS 3000
 #define PROBE_OUTPUT_MAX 512
@@ -186,35 +187,35 @@ int virtiofsd_argv(const struct virtiofsd_config *config, enum virtiofsd_kind ki
 	return args.r < 0 ? err_set_errno(err, args.r, "virtiofsd's command line") : 0;
 }
 
-/* A listening socket without a path, and a connection to it. */
-static int make_sockets(int *ret_listener, int *ret_client)
+static int connect_at(int dir_fd, const char *name)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	/* autobind: the kernel picks an abstract name, see unix(7) */
-	socklen_t len = sizeof(sa_family_t);
-	cleanup_close int listener = -1, client = -1;
-	int r;
+	cleanup_close int fd = neg_errno(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
 
-	listener = neg_errno(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-	if (listener < 0)
-		return listener;
-	client = neg_errno(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-	if (client < 0)
-		return client;
-	r = neg_errno(bind(listener, (const struct sockaddr *)&addr, len));
-	if (r >= 0)
-		r = neg_errno(listen(listener, 1));
-	len = sizeof(addr);
-	if (r >= 0)
-		r = neg_errno(getsockname(listener, (struct sockaddr *)&addr, &len));
-	/*
-	 * Nobody accepts yet: the connection waits in the backlog, which for unix sockets means it
-	 * succeeds.
-	 */
-	if (r >= 0)
-		r = neg_errno(connect(client, (const struct sockaddr *)&addr, len));
-	if (r < 0)
-		return r;
+	if (fd < 0)
+		return fd;
+	(void)snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d/%s", dir_fd, name);
+	int r = neg_errno(connect(fd, (const struct sockaddr *)&addr, sizeof(addr)));
+	return r < 0 ? r : TAKE_FD(fd);
+}
+
+/*
+ * A listening socket, and a connection to it. Its name is in a directory of root's, and gone before
+ * virtiofsd runs: who connects first has the host's files as root. Nobody accepts yet: the
+ * connection waits in the backlog, which for unix sockets means it succeeds.
+ */
+static int make_sockets(const char *dir, int *ret_listener, int *ret_client)
+{
+	cleanup_close int dir_fd = neg_errno(open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC));
+
+	if (dir_fd < 0)
+		return dir_fd;
+	(void)unlinkat(dir_fd, SOCKET_NAME, 0); /* of a shim that was killed */
+	cleanup_close int listener = fd_listen_at(dir_fd, SOCKET_NAME, SOCK_STREAM);
+	cleanup_close int client = listener < 0 ? listener : connect_at(dir_fd, SOCKET_NAME);
+	int r = listener < 0 ? 0 : neg_errno(unlinkat(dir_fd, SOCKET_NAME, 0));
+	if (client < 0 || r < 0)
+		return client < 0 ? client : r;
 	*ret_listener = TAKE_FD(listener);
 	*ret_client = TAKE_FD(client);
 	return 0;
@@ -293,7 +294,7 @@ int virtiofsd_start(struct loop *loop, const struct virtiofsd_config *config, st
 	r = virtiofsd_argv(config, kind, LISTEN_FD, arena, &argv, err);
 	if (r < 0)
 		return r;
-	r = make_sockets(&listener, &client);
+	r = make_sockets(config->dir, &listener, &client);
 	if (r < 0)
 		return err_set_errno(err, r, "sockets for virtiofsd");
 	r = spawn(loop, config, &argv, listener, &vfsd, err);

@@ -22,7 +22,8 @@ struct virtiofsd_config {
 	const char *path; /* of the binary */
 	/* directory to export; a mount point (MS_SHARED) if later mounts are to be seen */
 	const char *source;
-	const char *cache;	       /* "never", "metadata", "auto", "always"; NULL: "auto" */
+	const char *dir;   /* private to root; its socket is there until it has been connected to */
+	const char *cache; /* "never", "metadata", "auto", "always"; NULL: "auto" */
 	const char *const *extra_args; /* virtio_fs_extra_args of the configuration */
 	size_t nr_extra_args;
 	bool no_xattr;

@@ -15,4 +15,5 @@ int verb_env(struct cli *cli, int argc, char **argv, struct err *err);
 int verb_iptables(struct cli *cli, int argc, char **argv, struct err *err);
 int verb_metrics(struct cli *cli, int argc, char **argv, struct err *err);
 int verb_network(struct cli *cli, int argc, char **argv, struct err *err);
+int verb_security(struct cli *cli, int argc, char **argv, struct err *err);
 int verb_timeline(struct cli *cli, int argc, char **argv, struct err *err);
