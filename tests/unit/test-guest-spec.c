@@ -236,7 +236,8 @@ static void kernel_file_systems_are_the_guests_own(void **state)
 		&err);
 	assert_non_null(spec);
 	assert_string_equal(find_mount(spec, "/s")->source, "/sys");
-	assert_string_equal(find_mount(spec, "/p")->source, KATA_GUEST_SHARED_DIR "/ctr-1-procfoo");
+	assert_string_equal(find_mount(spec, "/p")->source,
+			    KATA_GUEST_VOLUMES_DIR "/ctr-1-procfoo");
 	assert_string_equal(shared.data, "rw ctr/rootfs\nro ctr-1-procfoo\n");
 	tear_down(&f);
 }
@@ -261,14 +262,14 @@ static void what_kubelet_rewrites_is_watched_when_it_is_read_only(void **state)
 	assert_non_null(spec);
 	assert_int_equal(f.ctr.nr_storages, 1);
 	assert_string_equal(f.ctr.storages[0].driver, "watchable-bind");
-	assert_string_equal(f.ctr.storages[0].source, KATA_GUEST_SHARED_DIR "/ctr-0-a");
+	assert_string_equal(f.ctr.storages[0].source, KATA_GUEST_VOLUMES_DIR "/ctr-0-a");
 	assert_string_equal(f.ctr.storages[0].mount_point,
 			    KATA_GUEST_SANDBOX_DIR "/watchable/ctr-0-a");
 	assert_string_equal(find_mount(spec, "/a")->source,
 			    KATA_GUEST_SANDBOX_DIR "/watchable/ctr-0-a");
-	assert_string_equal(find_mount(spec, "/b")->source, KATA_GUEST_SHARED_DIR "/ctr-1-b");
-	assert_string_equal(find_mount(spec, "/c")->source, KATA_GUEST_SHARED_DIR "/ctr-2-c");
-	assert_string_equal(find_mount(spec, "/d")->source, KATA_GUEST_SHARED_DIR "/ctr-3-token");
+	assert_string_equal(find_mount(spec, "/b")->source, KATA_GUEST_VOLUMES_DIR "/ctr-1-b");
+	assert_string_equal(find_mount(spec, "/c")->source, KATA_GUEST_VOLUMES_DIR "/ctr-2-c");
+	assert_string_equal(find_mount(spec, "/d")->source, KATA_GUEST_VOLUMES_DIR "/ctr-3-token");
 	tear_down(&f);
 }
 
@@ -304,7 +305,7 @@ static void an_empty_dir_is_local_when_the_configuration_says_so(void **state)
 	f.sandbox.config = &config;
 	struct oci_spec *spec = convert(&f, mount, &err);
 	assert_non_null(spec);
-	assert_string_equal(find_mount(spec, "/e")->source, KATA_GUEST_SHARED_DIR "/ctr-0-e");
+	assert_string_equal(find_mount(spec, "/e")->source, KATA_GUEST_VOLUMES_DIR "/ctr-0-e");
 	config.runtime.disable_guest_empty_dir = false;
 	list_add_tail(&f.sandbox.containers, &f.ctr.node);
 	spec = convert(&f, mount, &err);

@@ -61,7 +61,9 @@ int sandbox_new(struct loop *loop, const struct sandbox_events *events, void *ev
 	sb->net.netns_fd = -1;
 	sb->dir.fd = -1;
 	sb->storage.share = SHARE_NULL;
-	sb->helpers.virtiofsd = VIRTIOFSD_NULL;
+	for (size_t i = 0; i < SANDBOX_EXPORTS; i++)
+		sb->helpers.exports[i] =
+			(struct sandbox_export){ .sandbox = sb, .virtiofsd = VIRTIOFSD_NULL };
 	sb->helpers.proxy = PROC_NULL;
 	sb->vsock.dir_fd = -1;
 	fiber_cond_init(&sb->changed);
@@ -85,7 +87,8 @@ struct sandbox *sandbox_free_for_test(struct sandbox *sb)
 	if (!sb)
 		return NULL;
 	share_deinit(&sb->storage.share);
-	virtiofsd_deinit(&sb->helpers.virtiofsd);
+	for (size_t i = 0; i < SANDBOX_EXPORTS; i++)
+		virtiofsd_deinit(&sb->helpers.exports[i].virtiofsd);
 	proc_deinit(&sb->helpers.proxy);
 	(void)fd_close(sb->net.netns_fd);
 	(void)fd_close(sb->dir.fd);

@@ -32,6 +32,7 @@ int share_open_path(const char *path) must_check;
 enum share_flag {
 	SHARE_READ_ONLY = 1, /* enforced on the host */
 	SHARE_FOLLOW = 2,    /* what the host mounts below it later appears in the guest too */
+	SHARE_VOLUME = 4,    /* others change it too: the guest is to ask about it anew */
 };
 /* @name is one path component, or "<dir>/<name>"; @tree_fd comes from share_open(). */
 int share_add(struct share *share, int tree_fd, const char *name, unsigned flags,

@@ -31,7 +31,10 @@ int sb_container_share(struct sb_container *ctr, int fd, const char *name, unsig
 
 	if (r < 0)
 		return r;
-	*ret_guest_path = arena_printf(ctr->arena, "%s/%s", KATA_GUEST_SHARED_DIR, name);
+	bool current = (flags & SHARE_VOLUME) && !ctr->sandbox->storage.shared_by_9p;
+	*ret_guest_path = arena_printf(ctr->arena, "%s/%s",
+				       current ? KATA_GUEST_VOLUMES_DIR : KATA_GUEST_SHARED_DIR,
+				       name);
 	if (!*ret_guest_path || arena_strv_add(ctr->arena, &ctr->shares, name) < 0)
 		return err_set(err, ENOMEM, "out of memory");
 	return 0;

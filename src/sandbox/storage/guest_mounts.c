@@ -114,7 +114,7 @@ static int open_source(struct sb_container *ctr, const char *source, bool own)
 
 static unsigned share_flags(const struct oci_mount *mount)
 {
-	unsigned flags = 0;
+	unsigned flags = SHARE_VOLUME;
 
 	if (has_option(mount, "ro") || has_option(mount, "rro"))
 		flags |= SHARE_READ_ONLY;

@@ -1,0 +1,160 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# What the host shares with a container, by each program that can share it: the virtiofsd of QEMU, the one in Rust, 9p.
+
+load helpers
+
+# The separate virtiofsd, where it is not the host's.
+RUST=${KATA_TEST_VIRTIOFSD:-/usr/libexec/virtiofsd}
+
+teardown() {
+	local mount
+	[ -z "${FEED:-}" ] || exec {FEED}>&-
+	for mount in $(awk -v dir="$BATS_TEST_TMPDIR/" 'index($5, dir) == 1 { print $5 }' /proc/self/mountinfo | tac); do
+		umount -l "$mount"
+	done
+	[ -z "${LOOP:-}" ] || losetup -d "$LOOP"
+	clean_up
+}
+
+# configure c|rust|9p [SED_EXPRESSION]: a configuration that shares by it, used from now on.
+configure() {
+	local daemon=/usr/lib/qemu/virtiofsd shared_fs=virtio-fs
+	case "$1" in
+	rust) daemon=$RUST ;;
+	9p) shared_fs=virtio-9p ;;
+	esac
+	[ "$1" = 9p ] || [ -x "$daemon" ] || skip "no $daemon"
+	sed -e "s|^#* *shared_fs = .*|shared_fs = \"$shared_fs\"|; s|^#* *virtio_fs_daemon = .*|virtio_fs_daemon = \"$daemon\"|" \
+		-e "s|^#* *valid_virtio_fs_daemon_paths = .*||; ${2:-}" "$BUILD/configuration.toml" > "$BATS_TEST_TMPDIR/c.toml"
+	KATA=("$BUILD/kata-runtime" --config "$BATS_TEST_TMPDIR/c.toml" --root "$ROOT")
+}
+
+# volume HOST_DIR DESTINATION [OPTION,...]: a mount of the bundle.
+volume() {
+	edit_config '.mounts += [{ destination: $to, type: "bind", source: $from, options: ("rbind,\($o)" | split(",")) }]' \
+		--arg from "$1" --arg to "$2" --arg o "${3:-rw}"
+}
+
+# run_shell: a container in the background whose shell does what "inside" says.
+run_shell() {
+	mkfifo "$BUNDLE/in" "$BUNDLE/out"
+	new_id
+	"${KATA[@]}" run --bundle "$BUNDLE" "$ID" < "$BUNDLE/in" > "$BUNDLE/out" 2> "$BUNDLE/err" 3>&- &
+	exec {FEED}> "$BUNDLE/in" {ANSWERS}< "$BUNDLE/out"
+	inside true
+}
+
+# inside COMMAND: by the container's shell; its output in $output.
+inside() {
+	local line
+	output=
+	echo "$1" >&"$FEED"
+	while read -r -t $((30 * ${KATA_TEST_SLOW:-1})) -u "$ANSWERS" line; do
+		[[ "$line" != "= "* ]] || return 0
+		output+=${output:+$'\n'}$line
+	done
+	cat "$BUNDLE/err"
+	return 99
+}
+
+# make_shell: a bundle with a volume at /v that is $VOLUME.
+make_shell() {
+	make_bundle sh -c 'while read -r line; do eval "$line" 2>&1; echo "= $?"; done'
+	VOLUME=$(mktemp -d "$BATS_TEST_TMPDIR/volume.XXXXXX")
+	chmod 777 "$VOLUME"
+	volume "$VOLUME" /v
+}
+
+stop_shell() {
+	exec {FEED}>&-
+	FEED=
+	wait_for 30 is_gone
+	exec {ANSWERS}<&-
+}
+
+is_gone() {
+	! "${KATA[@]}" state "$ID" > /dev/null 2>&1
+}
+
+# Names lead to what is there now, not to what was there when they were looked up.
+names_are_current() {
+	make_shell
+	mkdir "$VOLUME/d"
+	echo old | tee "$VOLUME/removed" "$VOLUME/replaced" "$VOLUME/moved" "$VOLUME/d/f" > /dev/null
+	run_shell
+	inside 'cat /v/removed /v/replaced /v/moved /v/d/f; ls /v/absent'
+	rm "$VOLUME/removed"
+	echo new > "$VOLUME/tmp"
+	mv "$VOLUME/tmp" "$VOLUME/replaced"
+	mv "$VOLUME/moved" "$VOLUME/elsewhere"
+	mv "$VOLUME/d" "$VOLUME/e"
+	echo there > "$VOLUME/absent"
+	inside 'echo written > /v/removed && echo moved > /v/moved; cat /v/replaced /v/absent; ls /v/d'
+	echo "$output"
+	[[ "$output" == $'new\nthere\n'*"No such file"* ]]
+	[ "$(cat "$VOLUME/removed")" = written ]
+	[ "$(cat "$VOLUME/moved")" = moved ]
+	[ "$(cat "$VOLUME/elsewhere")" = old ]
+	# What is open is read as it is now, its size, mode and times are the host's; 9p keeps what it has read.
+	inside 'exec 5< /v/e/f; cat /v/e/f; wc -c < /v/e/f'
+	echo longer > "$VOLUME/e/f"
+	chmod 600 "$VOLUME/e/f"
+	inside 'dd <&5 2> /dev/null; stat -c "%s %a" /v/e/f'
+	echo "$output"
+	[ "$output" = $'longer\n7 600' ] || [[ "${1:-}" = 9p && "$output" = $'old\n7 600' ]]
+	# Both append, neither writes over the other.
+	for i in 1 2 3; do
+		inside "echo guest $i >> /v/log"
+		echo "host $i" >> "$VOLUME/log"
+	done
+	[ "$(cat "$VOLUME/log")" = $'guest 1\nhost 1\nguest 2\nhost 2\nguest 3\nhost 3' ]
+	stop_shell
+}
+
+# Mappings are shared by processes of the container and reach the file, on the root file system and in the volume.
+mappings_are_shared() {
+	cc -static -O1 -o "$BATS_TEST_TMPDIR/mapping" "$REPO/tests/lib/mapping.c"
+	make_shell
+	cp "$BATS_TEST_TMPDIR/mapping" "$BUNDLE/rootfs/bin/"
+	echo old > "$VOLUME/f"
+	echo old > "$BUNDLE/rootfs/f"
+	run_shell
+	for file in /f /v/f; do
+		inside "mapping wait $file > /tmp/said & until grep -q mapped /tmp/said; do sleep 0.1; done; mapping set $file; wait; cat /tmp/said $file; sync"
+		echo "$output"
+		[[ "$output" == *$'mapped\nchanged\n!ld' ]]
+	done
+	[ "$(cat "$VOLUME/f" "$BUNDLE/rootfs/f")" = $'!ld\n!ld' ]
+	stop_shell
+}
+
+@test "names in volumes are current: virtiofsd of QEMU" {
+	configure c
+	names_are_current
+}
+
+@test "names in volumes are current: virtiofsd in Rust" {
+	configure rust
+	names_are_current
+}
+
+@test "names in volumes are current: 9p" {
+	configure 9p
+	names_are_current 9p
+}
+
+@test "mappings are shared: virtiofsd of QEMU" {
+	configure c
+	mappings_are_shared
+}
+
+@test "mappings are shared: virtiofsd in Rust" {
+	configure rust
+	mappings_are_shared
+}
+
+@test "mappings are shared: 9p" {
+	configure 9p
+	mappings_are_shared
+}
