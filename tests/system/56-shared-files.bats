@@ -129,6 +129,56 @@ mappings_are_shared() {
 	stop_shell
 }
 
+# by_nobody COMMAND: what is left of mode 6777 of ./f after somebody else has done that with it.
+by_nobody() {
+	inside "rm -f f; echo old > f && chmod 6777 f && su nobody -s /bin/sh -c '$1'; stat -c %a f"
+}
+
+# A file that somebody else changed runs with nobody's rights any more; see chmod(2), open(2), write(2), capabilities(7).
+rights_end_with_a_change() {
+	make_shell
+	chmod 777 "$BUNDLE/rootfs"
+	mkdir -m 777 "$BUNDLE/rootfs/r"
+	run_shell
+	for dir in /r /v; do
+		inside "cd $dir"
+		for change in ': > f' 'echo > f' 'echo >> f' 'truncate -s 1 f' 'truncate -s 9999 f' \
+			'dd if=/dev/zero of=f bs=1 count=1 conv=notrunc 2> /dev/null'; do
+			by_nobody "$change"
+			echo "$dir: $change: $output"
+			[ "$output" = 777 ]
+		done
+		# Root may.
+		inside "rm -f f; echo old > f; chmod 6777 f; echo >> f; stat -c %a f; : > f; stat -c %a f; chown 1:1 f; stat -c %a f"
+		echo "$output"
+		[ "$output" = $'6777\n6777\n777' ]
+	done
+	stop_shell
+	for file in "$BUNDLE/rootfs/r" "$VOLUME"; do
+		[ "$(stat -c %a "$file/f")" = 777 ]
+	done
+}
+
+capabilities() {
+	python3 -c 'import os, sys; print(" ".join(n for n in os.listxattr(sys.argv[1]) if n == "security.capability"))' "$1"
+}
+
+capabilities_end_with_a_change() {
+	make_shell
+	for file in "$BUNDLE/rootfs/w" "$BUNDLE/rootfs/t" "$VOLUME/w" "$VOLUME/t" "$VOLUME/c"; do
+		echo old > "$file"
+		setcap cap_net_raw+ep "$file"
+		[ "$(capabilities "$file")" = security.capability ]
+	done
+	run_shell
+	inside 'cat /w /t /v/w /v/t; echo >> /w; : > /t; echo >> /v/w; : > /v/t; chown 1 /v/c'
+	for file in "$BUNDLE/rootfs/w" "$BUNDLE/rootfs/t" "$VOLUME/w" "$VOLUME/t" "$VOLUME/c"; do
+		echo "$file: $(capabilities "$file")"
+		[ -z "$(capabilities "$file")" ]
+	done
+	stop_shell
+}
+
 @test "names in volumes are current: virtiofsd of QEMU" {
 	configure c
 	names_are_current
@@ -157,4 +207,34 @@ mappings_are_shared() {
 @test "mappings are shared: 9p" {
 	configure 9p
 	mappings_are_shared
+}
+
+@test "rights end with a change by somebody else: virtiofsd of QEMU" {
+	configure c
+	rights_end_with_a_change
+}
+
+@test "rights end with a change by somebody else: virtiofsd in Rust" {
+	configure rust
+	rights_end_with_a_change
+}
+
+@test "rights end with a change by somebody else: 9p" {
+	configure 9p
+	rights_end_with_a_change
+}
+
+@test "capabilities of files end with a change: virtiofsd of QEMU" {
+	configure c
+	capabilities_end_with_a_change
+}
+
+@test "capabilities of files end with a change: virtiofsd in Rust" {
+	configure rust
+	capabilities_end_with_a_change
+}
+
+@test "capabilities of files end with a change: 9p" {
+	configure 9p
+	capabilities_end_with_a_change
 }

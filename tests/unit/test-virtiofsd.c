@@ -71,10 +71,11 @@ static void one_in_c_gets_fuse_options(void **state)
 	struct virtiofsd_config config = { .path = "/v", .source = "/s", .posix_acl = true };
 
 	(void)state;
-	check_argv(&config, &in_c,
-		   "/v --fd=3 -f -o source=/s -o "
-		   "sandbox=namespace,cache=auto,xattr,posix_acl,no_writeback,no_posix_lock,"
-		   "no_flock,announce_submounts,log_level=err --thread-pool-size=1");
+	check_argv(
+		&config, &in_c,
+		"/v --fd=3 -f -o source=/s -o "
+		"sandbox=namespace,cache=auto,xattr,posix_acl,killpriv_v2,no_writeback,no_posix_lock,"
+		"no_flock,announce_submounts,log_level=err --thread-pool-size=1");
 	config = (struct virtiofsd_config){
 		.path = "/v",
 		.source = "/a,b\\c",
@@ -87,7 +88,7 @@ static void one_in_c_gets_fuse_options(void **state)
 	};
 	check_argv(&config, &in_c,
 		   "/v --fd=3 -f -o source=/a\\,b\\\\c -o "
-		   "sandbox=namespace,cache=none,no_xattr,no_posix_acl,no_writeback,"
+		   "sandbox=namespace,cache=none,no_xattr,no_posix_acl,killpriv_v2,no_writeback,"
 		   "no_posix_lock,no_flock,announce_submounts,log_level=info --thread-pool-size=1 "
 		   "--thread-pool-size=4 "
 		   "-o flock");
@@ -109,14 +110,14 @@ static void one_in_rust_gets_long_options(void **state)
 	(void)state;
 	check_argv(&config, &in_rust,
 		   "/v --fd=3 --shared-dir /a,b --cache=metadata --sandbox=namespace "
-		   "--announce-submounts "
+		   "--announce-submounts --killpriv-v2 "
 		   "--thread-pool-size=1 --xattr --posix-acl --log-level=error --no-killpriv-v2");
 	config = (struct virtiofsd_config){
 		.path = "/v", .source = "/s", .cache = "always", .no_xattr = true
 	};
 	check_argv(
 		&config, &in_rust,
-		"/v --fd=3 --shared-dir /s --cache=always --sandbox=namespace --announce-submounts "
+		"/v --fd=3 --shared-dir /s --cache=always --sandbox=namespace --announce-submounts --killpriv-v2 "
 		"--thread-pool-size=1 --log-level=error");
 }
 

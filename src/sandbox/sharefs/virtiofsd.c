@@ -19,6 +19,10 @@
  * too needs a daemon that gives no time. The one in C can be told so, and its guest still has a page
  * cache, which it checks by size and time at each read; the one in Rust does so with
  * "--cache=never" only, which makes all I/O direct, and since 1.11 allows shared mappings of it.
+ *
+ * Both write with all rights of root, so the host's kernel would leave set-user-ID bits in what
+ * somebody else writes. With FUSE_HANDLE_KILLPRIV_V2 the guest's kernel says when they must go;
+ * without, it does so itself, but not where opening a file empties it, which is one request.
  */
 #include "sandbox/sharefs/virtiofsd.h"
 
@@ -129,12 +133,13 @@ static void build_c(struct argv *args, const struct virtiofsd_config *config, si
 	argv_add(args, "-f");
 	add_c_source(args, config->source);
 	argv_add(args, "-o");
-	argv_addf(args,
-		  "sandbox=namespace,cache=%s,%s,%s,no_writeback,no_posix_lock,no_flock,announce_"
-		  "submounts,log_level=%s",
-		  c_cache(config, cache), config->no_xattr ? "no_xattr" : "xattr",
-		  config->posix_acl && !config->no_xattr ? "posix_acl" : "no_posix_acl",
-		  config->debug ? "info" : "err");
+	argv_addf(
+		args,
+		"sandbox=namespace,cache=%s,%s,%s,killpriv_v2,no_writeback,no_posix_lock,no_flock,"
+		"announce_submounts,log_level=%s",
+		c_cache(config, cache), config->no_xattr ? "no_xattr" : "xattr",
+		config->posix_acl && !config->no_xattr ? "posix_acl" : "no_posix_acl",
+		config->debug ? "info" : "err");
 	argv_add(args, "--thread-pool-size=1");
 }
 
@@ -159,6 +164,7 @@ static void build_rust(struct argv *args, const struct virtiofsd_config *config,
 	add_rust_cache(args, config, program, cache);
 	argv_add(args, "--sandbox=namespace");
 	argv_add(args, "--announce-submounts");
+	argv_add(args, "--killpriv-v2");
 	argv_add(args, "--thread-pool-size=1");
 	if (!config->no_xattr)
 		argv_add(args, "--xattr");
