@@ -179,6 +179,45 @@ capabilities_end_with_a_change() {
 	stop_shell
 }
 
+# exported: flags of what the sandbox exports, as the programs see it that do so.
+exported() {
+	local shim pid
+	shim=$(cut -d' ' -f1 "$ROOT/$ID/shim.pid")
+	for pid in $shim $(pgrep -P "$shim") $(pgrep -P "$(pgrep -d, -P "$shim")"); do
+		awk -v id="$ID" '$4 ~ "^/" && $5 ~ "/" id "(/|-[0-9]+-)" { print $5, $6 }' "/proc/$pid/mountinfo"
+	done
+}
+
+# What the guest must not do is forbidden on the host, whatever the guest's kernel says.
+host_forbids() {
+	make_shell
+	edit_config '.root.readonly = true | .process.capabilities[] += ["CAP_SYS_ADMIN"]'
+	local ro own
+	ro=$(mktemp -d "$BATS_TEST_TMPDIR/ro.XXXXXX")
+	own=$(mktemp -d "$BATS_TEST_TMPDIR/own.XXXXXX")
+	volume "$ro" /ro ro
+	mount -t tmpfs -o nosuid,nodev,noexec tmpfs "$own"
+	cp "$(command -v busybox)" "$own/busybox"
+	volume "$own" /own
+	volume "$own" /exec exec
+	run_shell
+	inside '/own/busybox true; echo $?; /exec/busybox true; echo $?; grep " /own " /proc/mounts'
+	echo "$output"
+	[[ "$output" == *denied*$'126\n0\n'*nosuid,nodev,noexec* ]]
+	inside 'mount -o remount,rw / && touch /x; mount -o remount,bind,rw /ro; touch /ro/x; touch /v/x'
+	echo "$output"
+	[ ! -e "$BUNDLE/rootfs/x" ]
+	[ ! -e "$ro/x" ]
+	[ -e "$VOLUME/x" ]
+	exported
+	[ "$(exported | grep -c .)" -ge 5 ]
+	[ -z "$(exported | grep -v 'nosuid,nodev,noexec')" ]
+	[ -z "$(exported | grep -v 'nosymfollow')" ]
+	[ -z "$(exported | grep -e /rootfs -e '-ro\.' | grep -v ' ro,')" ]
+	stop_shell
+	umount "$own"
+}
+
 @test "names in volumes are current: virtiofsd of QEMU" {
 	configure c
 	names_are_current
@@ -237,4 +276,19 @@ capabilities_end_with_a_change() {
 @test "capabilities of files end with a change: 9p" {
 	configure 9p
 	capabilities_end_with_a_change
+}
+
+@test "the host itself forbids what the guest must not do: virtiofsd of QEMU" {
+	configure c
+	host_forbids
+}
+
+@test "the host itself forbids what the guest must not do: virtiofsd in Rust" {
+	configure rust
+	host_forbids
+}
+
+@test "the host itself forbids what the guest must not do: 9p" {
+	configure 9p
+	host_forbids
 }

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 #include "common/io.h"
@@ -39,6 +40,7 @@
  */
 static struct strbuf shared;
 static const char *missing_source;
+static uint64_t source_attrs;
 
 int share_open(const char *path, bool own)
 {
@@ -51,6 +53,13 @@ int share_open(const char *path, bool own)
 int share_open_path(const char *path)
 {
 	return share_open(path, false);
+}
+
+int share_mount_attrs(int tree_fd, uint64_t *ret)
+{
+	(void)tree_fd;
+	*ret = source_attrs;
+	return 0;
 }
 
 int share_add(struct share *share, int tree_fd, const char *name, unsigned flags, struct err *err)
@@ -69,10 +78,11 @@ int share_remove(struct share *share, const char *name)
 	return -ENOSYS;
 }
 
-int share_make_writable(struct share *share, const char *name, pid_t exporter)
+int share_set_read_only(struct share *share, const char *name, bool read_only, pid_t exporter)
 {
 	(void)share;
 	(void)name;
+	(void)read_only;
 	(void)exporter;
 	return -ENOSYS;
 }
@@ -242,6 +252,27 @@ static void kernel_file_systems_are_the_guests_own(void **state)
 	tear_down(&f);
 }
 
+static void a_volume_has_the_flags_of_its_source_but_for_its_own(void **state)
+{
+	static const char *const wanted[] = { "nosuid", "noexec", "rbind", "exec" };
+	struct fixture f;
+	struct err err = ERR_NULL;
+
+	(void)state;
+	set_up(&f);
+	source_attrs = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
+	struct oci_spec *spec = convert(
+		&f, "{\"destination\":\"/v\",\"source\":\"/src\",\"options\":[\"rbind\",\"exec\"]}",
+		&err);
+	source_attrs = 0;
+	assert_non_null(spec);
+	const struct strv *options = &find_mount(spec, "/v")->options;
+	assert_int_equal(options->nr, ARRAY_SIZE(wanted));
+	for (size_t i = 0; i < ARRAY_SIZE(wanted); i++)
+		assert_string_equal(options->v[i], wanted[i]);
+	tear_down(&f);
+}
+
 static void what_kubelet_rewrites_is_watched_when_it_is_read_only(void **state)
 {
 	static const char dir[] = "/var/lib/kubelet/pods/1/volumes";
@@ -383,6 +414,7 @@ int main(void)
 		cmocka_unit_test(real_bundles_become_the_expected_requests),
 		cmocka_unit_test(kernel_file_systems_are_the_guests_own),
 		cmocka_unit_test(host_policy_stays_on_the_host),
+		cmocka_unit_test(a_volume_has_the_flags_of_its_source_but_for_its_own),
 		cmocka_unit_test(what_kubelet_rewrites_is_watched_when_it_is_read_only),
 		cmocka_unit_test(seccomp_filters_stay_or_go_as_configured),
 		cmocka_unit_test(an_empty_dir_is_local_when_the_configuration_says_so),

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
@@ -169,6 +170,32 @@ static int turn_into_device(struct sb_container *ctr, struct oci_linux *linux_,
 	return 1;
 }
 
+/* A bind mount has the flags of what it binds, but for those that its own options change. */
+static int keep_mount_flags(struct sb_container *ctr, struct oci_mount *mount, int fd)
+{
+	static const struct {
+		uint64_t attr;
+		const char *option;
+	} words[] = {
+		{ MOUNT_ATTR_NOSUID, "nosuid" },
+		{ MOUNT_ATTR_NODEV, "nodev" },
+		{ MOUNT_ATTR_NOEXEC, "noexec" },
+		{ MOUNT_ATTR_NOSYMFOLLOW, "nosymfollow" },
+	};
+	struct strv options = { 0 };
+	uint64_t attrs = 0;
+	int r = share_mount_attrs(fd, &attrs);
+
+	for (size_t i = 0; i < ARRAY_SIZE(words) && r >= 0; i++)
+		if (attrs & words[i].attr)
+			r = arena_strv_add(ctr->arena, &options, words[i].option);
+	for (size_t i = 0; i < mount->options.nr && r >= 0; i++)
+		r = arena_strv_add(ctr->arena, &options, mount->options.v[i]);
+	if (r >= 0)
+		mount->options = options;
+	return r;
+}
+
 /* Return: 1 when the mount has become something else, 0 or -errno. */
 static int convert_bind(struct sb_container *ctr, struct oci_spec *spec, size_t index,
 			struct oci_mount *mount, struct err *err)
@@ -220,6 +247,10 @@ static int convert_bind(struct sb_container *ctr, struct oci_spec *spec, size_t 
 			       index, mount->destination);
 	(void)snprintf(name, sizeof(name), "%s-%zu-%.200s", ctr->id, index,
 		       base_name(mount->source));
+	r = keep_mount_flags(ctr, mount, fd);
+	if (r < 0)
+		return err_set_errno(err, r, "mounts[%zu] (%s): flags of %s", index,
+				     mount->destination, mount->source);
 	unsigned flags = share_flags(mount);
 	const char *host_path = mount->source, *shared;
 	bool known;

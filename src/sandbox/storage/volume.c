@@ -393,8 +393,8 @@ static int make_writable(const struct sb_container *ctr, const char *name, int f
 	int r = neg_errno(fstatvfs(fd, &fs));
 
 	if (r >= 0 && !(fs.f_flag & ST_RDONLY))
-		r = share_make_writable(
-			&sb->storage.share, name,
+		r = share_set_read_only(
+			&sb->storage.share, name, false,
 			sb->helpers.exports[SANDBOX_EXPORT_VOLUMES].virtiofsd.proc.pid);
 	if (r < 0)
 		return err_set_errno(err, r, "let the VM write to %s", name);
