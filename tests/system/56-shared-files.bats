@@ -218,6 +218,48 @@ host_forbids() {
 	umount "$own"
 }
 
+# fs TYPE SOURCE DESTINATION OPTION,...: a mount of the bundle that is no bind mount.
+fs() {
+	edit_config '.mounts += [{ destination: $to, type: $t, source: $from, options: ($o | split(",")) }]' \
+		--arg t "$1" --arg from "$2" --arg to "$3" --arg o "$4"
+}
+
+# Directories of the host laid over each other and a disk of the host, as podman's ":O" asks for them.
+host_mounts_work() {
+	make_shell
+	local dir=$BATS_TEST_TMPDIR
+	mkdir -p "$dir/lower/d" "$dir/upper" "$dir/work" "$dir/more"
+	echo lower | tee "$dir/lower/f" > "$dir/lower/g"
+	fs overlay overlay /o "lowerdir=$dir/lower,upperdir=$dir/upper,workdir=$dir/work,private,nosuid"
+	truncate -s 16M "$dir/image"
+	mkfs.ext4 -q "$dir/image"
+	LOOP=$(losetup -f --show "$dir/image")
+	fs ext4 "$LOOP" /disk rw
+	fs overlay overlay /image "lowerdir=$dir/lower:$dir/more,ro"
+	run_shell
+	inside 'cat /o/f; echo upper > /o/f; rm /o/g; ls /o; echo data > /disk/f; cat /disk/f /image/g; touch /image/x'
+	echo "$output"
+	[[ "$output" == $'lower\nd\nf\ndata\nlower\n'*"Read-only file system" ]]
+	inside 'grep -c " /o virtiofs.*nosuid\| /o 9p.*nosuid" /proc/mounts'
+	[ "$output" = 1 ]
+	[ "$(cat "$dir/upper/f" "$dir/lower/f" "$dir/lower/g")" = $'upper\nlower\nlower' ]
+	! grep -q " $dir/upper\|$LOOP " /proc/mounts
+	if [ "${1:-}" = kill ]; then
+		kill -9 "$(cut -d' ' -f1 "$ROOT/$ID/shim.pid")"
+		"${KATA[@]}" delete --force "$ID"
+	fi
+	stop_shell
+	! grep -q "$dir" /proc/self/mountinfo
+	losetup -d "$LOOP"
+	wait_for 10 loop_is_free
+	debugfs -R 'cat f' "$dir/image" 2> /dev/null | grep -q data
+	LOOP=
+}
+
+loop_is_free() {
+	! losetup -j "$BATS_TEST_TMPDIR/image" | grep -q .
+}
+
 @test "names in volumes are current: virtiofsd of QEMU" {
 	configure c
 	names_are_current
@@ -291,4 +333,24 @@ host_forbids() {
 @test "the host itself forbids what the guest must not do: 9p" {
 	configure 9p
 	host_forbids
+}
+
+@test "mounts of the host that are no binds: virtiofsd of QEMU" {
+	configure c
+	host_mounts_work
+}
+
+@test "mounts of the host that are no binds: virtiofsd in Rust" {
+	configure rust
+	host_mounts_work
+}
+
+@test "mounts of the host that are no binds: 9p" {
+	configure 9p
+	host_mounts_work
+}
+
+@test "mounts of the host that are no binds end with a shim that is killed" {
+	configure c
+	host_mounts_work kill
 }

@@ -21,6 +21,7 @@
 #include "sandbox/core/sandbox.h"
 #include "sandbox/sharefs/share.h"
 #include "sandbox/storage/container_share.h"
+#include "sandbox/storage/host_mount.h"
 #include "sandbox/storage/host_socket.h"
 #include "sandbox/storage/volume.h"
 
@@ -262,6 +263,40 @@ static int convert_bind(struct sb_container *ctr, struct oci_spec *spec, size_t 
 	return volume_watch(ctr, mount, host_path, name, err);
 }
 
+/* What the host mounts is bound in the guest, with the options that are not the file system's. */
+static int turn_into_bind(struct sb_container *ctr, struct oci_mount *mount)
+{
+	struct strv options = { 0 };
+	int r = arena_strv_add(ctr->arena, &options, "rbind");
+
+	for (size_t i = 0; i < mount->options.nr && r >= 0; i++)
+		if (host_mount_option_is_of_guest(mount->options.v[i]))
+			r = arena_strv_add(ctr->arena, &options, mount->options.v[i]);
+	mount->options = options;
+	mount->type = arena_strdup(ctr->arena, "bind");
+	return r >= 0 && !mount->type ? -ENOMEM : r;
+}
+
+/* Its file system is the host's, not the guest's to find. Return: 0 or -errno. */
+static int convert_host_mount(struct sb_container *ctr, size_t index, struct oci_mount *mount,
+			      struct err *err)
+{
+	char name[400];
+
+	if (!host_mount_is_for(mount))
+		return 0;
+	cleanup_close int fd = host_mount_open(ctr->sandbox, mount, err);
+	if (fd < 0) {
+		err_wrap(err, "mounts[%zu] (%s)", index, mount->destination);
+		return fd;
+	}
+	(void)snprintf(name, sizeof(name), "%s-%zu-%.200s", ctr->id, index, mount->type);
+	int r = sb_container_share(ctr, fd, name, share_flags(mount), &mount->source, err);
+	if (r >= 0 && turn_into_bind(ctr, mount) < 0)
+		r = err_set(err, ENOMEM, "out of memory");
+	return r;
+}
+
 /*
  * Without a sandbox container a manager has no /dev/shm of the pod to bind: it asks for a tmpfs,
  * and says by the namespace that the container's IPC is the pod's.
@@ -294,7 +329,8 @@ int guest_mounts_convert(struct sb_container *ctr, struct oci_spec *spec, struct
 		return err_set(err, ENOMEM, "out of memory");
 	spec->mounts = mounts;
 	for (size_t i = 0; i < spec->nr_mounts; i++) {
-		int r = is_bind(&mounts[i]) ? convert_bind(ctr, spec, i, &mounts[i], err) : 0;
+		int r = is_bind(&mounts[i]) ? convert_bind(ctr, spec, i, &mounts[i], err)
+					    : convert_host_mount(ctr, i, &mounts[i], err);
 
 		if (r == 0 && wants_pod_shm(ctr, spec, &mounts[i]))
 			r = use_pod_shm(ctr, &mounts[i], err);
