@@ -354,3 +354,20 @@ loop_is_free() {
 	configure c
 	host_mounts_work kill
 }
+
+@test "locks: those that cannot be had are refused at start, others are said to be local" {
+	for locks in host refuse; do
+		configure c "s/^volume_locks = .*/volume_locks = \"$locks\"/"
+		make_shell
+		new_id
+		run "${KATA[@]}" run --bundle "$BUNDLE" "$ID"
+		echo "$output"
+		[ "$status" -ne 0 ]
+		[[ "$output" == *"volume_locks = "*"not supported"* ]]
+	done
+	configure c
+	make_shell
+	new_id
+	"${KATA[@]}" --log "$BATS_TEST_TMPDIR/log" run --bundle "$BUNDLE" "$ID" < /dev/null
+	grep "level=warning.*volume $VOLUME: locks exclude within this VM only" "$BATS_TEST_TMPDIR/log"
+}

@@ -124,12 +124,32 @@ static void share_by_9p(struct boot *boot)
 	};
 }
 
+/*
+ * The virtiofsd in C can ask the host for locks that fail rather than wait, and answers that waiting
+ * is not supported; the one in Rust has none of the host's, and QEMU's 9p grants all. Where a server
+ * has none, the guest's kernel grants them; no mount option makes it refuse.
+ */
+static int check_locks(const struct config_runtime *rc, struct err *err)
+{
+	if (rc->volume_locks == CONFIG_VOLUME_LOCKS_HOST)
+		return err_set(err, ENOTSUP,
+			       "volume_locks = \"host\": not supported: nothing that shares files "
+			       "waits for a lock of the host's");
+	if (rc->volume_locks == CONFIG_VOLUME_LOCKS_REFUSE)
+		return err_set(err, ENOTSUP,
+			       "volume_locks = \"refuse\": not supported: the guest's kernel "
+			       "grants locks that it is not given");
+	return 0;
+}
+
 static int share_files(struct boot *boot, struct err *err)
 {
 	struct sandbox *sb = boot->sb;
 	const struct config_hypervisor *hc = &sb->config->hypervisor;
-	int r = share_init(&sb->storage.share, sb->dir.path, err);
+	int r = check_locks(&sb->config->runtime, err);
 
+	if (r >= 0)
+		r = share_init(&sb->storage.share, sb->dir.path, err);
 	if (r < 0)
 		return r;
 	if (hc->shared_fs == CONFIG_SHARED_FS_NONE)

@@ -14,6 +14,7 @@
 #include <sys/vfs.h>
 
 #include "common/fd.h"
+#include "common/log.h"
 #include "common/str.h"
 #include "kata/guest.h"
 #include "oci/validate.h"
@@ -258,8 +259,15 @@ static int convert_bind(struct sb_container *ctr, struct oci_spec *spec, size_t 
 	r = volume_find(ctr, host_path, fd, flags, name, &shared, &known, err);
 	if (r >= 0)
 		r = sb_container_share(ctr, known ? -1 : fd, shared, flags, &mount->source, err);
-	if (r < 0 || !(flags & SHARE_READ_ONLY))
+	if (r < 0)
 		return r;
+	if (!(flags & SHARE_READ_ONLY)) {
+		if (S_ISDIR(st.st_mode) && !known)
+			log_warn("volume %s: locks exclude within this VM only, not other VMs and "
+				 "the host",
+				 host_path);
+		return 0;
+	}
 	return volume_watch(ctr, mount, host_path, name, err);
 }
 
