@@ -260,6 +260,20 @@ loop_is_free() {
 	! losetup -j "$BATS_TEST_TMPDIR/image" | grep -q .
 }
 
+# What docs/limits.md says of features that not every file system has.
+features() {
+	cc -static -O1 -o "$BATS_TEST_TMPDIR/file-features" "$REPO/tests/lib/file-features.c"
+	make_shell
+	cp "$BATS_TEST_TMPDIR/file-features" "$BUNDLE/rootfs/bin/"
+	run_shell
+	for dir in / /v; do
+		inside "file-features $dir > /tmp/said; sort /tmp/said"
+		echo "$output"
+		[ "$(echo "$output" | tr '\n' ' ')" = "$1" ]
+	done
+	stop_shell
+}
+
 @test "names in volumes are current: virtiofsd of QEMU" {
 	configure c
 	names_are_current
@@ -370,4 +384,19 @@ loop_is_free() {
 	new_id
 	"${KATA[@]}" --log "$BATS_TEST_TMPDIR/log" run --bundle "$BUNDLE" "$ID" < /dev/null
 	grep "level=warning.*volume $VOLUME: locks exclude within this VM only" "$BATS_TEST_TMPDIR/log"
+}
+
+@test "features of file systems: virtiofsd of QEMU" {
+	configure c
+	features "O_TMPFILE no allocate yes btime no collapse-range no insert-range no punch-hole yes zero-range yes "
+}
+
+@test "features of file systems: virtiofsd in Rust" {
+	configure rust
+	features "O_TMPFILE no allocate yes btime no collapse-range no insert-range no punch-hole yes zero-range yes "
+}
+
+@test "features of file systems: 9p" {
+	configure 9p
+	features "O_TMPFILE no allocate no btime no collapse-range no insert-range no punch-hole no zero-range no "
 }
