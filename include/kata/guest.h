@@ -39,10 +39,15 @@ struct kata_secret {
  */
 #define KATA_STREAM_NONE 0xffffffffU
 
-/* Virtio-fs/9p tag of the shared tree and where the guest mounts it. */
+/*
+ * Virtio-fs/9p tag of the shared tree and where the guest mounts it. With virtio-fs it is shared a
+ * second time, for volumes: that one is asked anew about everything.
+ */
 #define KATA_SHARED_TAG "kataShared"
+#define KATA_VOLUMES_TAG "kataVolumes"
 #define KATA_GUEST_BASE "/run/kata-containers"
 #define KATA_GUEST_SHARED_DIR "/run/kata-containers/shared/containers"
+#define KATA_GUEST_VOLUMES_DIR "/run/kata-containers/shared/volumes"
 #define KATA_GUEST_SANDBOX_DIR "/run/kata-containers/sandbox"
 #define KATA_GUEST_SHM_DIR KATA_GUEST_SANDBOX_DIR "/shm" /* a pod's /dev/shm */
 

@@ -30,6 +30,11 @@ enum config_fs_cache {
 enum config_aio { CONFIG_AIO_IO_URING, CONFIG_AIO_NATIVE, CONFIG_AIO_THREADS };
 enum config_net_model { CONFIG_NET_TCFILTER, CONFIG_NET_MACVTAP, CONFIG_NET_NONE };
 enum config_memory_limit { CONFIG_MEMORY_LIMIT_ON_TOP, CONFIG_MEMORY_LIMIT_WITHIN };
+enum config_volume_locks {
+	CONFIG_VOLUME_LOCKS_LOCAL,
+	CONFIG_VOLUME_LOCKS_HOST,
+	CONFIG_VOLUME_LOCKS_REFUSE
+};
 
 /* [hypervisor.qemu]. Sizes in MiB. Strings are "" when unset, unless said otherwise. */
 struct config_hypervisor {
@@ -102,6 +107,7 @@ struct config_runtime {
 	bool disable_guest_empty_dir;
 	bool static_sandbox_resource_mgmt;
 	enum config_memory_limit memory_limit; /* ours: where is what the VM itself needs? */
+	enum config_volume_locks volume_locks; /* ours: whom do locks in volumes exclude? */
 	struct strv valid_host_socket_paths;   /* ours: globs */
 	/* ours: the same for [runtime] and [agent.kata], nothing by default */
 	struct strv enable_annotations;

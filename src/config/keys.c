@@ -29,6 +29,7 @@ static const char *const fs_cache_words[] = { "auto", "never", "metadata", "alwa
 static const char *const aio_words[] = { "io_uring", "native", "threads", NULL };
 static const char *const net_model_words[] = { "tcfilter", "macvtap", "none", NULL };
 static const char *const memory_limit_words[] = { "on-top", "within", NULL };
+static const char *const volume_locks_words[] = { "local", "host", "refuse", NULL };
 static const char *const qemu_words[] = { "qemu", NULL };
 static const char *const kata_words[] = { "kata", NULL };
 static const char *const virt_container_words[] = { "virt_container", NULL };
@@ -41,6 +42,8 @@ _Static_assert(ARRAY_SIZE(aio_words) == CONFIG_AIO_THREADS + 2, "one word per wa
 _Static_assert(ARRAY_SIZE(net_model_words) == CONFIG_NET_NONE + 2, "one word per network model");
 _Static_assert(ARRAY_SIZE(memory_limit_words) == CONFIG_MEMORY_LIMIT_WITHIN + 2,
 	       "one word per meaning of a memory limit");
+_Static_assert(ARRAY_SIZE(volume_locks_words) == CONFIG_VOLUME_LOCKS_REFUSE + 2,
+	       "one word per way of locks");
 
 /* clang-format off */
 #define FIELD(f, type)               \
@@ -160,6 +163,7 @@ const struct config_key config_keys[] = {
 	BOOL(RT, "disable_guest_empty_dir", runtime.disable_guest_empty_dir, "true", CONFIG_ADMIN),
 	BOOL(RT, "static_sandbox_resource_mgmt", runtime.static_sandbox_resource_mgmt, "false", CONFIG_ADMIN),
 	ENUM(RT, "memory_limit", runtime.memory_limit, config_memory_limit, memory_limit_words, CONFIG_LISTED), /* ours */
+	ENUM(RT, "volume_locks", runtime.volume_locks, config_volume_locks, volume_locks_words, CONFIG_LISTED), /* ours */
 	STRV(RT, "valid_host_socket_paths", runtime.valid_host_socket_paths, CONFIG_ADMIN), /* ours */
 	STRV(RT, "enable_annotations", runtime.enable_annotations, CONFIG_ADMIN), /* ours */
 	SECONDS(RT, "start_timeout", start_timeout_ms, "60", CONFIG_ADMIN), /* ours */

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 #include "common/io.h"
@@ -40,6 +41,7 @@
  */
 static struct strbuf shared;
 static const char *missing_source;
+static uint64_t source_attrs;
 
 int share_open(const char *path, bool own)
 {
@@ -52,6 +54,13 @@ int share_open(const char *path, bool own)
 int share_open_path(const char *path)
 {
 	return share_open(path, false);
+}
+
+int share_mount_attrs(int tree_fd, uint64_t *ret)
+{
+	(void)tree_fd;
+	*ret = source_attrs;
+	return 0;
 }
 
 int share_add(struct share *share, int tree_fd, const char *name, unsigned flags, struct err *err)
@@ -70,11 +79,12 @@ int share_remove(struct share *share, const char *name)
 	return -ENOSYS;
 }
 
-int share_make_writable(struct share *share, const char *name,
+int share_set_read_only(struct share *share, const char *name, bool read_only,
 			const struct share_exporter *exporter)
 {
 	(void)share;
 	(void)name;
+	(void)read_only;
 	(void)exporter;
 	return -ENOSYS;
 }
@@ -238,8 +248,30 @@ static void kernel_file_systems_are_the_guests_own(void **state)
 		&err);
 	assert_non_null(spec);
 	assert_string_equal(find_mount(spec, "/s")->source, "/sys");
-	assert_string_equal(find_mount(spec, "/p")->source, KATA_GUEST_SHARED_DIR "/ctr-1-procfoo");
+	assert_string_equal(find_mount(spec, "/p")->source,
+			    KATA_GUEST_VOLUMES_DIR "/ctr-1-procfoo");
 	assert_string_equal(shared.data, "rw ctr/rootfs\nro ctr-1-procfoo\n");
+	tear_down(&f);
+}
+
+static void a_volume_has_the_flags_of_its_source_but_for_its_own(void **state)
+{
+	static const char *const wanted[] = { "nosuid", "noexec", "rbind", "exec" };
+	struct fixture f;
+	struct err err = ERR_NULL;
+
+	(void)state;
+	set_up(&f);
+	source_attrs = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
+	struct oci_spec *spec = convert(
+		&f, "{\"destination\":\"/v\",\"source\":\"/src\",\"options\":[\"rbind\",\"exec\"]}",
+		&err);
+	source_attrs = 0;
+	assert_non_null(spec);
+	const struct strv *options = &find_mount(spec, "/v")->options;
+	assert_int_equal(options->nr, ARRAY_SIZE(wanted));
+	for (size_t i = 0; i < ARRAY_SIZE(wanted); i++)
+		assert_string_equal(options->v[i], wanted[i]);
 	tear_down(&f);
 }
 
@@ -263,14 +295,14 @@ static void what_kubelet_rewrites_is_watched_when_it_is_read_only(void **state)
 	assert_non_null(spec);
 	assert_int_equal(f.ctr.nr_storages, 1);
 	assert_string_equal(f.ctr.storages[0].driver, "watchable-bind");
-	assert_string_equal(f.ctr.storages[0].source, KATA_GUEST_SHARED_DIR "/ctr-0-a");
+	assert_string_equal(f.ctr.storages[0].source, KATA_GUEST_VOLUMES_DIR "/ctr-0-a");
 	assert_string_equal(f.ctr.storages[0].mount_point,
 			    KATA_GUEST_SANDBOX_DIR "/watchable/ctr-0-a");
 	assert_string_equal(find_mount(spec, "/a")->source,
 			    KATA_GUEST_SANDBOX_DIR "/watchable/ctr-0-a");
-	assert_string_equal(find_mount(spec, "/b")->source, KATA_GUEST_SHARED_DIR "/ctr-1-b");
-	assert_string_equal(find_mount(spec, "/c")->source, KATA_GUEST_SHARED_DIR "/ctr-2-c");
-	assert_string_equal(find_mount(spec, "/d")->source, KATA_GUEST_SHARED_DIR "/ctr-3-token");
+	assert_string_equal(find_mount(spec, "/b")->source, KATA_GUEST_VOLUMES_DIR "/ctr-1-b");
+	assert_string_equal(find_mount(spec, "/c")->source, KATA_GUEST_VOLUMES_DIR "/ctr-2-c");
+	assert_string_equal(find_mount(spec, "/d")->source, KATA_GUEST_VOLUMES_DIR "/ctr-3-token");
 	tear_down(&f);
 }
 
@@ -306,7 +338,7 @@ static void an_empty_dir_is_local_when_the_configuration_says_so(void **state)
 	f.sandbox.config = &config;
 	struct oci_spec *spec = convert(&f, mount, &err);
 	assert_non_null(spec);
-	assert_string_equal(find_mount(spec, "/e")->source, KATA_GUEST_SHARED_DIR "/ctr-0-e");
+	assert_string_equal(find_mount(spec, "/e")->source, KATA_GUEST_VOLUMES_DIR "/ctr-0-e");
 	config.runtime.disable_guest_empty_dir = false;
 	list_add_tail(&f.sandbox.containers, &f.ctr.node);
 	spec = convert(&f, mount, &err);
@@ -428,6 +460,7 @@ int main(void)
 		cmocka_unit_test(real_bundles_become_the_expected_requests),
 		cmocka_unit_test(kernel_file_systems_are_the_guests_own),
 		cmocka_unit_test(host_policy_stays_on_the_host),
+		cmocka_unit_test(a_volume_has_the_flags_of_its_source_but_for_its_own),
 		cmocka_unit_test(what_kubelet_rewrites_is_watched_when_it_is_read_only),
 		cmocka_unit_test(seccomp_filters_stay_or_go_as_configured),
 		cmocka_unit_test(an_empty_dir_is_local_when_the_configuration_says_so),

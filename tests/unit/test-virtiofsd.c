@@ -47,8 +47,11 @@ static char *script(const char *name, const char *body)
 	return path;
 }
 
-static void check_argv(const struct virtiofsd_config *config, enum virtiofsd_kind kind,
-		       const char *wanted)
+static const struct virtiofsd_program in_c = { VIRTIOFSD_C, 7, 2 };
+static const struct virtiofsd_program in_rust = { VIRTIOFSD_RUST, 1, 13 };
+
+static void check_argv(const struct virtiofsd_config *config,
+		       const struct virtiofsd_program *program, const char *wanted)
 {
 	cleanup_strbuf struct strbuf text = STRBUF_NULL;
 	cleanup_arena struct arena *arena = NULL;
@@ -56,7 +59,7 @@ static void check_argv(const struct virtiofsd_config *config, enum virtiofsd_kin
 	struct strv argv = { 0 };
 
 	assert_int_equal(arena_new(&arena), 0);
-	assert_int_equal(virtiofsd_argv(config, kind, 3, arena, &argv, &err), 0);
+	assert_int_equal(virtiofsd_argv(config, program, 3, arena, &argv, &err), 0);
 	for (size_t i = 0; i < argv.nr; i++)
 		assert_int_equal(strbuf_printf(&text, "%s%s", i ? " " : "", argv.v[i]), 0);
 	assert_string_equal(text.data, wanted);
@@ -69,10 +72,11 @@ static void one_in_c_gets_fuse_options(void **state)
 	struct virtiofsd_config config = { .path = "/v", .source = "/s", .posix_acl = true };
 
 	(void)state;
-	check_argv(&config, VIRTIOFSD_C,
-		   "/v --fd=3 -f -o source=/s -o "
-		   "sandbox=namespace,cache=auto,xattr,posix_acl,no_writeback,no_posix_lock,"
-		   "no_flock,announce_submounts,log_level=err --thread-pool-size=1");
+	check_argv(
+		&config, &in_c,
+		"/v --fd=3 -f -o source=/s -o "
+		"sandbox=namespace,cache=auto,xattr,posix_acl,killpriv_v2,no_writeback,no_posix_lock,"
+		"no_flock,announce_submounts,log_level=err --thread-pool-size=1");
 	config = (struct virtiofsd_config){
 		.path = "/v",
 		.source = "/a,b\\c",
@@ -83,9 +87,9 @@ static void one_in_c_gets_fuse_options(void **state)
 		.extra_args = extra,
 		.nr_extra_args = ARRAY_SIZE(extra),
 	};
-	check_argv(&config, VIRTIOFSD_C,
+	check_argv(&config, &in_c,
 		   "/v --fd=3 -f -o source=/a\\,b\\\\c -o "
-		   "sandbox=namespace,cache=none,no_xattr,no_posix_acl,no_writeback,"
+		   "sandbox=namespace,cache=none,no_xattr,no_posix_acl,killpriv_v2,no_writeback,"
 		   "no_posix_lock,no_flock,announce_submounts,log_level=info --thread-pool-size=1 "
 		   "--thread-pool-size=4 "
 		   "-o flock");
@@ -105,17 +109,53 @@ static void one_in_rust_gets_long_options(void **state)
 	};
 
 	(void)state;
-	check_argv(&config, VIRTIOFSD_RUST,
+	check_argv(&config, &in_rust,
 		   "/v --fd=3 --shared-dir /a,b --cache=metadata --sandbox=namespace "
-		   "--announce-submounts "
+		   "--announce-submounts --killpriv-v2 "
 		   "--thread-pool-size=1 --xattr --posix-acl --log-level=error --no-killpriv-v2");
 	config = (struct virtiofsd_config){
 		.path = "/v", .source = "/s", .cache = "always", .no_xattr = true
 	};
 	check_argv(
-		&config, VIRTIOFSD_RUST,
-		"/v --fd=3 --shared-dir /s --cache=always --sandbox=namespace --announce-submounts "
+		&config, &in_rust,
+		"/v --fd=3 --shared-dir /s --cache=always --sandbox=namespace --announce-submounts --killpriv-v2 "
 		"--thread-pool-size=1 --log-level=error");
+}
+
+static void has_words(const struct virtiofsd_program *program, bool current, const char *words,
+		      bool wanted)
+{
+	/* Whatever the administrator chose for root file systems. */
+	struct virtiofsd_config config = {
+		.path = "/v", .source = "/s", .cache = "always", .current = current
+	};
+	cleanup_strbuf struct strbuf text = STRBUF_NULL;
+	cleanup_arena struct arena *arena = NULL;
+	struct err err = ERR_NULL;
+	struct strv argv = { 0 };
+
+	assert_int_equal(arena_new(&arena), 0);
+	assert_int_equal(virtiofsd_argv(&config, program, 3, arena, &argv, &err), 0);
+	for (size_t i = 0; i < argv.nr; i++)
+		assert_int_equal(strbuf_printf(&text, "%s ", argv.v[i]), 0);
+	assert_int_equal(strstr(text.data, words) != NULL, wanted);
+}
+
+static void volumes_are_asked_for_anew_and_can_be_mapped(void **state)
+{
+	static const struct virtiofsd_program old = { VIRTIOFSD_RUST, 1, 10 };
+	static const struct virtiofsd_program next = { VIRTIOFSD_RUST, 2, 0 };
+
+	(void)state;
+	has_words(&in_c, true, ",cache=auto,timeout=0,", true);
+	has_words(&in_c, false, "timeout", false);
+	has_words(&in_rust, true, " --cache=never --allow-mmap ", true);
+	has_words(&in_rust, false, " --cache=always --sandbox", true);
+	has_words(&next, true, " --cache=never --allow-mmap ", true);
+	/* It would refuse the option, and without it mappings. */
+	has_words(&old, true, " --cache=auto --sandbox", true);
+	assert_true(virtiofsd_can_be_current(&in_c));
+	assert_false(virtiofsd_can_be_current(&old));
 }
 
 static void unknown_cache_mode_is_named(void **state)
@@ -127,36 +167,36 @@ static void unknown_cache_mode_is_named(void **state)
 
 	(void)state;
 	assert_int_equal(arena_new(&arena), 0);
-	assert_int_equal(virtiofsd_argv(&config, VIRTIOFSD_C, 3, arena, &argv, &err), -EINVAL);
+	assert_int_equal(virtiofsd_argv(&config, &in_c, 3, arena, &argv, &err), -EINVAL);
 	assert_non_null(strstr(err.text, "\"some\""));
+}
+
+static void probe(const char *path, enum virtiofsd_kind kind, unsigned major, unsigned minor)
+{
+	struct virtiofsd_program program;
+	struct err err = ERR_NULL;
+
+	assert_int_equal(virtiofsd_probe(path, &program, &err), 0);
+	assert_int_equal(program.kind, kind);
+	assert_int_equal(program.major, major);
+	assert_int_equal(program.minor, minor);
 }
 
 static int probing(void *arg)
 {
-	enum virtiofsd_kind kind;
+	struct virtiofsd_program program;
 	struct err err = ERR_NULL;
-	char version[32];
 
 	(void)arg;
-	assert_int_equal(
-		virtiofsd_probe(script("c", "echo 'virtiofsd version 7.2.9 (Debian)'\n"
-					    "echo 'using FUSE kernel interface version 7.36'"),
-				&kind, version, sizeof(version), &err),
-		0);
-	assert_int_equal(kind, VIRTIOFSD_C);
-	assert_string_equal(version, "7.2.9");
-	assert_int_equal(virtiofsd_probe(script("r", "echo 'virtiofsd 1.13.0'"), &kind, version,
-					 sizeof(version), &err),
-			 0);
-	assert_int_equal(kind, VIRTIOFSD_RUST);
-	assert_string_equal(version, "1.13.0");
-	assert_int_equal(virtiofsd_probe(script("b", "echo 'virtiofsd backend 1.4.0'"), &kind,
-					 version, sizeof(version), &err),
-			 0);
-	assert_string_equal(version, "1.4.0");
-	assert_int_equal(virtiofsd_probe("/bin/cat", &kind, NULL, 0, &err), -EINVAL);
-	assert_int_equal(virtiofsd_probe(script("f", "exit 3"), &kind, NULL, 0, &err), -EIO);
-	assert_int_equal(virtiofsd_probe("/nonexistent", &kind, NULL, 0, &err), -ENOENT);
+	probe(script("c", "echo 'virtiofsd version 7.2.9 (Debian)'\n"
+			  "echo 'using FUSE kernel interface version 7.36'"),
+	      VIRTIOFSD_C, 7, 2);
+	probe(script("r", "echo 'virtiofsd 1.13.0'"), VIRTIOFSD_RUST, 1, 13);
+	probe(script("b", "echo 'virtiofsd backend 1.4.0'"), VIRTIOFSD_RUST, 1, 4);
+	assert_int_equal(virtiofsd_probe(script("n", "echo virtiofsd x"), &program, &err), -EINVAL);
+	assert_int_equal(virtiofsd_probe("/bin/cat", &program, &err), -EINVAL);
+	assert_int_equal(virtiofsd_probe(script("f", "exit 3"), &program, &err), -EIO);
+	assert_int_equal(virtiofsd_probe("/nonexistent", &program, &err), -ENOENT);
 	return 0;
 }
 
@@ -189,10 +229,9 @@ static int starting(void *arg)
 
 	(void)arg;
 	/* Must find a listening socket at 3 and nothing at 4, then complains and ends. */
-	config.path = script("s", "[ \"$1\" = --version ] && { echo 'virtiofsd 1.0.0'; exit; }\n"
-				  "[ -S /proc/self/fd/3 ] && [ ! -e /proc/self/fd/4 ] && echo all "
+	config.path = script("s", "[ -S /proc/self/fd/3 ] && [ ! -e /proc/self/fd/4 ] && echo all "
 				  "is well >&2\nexit 1");
-	assert_int_equal(virtiofsd_start(fiber_loop(), &config, &vfsd, &fd, &err), 0);
+	assert_int_equal(virtiofsd_start(fiber_loop(), &config, &in_rust, &vfsd, &fd, &err), 0);
 	nobody_else_can_connect(fd);
 	assert_int_equal(virtiofsd_stop(&vfsd, soon()), 0);
 	virtiofsd_last_line(&vfsd, line, sizeof(line));
@@ -201,9 +240,8 @@ static int starting(void *arg)
 	virtiofsd_deinit(&vfsd);
 	(void)close(fd);
 	/* One that does not end is killed. */
-	config.path = script(
-		"h", "[ \"$1\" = --version ] && { echo 'virtiofsd 1.0.0'; exit; }\nexec sleep 60");
-	assert_int_equal(virtiofsd_start(fiber_loop(), &config, &vfsd, &fd, &err), 0);
+	config.path = script("h", "exec sleep 60");
+	assert_int_equal(virtiofsd_start(fiber_loop(), &config, &in_rust, &vfsd, &fd, &err), 0);
 	assert_int_equal(virtiofsd_stop(&vfsd, loop_deadline_ms(10)), 0);
 	virtiofsd_deinit(&vfsd);
 	(void)close(fd);
@@ -225,7 +263,7 @@ static int real_one(void *arg)
 	int fd = -1;
 
 	(void)arg;
-	assert_int_equal(virtiofsd_start(fiber_loop(), &config, &vfsd, &fd, &err), 0);
+	assert_int_equal(virtiofsd_start(fiber_loop(), &config, &in_c, &vfsd, &fd, &err), 0);
 	/* It lives until the connection ends. */
 	assert_int_equal(fiber_wait_pidfd(vfsd.proc.pidfd, loop_deadline_ms(300), NULL),
 			 -ETIMEDOUT);
@@ -310,6 +348,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_in_c_gets_fuse_options),
 		cmocka_unit_test(one_in_rust_gets_long_options),
+		cmocka_unit_test(volumes_are_asked_for_anew_and_can_be_mapped),
 		cmocka_unit_test(unknown_cache_mode_is_named),
 		cmocka_unit_test(program_is_known_by_its_version),
 		cmocka_unit_test(daemon_inherits_a_listening_socket_only),

@@ -275,7 +275,7 @@ RPC_FN(sandbox_rpc_update_ephemeral_mounts)
  * @response: NULL
  * @err: filled on failure
  *
- * A look at each mount in the shared tree makes the host's virtiofsd drop what it held of those
+ * A look at each mount in the shared trees makes the host's virtiofsd drop what it held of those
  * that have gone.
  *
  * Return: 0 or -errno.
@@ -286,8 +286,15 @@ RPC_FN(sandbox_rpc_remove_stale_mounts)
 	(void)call;
 	(void)request;
 	(void)response;
-	int r = mounts_stat_below(KATA_GUEST_SHARED_DIR);
-	return r < 0 ? err_set_errno(err, r, "mounts below %s", KATA_GUEST_SHARED_DIR) : 0;
+	static const char *const trees[] = { KATA_GUEST_SHARED_DIR, KATA_GUEST_VOLUMES_DIR };
+
+	for (size_t i = 0; i < ARRAY_SIZE(trees); i++) {
+		int r = mounts_stat_below(trees[i]);
+
+		if (r < 0)
+			return err_set_errno(err, r, "mounts below %s", trees[i]);
+	}
+	return 0;
 }
 
 /**

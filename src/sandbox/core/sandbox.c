@@ -61,7 +61,9 @@ int sandbox_new(struct loop *loop, const struct sandbox_events *events, void *ev
 	sb->net.netns_fd = -1;
 	sb->dir.fd = -1;
 	sb->storage.share = SHARE_NULL;
-	sb->helpers.virtiofsd = VIRTIOFSD_NULL;
+	for (size_t i = 0; i < SANDBOX_EXPORTS; i++)
+		sb->helpers.exports[i] =
+			(struct sandbox_export){ .sandbox = sb, .virtiofsd = VIRTIOFSD_NULL };
 	sb->helpers.proxy = PROC_NULL;
 	sb->helpers.user_fd = -1;
 	sb->vsock.dir_fd = -1;
@@ -86,7 +88,8 @@ struct sandbox *sandbox_free_for_test(struct sandbox *sb)
 	if (!sb)
 		return NULL;
 	share_deinit(&sb->storage.share);
-	virtiofsd_deinit(&sb->helpers.virtiofsd);
+	for (size_t i = 0; i < SANDBOX_EXPORTS; i++)
+		virtiofsd_deinit(&sb->helpers.exports[i].virtiofsd);
 	proc_deinit(&sb->helpers.proxy);
 	(void)fd_close(sb->helpers.user_fd);
 	(void)fd_close(sb->net.netns_fd);
@@ -94,6 +97,29 @@ struct sandbox *sandbox_free_for_test(struct sandbox *sb)
 	(void)arena_free(sb->arena);
 	free(sb);
 	return NULL;
+}
+
+/**
+ * sandbox_exporter() - who has a copy of the shared tree's mounts
+ * @sb: sandbox whose VM runs
+ * @use: for what it exports the tree
+ * @ret: receives it
+ *
+ * Return: @ret, or NULL when nobody has: QEMU without a jail exports by 9p from the shim's own.
+ */
+const struct share_exporter *sandbox_exporter(const struct sandbox *sb, enum sandbox_export_use use,
+					      struct share_exporter *ret)
+{
+	pid_t daemon = sb->helpers.exports[use].virtiofsd.proc.pid;
+
+	if (sb->storage.shared_by_9p)
+		*ret = (struct share_exporter){
+			.pid = sb->helpers.user_fd < 0 ? 0 : sb->vmm_pid,
+			.path = sb->storage.share.path,
+		};
+	else
+		*ret = (struct share_exporter){ .pid = daemon, .path = "" };
+	return ret->pid > 0 ? ret : NULL;
 }
 
 /**

@@ -90,11 +90,23 @@ struct sandbox_storage {
 	struct fiber_mutex opening_sockets;
 };
 
+/*
+ * The shared tree is exported twice: root file systems are the containers' own, and what the guest
+ * knows of them it may go by for a while; volumes others change too.
+ */
+enum sandbox_export_use { SANDBOX_EXPORT_ROOTS, SANDBOX_EXPORT_VOLUMES, SANDBOX_EXPORTS };
+
+struct sandbox_export {
+	struct sandbox *sandbox;
+	struct virtiofsd virtiofsd;
+	struct loop_source *watch;
+};
+
 /* Programs beside the VMM that end with it. */
 struct sandbox_helpers {
-	struct virtiofsd virtiofsd;
+	struct sandbox_export exports[SANDBOX_EXPORTS]; /* none with 9p, which the VMM does */
 	struct proc proxy;
-	struct loop_source *virtiofsd_watch, *proxy_watch;
+	struct loop_source *proxy_watch;
 	int user_fd; /* holds the VMM's user id; -1: it has none of its own */
 };
 
@@ -189,4 +201,6 @@ int sandbox_enter(struct sandbox *sb, struct err *err) must_check;
 void sandbox_leave(struct sandbox *sb);
 int sandbox_wait_left(struct sandbox *sb, uint64_t deadline_ns) must_check;
 void sandbox_step(struct sandbox *sb, const char *step);
+const struct share_exporter *sandbox_exporter(const struct sandbox *sb, enum sandbox_export_use use,
+					      struct share_exporter *ret);
 struct hook_owner sandbox_hook_owner(const struct sandbox *sb);

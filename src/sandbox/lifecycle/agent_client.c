@@ -126,7 +126,8 @@ int agent_client_create_sandbox(struct sandbox *sb, uint64_t deadline_ns, struct
 	char shm_size[40];
 	char *shm_options[] = { (char *)"nosuid", (char *)"noexec", (char *)"nodev",
 				(char *)"mode=1777", shm_size };
-	struct agent_storage storages[2] = { 0 };
+	struct agent_storage storages[3] = { 0 };
+	size_t nr = 0;
 	struct agent_storage shared = {
 		.driver = sb->storage.shared_by_9p ? "9p" : "virtio-fs",
 		.source = KATA_SHARED_TAG,
@@ -137,8 +138,13 @@ int agent_client_create_sandbox(struct sandbox *sb, uint64_t deadline_ns, struct
 	(void)snprintf(msize, sizeof(msize), "msize=%u", sb->config->hypervisor.msize_9p);
 	if (sb->storage.shared_by_9p)
 		shared.options = (struct strv){ options_9p, ARRAY_SIZE(options_9p) - 1 };
-	storages[0] = shared;
-	storages[1] = (struct agent_storage){
+	storages[nr++] = shared;
+	if (!sb->storage.shared_by_9p) {
+		shared.source = KATA_VOLUMES_TAG;
+		shared.mount_point = KATA_GUEST_VOLUMES_DIR;
+		storages[nr++] = shared;
+	}
+	storages[nr] = (struct agent_storage){
 		.driver = "ephemeral",
 		.source = "shm",
 		.fstype = "tmpfs",
@@ -149,7 +155,7 @@ int agent_client_create_sandbox(struct sandbox *sb, uint64_t deadline_ns, struct
 	struct agent_create_sandbox_request req = {
 		.hostname = sb->spec->hostname,
 		.storages = storages,
-		.nr_storages = sb->kind == SANDBOX_KIND_POD ? 2 : 1,
+		.nr_storages = sb->kind == SANDBOX_KIND_POD ? nr + 1 : nr,
 		.sandbox_id = sb->id,
 		.guest_hook_path = sb->config->hypervisor.guest_hook_path,
 	};

@@ -23,6 +23,7 @@
 #include "sandbox/lifecycle/process_verbs.h"
 #include "sandbox/network/dns.h"
 #include "sandbox/size/sandbox_resize.h"
+#include "sandbox/storage/container_share.h"
 #include "sandbox/storage/device.h"
 #include "sandbox/storage/rootfs.h"
 
@@ -126,6 +127,7 @@ static int create_in_guest(struct sb_container *ctr, struct err *err)
 		return r;
 	timeline_mark(&sb->start.timeline, KATA_TIMELINE_END);
 	ctr->in_guest = true;
+	sb_container_protect_root(ctr);
 	serve_names(ctr);
 	if (ctr->init->rows)
 		return sb_process_resize(ctr->init, ctr->init->rows, ctr->init->columns, err);

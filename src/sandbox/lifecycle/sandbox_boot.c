@@ -43,7 +43,7 @@
 struct boot {
 	struct sandbox *sb;
 	uint64_t deadline_ns;
-	int virtiofs_fd, vsock_fd;
+	int fs_fds[SANDBOX_EXPORTS], vsock_fd;
 	struct vm_config vm;
 	struct vm_jail jail;
 	struct vm_device devices[SANDBOX_DEVICES_MAX];
@@ -57,36 +57,62 @@ static const char *const fs_cache_names[] = {
 	[CONFIG_FS_CACHE_ALWAYS] = "always",
 };
 
-static int start_virtiofsd(struct boot *boot, struct err *err)
+static const struct {
+	const char *id, *tag;
+} exports[] = {
+	[SANDBOX_EXPORT_ROOTS] = { "fs-shared", KATA_SHARED_TAG },
+	[SANDBOX_EXPORT_VOLUMES] = { "fs-volumes", KATA_VOLUMES_TAG },
+};
+
+static int start_virtiofsd(struct boot *boot, const struct virtiofsd_program *program,
+			   enum sandbox_export_use use, struct err *err)
 {
 	struct sandbox *sb = boot->sb;
+	struct sandbox_export *export = &sb->helpers.exports[use];
 	const struct config_hypervisor *hc = &sb->config->hypervisor;
 	struct virtiofsd_config config = {
 		.path = hc->virtio_fs_daemon,
 		.source = sb->storage.share.path,
 		.dir = sb->dir.path,
 		.cache = fs_cache_names[hc->virtio_fs_cache],
+		.current = use == SANDBOX_EXPORT_VOLUMES,
 		.extra_args = (const char *const *)hc->virtio_fs_extra_args.v,
 		.nr_extra_args = hc->virtio_fs_extra_args.nr,
 		.cgroup_fds = sb->cgroup.now.procs_fds,
 		.nr_cgroup_fds = sb->cgroup.now.nr,
 	};
-	int r = virtiofsd_start(sb->loop, &config, &sb->helpers.virtiofsd, &boot->virtiofs_fd, err);
+	int r = virtiofsd_start(sb->loop, &config, program, &export->virtiofsd, &boot->fs_fds[use],
+				err);
 
 	if (r < 0)
 		return r;
-	r = sandbox_watch_virtiofsd(sb);
+	r = sandbox_watch_virtiofsd(export);
 	if (r < 0)
 		return err_set_errno(err, r, "watch virtiofsd");
 	struct vm_device *dev = &boot->devices[boot->nr_devices++];
 	*dev = (struct vm_device){
 		.type = VM_DEVICE_FS,
-		.id = "fs-shared",
-		.fs = { .fd = boot->virtiofs_fd,
-			.tag = KATA_SHARED_TAG,
+		.fs = { .fd = boot->fs_fds[use],
+			.tag = exports[use].tag,
 			.queue_size = hc->virtio_fs_queue_size },
 	};
+	(void)snprintf(dev->id, sizeof(dev->id), "%s", exports[use].id);
 	return 0;
+}
+
+static int share_by_virtiofs(struct boot *boot, struct err *err)
+{
+	const char *path = boot->sb->config->hypervisor.virtio_fs_daemon;
+	struct virtiofsd_program program;
+	int r = virtiofsd_probe(path, &program, err);
+
+	if (r >= 0 && !virtiofsd_can_be_current(&program))
+		log_warn("%s %u.%u: names in volumes lead for up to a second to what was there "
+			 "before; 1.11 and later do without",
+			 path, program.major, program.minor);
+	for (size_t i = 0; i < SANDBOX_EXPORTS && r >= 0; i++)
+		r = start_virtiofsd(boot, &program, i, err);
+	return r;
 }
 
 /* Where no virtiofsd exists: slower, but QEMU serves it by itself. */
@@ -101,12 +127,32 @@ static void share_by_9p(struct boot *boot)
 	};
 }
 
+/*
+ * The virtiofsd in C can ask the host for locks that fail rather than wait, and answers that waiting
+ * is not supported; the one in Rust has none of the host's, and QEMU's 9p grants all. Where a server
+ * has none, the guest's kernel grants them; no mount option makes it refuse.
+ */
+static int check_locks(const struct config_runtime *rc, struct err *err)
+{
+	if (rc->volume_locks == CONFIG_VOLUME_LOCKS_HOST)
+		return err_set(err, ENOTSUP,
+			       "volume_locks = \"host\": not supported: nothing that shares files "
+			       "waits for a lock of the host's");
+	if (rc->volume_locks == CONFIG_VOLUME_LOCKS_REFUSE)
+		return err_set(err, ENOTSUP,
+			       "volume_locks = \"refuse\": not supported: the guest's kernel "
+			       "grants locks that it is not given");
+	return 0;
+}
+
 static int share_files(struct boot *boot, struct err *err)
 {
 	struct sandbox *sb = boot->sb;
 	const struct config_hypervisor *hc = &sb->config->hypervisor;
-	int r = share_init(&sb->storage.share, sb->dir.path, err);
+	int r = check_locks(&sb->config->runtime, err);
 
+	if (r >= 0)
+		r = share_init(&sb->storage.share, sb->dir.path, err);
 	if (r < 0)
 		return r;
 	if (hc->shared_fs == CONFIG_SHARED_FS_NONE)
@@ -115,7 +161,7 @@ static int share_files(struct boot *boot, struct err *err)
 	sb->storage.shared_by_9p = hc->shared_fs == CONFIG_SHARED_FS_VIRTIO_9P ||
 				   !*hc->virtio_fs_daemon;
 	if (!sb->storage.shared_by_9p)
-		return start_virtiofsd(boot, err);
+		return share_by_virtiofs(boot, err);
 	if (hc->shared_fs == CONFIG_SHARED_FS_VIRTIO_FS)
 		log_warn("no virtiofsd was found: sharing files by 9p, which is slow");
 	share_by_9p(boot);
@@ -463,14 +509,15 @@ int sandbox_boot(struct sandbox *sb, uint64_t deadline_ns, struct err *err)
 	struct boot boot = {
 		.sb = sb,
 		.deadline_ns = deadline_ns,
-		.virtiofs_fd = -1,
+		.fs_fds = { -1, -1 },
 		.vsock_fd = -1,
 		.vm = VM_CONFIG_NULL,
 	};
 	int r = boot_steps(&boot, err);
 
 	/* QEMU has its duplicates by now. */
-	(void)fd_close(boot.virtiofs_fd);
+	for (size_t i = 0; i < SANDBOX_EXPORTS; i++)
+		(void)fd_close(boot.fs_fds[i]);
 	(void)fd_close(boot.vsock_fd);
 	return r;
 }

@@ -136,23 +136,23 @@ int sandbox_watch_proxy(struct sandbox *sb)
 
 static void on_virtiofsd_exit(void *arg, unsigned events)
 {
-	struct sandbox *sb = arg;
+	struct sandbox_export *export = arg;
 	char line[200];
 
 	(void)events;
-	sb->helpers.virtiofsd_watch = loop_source_free(sb->helpers.virtiofsd_watch);
-	virtiofsd_last_line(&sb->helpers.virtiofsd, line, sizeof(line));
-	helper_ended(sb, "virtiofsd", line);
+	export->watch = loop_source_free(export->watch);
+	virtiofsd_last_line(&export->virtiofsd, line, sizeof(line));
+	helper_ended(export->sandbox, "virtiofsd", line);
 }
 
 /**
- * sandbox_watch_virtiofsd() - end the sandbox with its virtiofsd
- * @sb: sandbox whose virtiofsd runs
+ * sandbox_watch_virtiofsd() - end the sandbox with one of its virtiofsds
+ * @export: whose virtiofsd runs
  *
  * Return: 0 or -errno.
  */
-int sandbox_watch_virtiofsd(struct sandbox *sb)
+int sandbox_watch_virtiofsd(struct sandbox_export *export)
 {
-	return loop_add_io(sb->loop, sb->helpers.virtiofsd.proc.pidfd, LOOP_READ, on_virtiofsd_exit,
-			   sb, &sb->helpers.virtiofsd_watch);
+	return loop_add_io(export->sandbox->loop, export->virtiofsd.proc.pidfd, LOOP_READ,
+			   on_virtiofsd_exit, export, &export->watch);
 }

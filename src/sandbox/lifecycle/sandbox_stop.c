@@ -63,6 +63,22 @@ static void kill_child(struct proc *proc, struct loop_source **watch)
 		(void)proc_signal(proc, SIGKILL); /* may have ended already */
 }
 
+static void kill_exports(struct sandbox *sb)
+{
+	for (size_t i = 0; i < SANDBOX_EXPORTS; i++)
+		kill_child(&sb->helpers.exports[i].virtiofsd.proc, &sb->helpers.exports[i].watch);
+}
+
+static void reap_exports(struct sandbox *sb)
+{
+	for (size_t i = 0; i < SANDBOX_EXPORTS; i++) {
+		struct virtiofsd *vfsd = &sb->helpers.exports[i].virtiofsd;
+
+		(void)virtiofsd_stop(vfsd, loop_deadline_ms(SANDBOX_STOP_MS)); /* was killed */
+		virtiofsd_deinit(vfsd);
+	}
+}
+
 static void reap_child(struct proc *proc)
 {
 	if (proc->pidfd >= 0 && proc_wait_fiber(proc, loop_deadline_ms(SANDBOX_STOP_MS), NULL) < 0)
@@ -120,7 +136,7 @@ void sandbox_shut_down(struct sandbox *sb, bool politely)
 		 * other.
 		 */
 		kill_child(&sb->helpers.proxy, &sb->helpers.proxy_watch);
-		kill_child(&sb->helpers.virtiofsd.proc, &sb->helpers.virtiofsd_watch);
+		kill_exports(sb);
 	}
 	if (sb->hv &&
 	    hypervisor_stop(sb->hv, politely ? loop_deadline_ms(SANDBOX_STOP_MS) : 0, &err) < 0)
@@ -130,11 +146,9 @@ void sandbox_shut_down(struct sandbox *sb, bool politely)
 	if (empty)
 		release_guest(sb);
 	kill_child(&sb->helpers.proxy, &sb->helpers.proxy_watch);
-	kill_child(&sb->helpers.virtiofsd.proc, &sb->helpers.virtiofsd_watch);
+	kill_exports(sb);
 	reap_child(&sb->helpers.proxy);
-	(void)virtiofsd_stop(&sb->helpers.virtiofsd,
-			     loop_deadline_ms(SANDBOX_STOP_MS)); /* was killed already */
-	virtiofsd_deinit(&sb->helpers.virtiofsd);
+	reap_exports(sb);
 	sb->helpers.user_fd = fd_close(sb->helpers.user_fd);
 	if (empty) {
 		share_deinit(&sb->storage.share);

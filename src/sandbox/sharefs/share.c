@@ -7,7 +7,9 @@
  * shared/ only. So the guest can change what was mounted for it and nothing else: it cannot plant a
  * link at a place where the host will mount or unmount later (CVE-2020-2024, CVE-2020-2026). Mounts
  * are made by descriptor, sources are never looked up twice, and what the guest must not change is
- * mounted read-only here, not there (CVE-2020-28914).
+ * mounted read-only here, not there (CVE-2020-28914). Nothing of it can be run on the host, opened
+ * as a device or followed as a symbolic link: whoever exports it only reads and writes, and what
+ * programs, devices and links mean is up to the guest's kernel.
  */
 #include "sandbox/sharefs/share.h"
 
@@ -19,12 +21,16 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "common/fd.h"
+#include "common/macros.h"
 
 #define SHARE_ENTRIES "mounts"
 #define SHARE_EXPORT "shared"
+#define SHARE_FORBIDDEN \
+	(MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NOSYMFOLLOW)
 
 /*
  * The mount namespace this process was born into, and the one it made: facts of the process. -1:
@@ -106,6 +112,36 @@ int share_open(const char *path, bool own)
 	return own ? clone_tree(path) : open_in_host_mounts(path, clone_tree);
 }
 
+/**
+ * share_mount_attrs() - what a mount of the host forbids
+ * @tree_fd: from share_open()
+ * @ret: receives those of MOUNT_ATTR_NOSUID, _NODEV, _NOEXEC and _NOSYMFOLLOW that are set
+ *
+ * Return: 0 or -errno.
+ */
+int share_mount_attrs(int tree_fd, uint64_t *ret)
+{
+	static const struct {
+		unsigned long flag;
+		uint64_t attr;
+	} flags[] = {
+		{ ST_NOSUID, MOUNT_ATTR_NOSUID },
+		{ ST_NODEV, MOUNT_ATTR_NODEV },
+		{ ST_NOEXEC, MOUNT_ATTR_NOEXEC },
+		{ 0x2000, MOUNT_ATTR_NOSYMFOLLOW }, /* ST_NOSYMFOLLOW of linux/statfs.h */
+	};
+	struct statvfs fs;
+	uint64_t attrs = 0;
+
+	if (fstatvfs(tree_fd, &fs) < 0)
+		return -errno;
+	for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
+		if (fs.f_flag & flags[i].flag)
+			attrs |= flags[i].attr;
+	*ret = attrs;
+	return 0;
+}
+
 static int open_dir(int dirfd, const char *name)
 {
 	return neg_errno(openat(dirfd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
@@ -113,7 +149,7 @@ static int open_dir(int dirfd, const char *name)
 
 static int export_dir(struct share *share, const char *entries, struct err *err)
 {
-	struct mount_attr read_only = { .attr_set = MOUNT_ATTR_RDONLY };
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY | SHARE_FORBIDDEN };
 	/*
 	 * virtiofsd's namespace is a slave of this mount: that is how it sees what is mounted
 	 * later.
@@ -126,7 +162,7 @@ static int export_dir(struct share *share, const char *entries, struct err *err)
 	share->mounts_fd = neg_errno(open(share->path, O_PATH | O_DIRECTORY | O_CLOEXEC));
 	if (share->mounts_fd < 0)
 		return err_set_errno(err, share->mounts_fd, "open %s", share->path);
-	if (mount_setattr(share->mounts_fd, "", AT_EMPTY_PATH, &read_only, sizeof(read_only)) < 0 ||
+	if (mount_setattr(share->mounts_fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0 ||
 	    mount_setattr(share->mounts_fd, "", AT_EMPTY_PATH, &propagate, sizeof(propagate)) < 0)
 		return err_set_errno(err, -errno, "restrict %s", share->path);
 	return 0;
@@ -228,7 +264,8 @@ static int make_mount_point(struct share *share, const char *name, bool is_dir)
  */
 int share_add(struct share *share, int tree_fd, const char *name, unsigned flags, struct err *err)
 {
-	struct mount_attr attr = { .propagation = flags & SHARE_FOLLOW ? MS_SLAVE : MS_PRIVATE };
+	struct mount_attr attr = { .attr_set = SHARE_FORBIDDEN,
+				   .propagation = flags & SHARE_FOLLOW ? MS_SLAVE : MS_PRIVATE };
 	struct mount_attr read_only = { .attr_set = flags & SHARE_READ_ONLY ? MOUNT_ATTR_RDONLY
 									    : 0 };
 	unsigned recursive = flags & SHARE_READ_ONLY_TOP ? 0 : AT_RECURSIVE;
@@ -249,15 +286,19 @@ int share_add(struct share *share, int tree_fd, const char *name, unsigned flags
 	return 0;
 }
 
-static int clear_read_only(int fd)
+static int set_read_only(int fd, bool read_only)
 {
-	struct mount_attr attr = { .attr_clr = MOUNT_ATTR_RDONLY };
+	struct mount_attr attr = { 0 };
 
+	if (read_only)
+		attr.attr_set = MOUNT_ATTR_RDONLY;
+	else
+		attr.attr_clr = MOUNT_ATTR_RDONLY;
 	return neg_errno(mount_setattr(fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)));
 }
 
 /* A mount is changed from within its own namespace only. */
-static int clear_read_only_of(const struct share_exporter *exporter, const char *name)
+static int set_read_only_of(const struct share_exporter *exporter, const char *name, bool read_only)
 {
 	char path[PATH_MAX];
 
@@ -271,29 +312,30 @@ static int clear_read_only_of(const struct share_exporter *exporter, const char 
 		return MIN(ns, fd);
 	if (setns(ns, CLONE_NEWNS) < 0)
 		return -errno;
-	int r = clear_read_only(fd);
+	int r = set_read_only(fd, read_only);
 	/* As in share_open(): without the way back, mounting fails from here on. */
 	return setns(own_mounts, CLONE_NEWNS) < 0 ? -errno : r;
 }
 
 /**
- * share_make_writable() - let the guest write to what was shared read-only
+ * share_set_read_only() - change whether the guest can write to what is shared
  * @share: tree
- * @name: as given to share_add(), one component
+ * @name: as given to share_add()
+ * @read_only: whether it cannot
  * @exporter: process that exports the tree from a mount namespace of its own, NULL: there is none
  *
- * What is mounted below it stays read-only.
+ * What is mounted below it stays as it is.
  *
- * Return: 0 or -errno.
+ * Return: 0, -EBUSY when something in it is open for writing, or -errno.
  */
-int share_make_writable(struct share *share, const char *name,
+int share_set_read_only(struct share *share, const char *name, bool read_only,
 			const struct share_exporter *exporter)
 {
 	cleanup_close int fd =
 		neg_errno(openat(share->mounts_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC));
-	int r = fd < 0 ? fd : clear_read_only(fd);
+	int r = fd < 0 ? fd : set_read_only(fd, read_only);
 
-	return r >= 0 && exporter ? clear_read_only_of(exporter, name) : r;
+	return r >= 0 && exporter ? set_read_only_of(exporter, name, read_only) : r;
 }
 
 static int remove_below(int entries_fd, int mounts_fd, const char *name)

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "common/arena.h"
@@ -35,15 +36,18 @@ void share_deinit(struct share *share);
  */
 int share_open(const char *path, bool own) must_check;
 int share_open_path(const char *path) must_check;
+/* MOUNT_ATTR_NOSUID, _NODEV, _NOEXEC and _NOSYMFOLLOW as they are set for a mount. */
+int share_mount_attrs(int tree_fd, uint64_t *ret) must_check;
 enum share_flag {
 	SHARE_READ_ONLY = 1,	 /* enforced on the host */
-	SHARE_READ_ONLY_TOP = 4, /* with it: what is mounted below stays as it is */
 	SHARE_FOLLOW = 2,	 /* what the host mounts below it later appears in the guest too */
+	SHARE_VOLUME = 4,	 /* others change it too: the guest is to ask about it anew */
+	SHARE_READ_ONLY_TOP = 8, /* with READ_ONLY: what is mounted below stays as it is */
 };
 /* @name is one path component, or "<dir>/<name>"; @tree_fd comes from share_open(). */
 int share_add(struct share *share, int tree_fd, const char *name, unsigned flags,
 	      struct err *err) must_check;
-/* @exporter: the process whose mount namespace has a copy of the tree; 0: none. */
-int share_make_writable(struct share *share, const char *name,
+/* @exporter: the process whose mount namespace has a copy of the tree; NULL: none. */
+int share_set_read_only(struct share *share, const char *name, bool read_only,
 			const struct share_exporter *exporter) must_check;
 int share_remove(struct share *share, const char *name) must_check;

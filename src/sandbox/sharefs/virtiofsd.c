@@ -12,6 +12,17 @@
  * does not tell the supplementary groups. The guest's kernel has checked the permissions by all of
  * them, so virtiofsd keeps its capabilities while it creates: otherwise a volume that belongs to a
  * pod's fsGroup could not be written.
+ *
+ * How long the guest may go by what it knows of names and attributes is each answer's, and the
+ * daemon's choice: a second with "auto". Whoever opens a name within it gets the file that it led
+ * to, even if the host has removed that since, and what he writes is lost. So what others change
+ * too needs a daemon that gives no time. The one in C can be told so, and its guest still has a page
+ * cache, which it checks by size and time at each read; the one in Rust does so with
+ * "--cache=never" only, which makes all I/O direct, and since 1.11 allows shared mappings of it.
+ *
+ * Both write with all rights of root, so the host's kernel would leave set-user-ID bits in what
+ * somebody else writes. With FUSE_HANDLE_KILLPRIV_V2 the guest's kernel says when they must go;
+ * without, it does so itself, but not where opening a file empties it, which is one request.
  */
 #include "sandbox/sharefs/virtiofsd.h"
 
@@ -40,31 +51,19 @@
 #define KILL_MS 5000
 #define FUSE_MARK "FUSE kernel interface version" /* only the one in C prints it */
 
-/* Modes of the configuration in each program's words; the one in C knows no "metadata". */
-static const struct {
-	const char *name, *c, *rust;
-} cache_modes[] = {
-	{ "never", "none", "never" },
-	{ "metadata", "auto", "metadata" },
-	{ "auto", "auto", "auto" },
-	{ "always", "always", "always" },
-};
-
 /**
  * virtiofsd_probe() - which virtiofsd is it
  * @path: binary
- * @ret_kind: receives the kind
- * @ret_version: receives the version as text; may be NULL
- * @len: size of @ret_version
+ * @ret: receives kind and version
  * @err: filled on failure
  *
  * Runs in a fiber; takes some milliseconds.
  *
  * Return: 0, -EINVAL for some other program, or -errno.
  */
-int virtiofsd_probe(const char *path, enum virtiofsd_kind *ret_kind, char *ret_version, size_t len,
-		    struct err *err)
+int virtiofsd_probe(const char *path, struct virtiofsd_program *ret, struct err *err)
 {
+	struct virtiofsd_program program = { .kind = VIRTIOFSD_RUST };
 	cleanup_strbuf struct strbuf text = STRBUF_NULL;
 	const char *version;
 	int r = run_output_of(path, "--version", PROBE_OUTPUT_MAX, loop_deadline_ms(PROBE_MS),
@@ -78,10 +77,23 @@ int virtiofsd_probe(const char *path, enum virtiofsd_kind *ret_kind, char *ret_v
 		return err_set(err, EINVAL, "%s is not virtiofsd: it calls itself \"%.40s\"", path,
 			       text.data);
 	version += strcspn(version, "0123456789\n");
-	*ret_kind = strstr(text.data, FUSE_MARK) ? VIRTIOFSD_C : VIRTIOFSD_RUST;
-	if (ret_version)
-		(void)snprintf(ret_version, len, "%.*s", (int)strcspn(version, " \n"), version);
+	if (strstr(text.data, FUSE_MARK))
+		program.kind = VIRTIOFSD_C;
+	if (sscanf(version, "%4u.%4u", &program.major, &program.minor) != 2)
+		return err_set(err, EINVAL, "%s: no version in \"%.40s\"", path, text.data);
+	*ret = program;
 	return 0;
+}
+
+/**
+ * virtiofsd_can_be_current() - can the guest see at once what others change, and still map files
+ * @program: from virtiofsd_probe()
+ *
+ * Return: yes or no.
+ */
+bool virtiofsd_can_be_current(const struct virtiofsd_program *program)
+{
+	return program->kind == VIRTIOFSD_C || program->major > 1 || program->minor >= 11;
 }
 
 /* FUSE-style options end at a comma; one that belongs to the path is written with a backslash. */
@@ -100,6 +112,21 @@ static void add_c_source(struct argv *args, const char *path)
 	argv_add2(args, "-o", text.data);
 }
 
+/* Modes of the configuration in each program's words; the one in C knows no "metadata". */
+static const struct {
+	const char *name, *c, *rust;
+} cache_modes[] = {
+	{ "never", "none", "never" },
+	{ "metadata", "auto", "metadata" },
+	{ "auto", "auto", "auto" },
+	{ "always", "always", "always" },
+};
+
+static const char *c_cache(const struct virtiofsd_config *config, size_t mode)
+{
+	return config->current ? "auto,timeout=0" : cache_modes[mode].c;
+}
+
 static void build_c(struct argv *args, const struct virtiofsd_config *config, size_t cache,
 		    int listen_fd)
 {
@@ -107,24 +134,38 @@ static void build_c(struct argv *args, const struct virtiofsd_config *config, si
 	argv_add(args, "-f");
 	add_c_source(args, config->source);
 	argv_add(args, "-o");
-	argv_addf(args,
-		  "sandbox=namespace,cache=%s,%s,%s,no_writeback,no_posix_lock,no_flock,announce_"
-		  "submounts,log_level=%s",
-		  cache_modes[cache].c, config->no_xattr ? "no_xattr" : "xattr",
-		  config->posix_acl && !config->no_xattr ? "posix_acl" : "no_posix_acl",
-		  config->debug ? "info" : "err");
+	argv_addf(
+		args,
+		"sandbox=namespace,cache=%s,%s,%s,killpriv_v2,no_writeback,no_posix_lock,no_flock,"
+		"announce_submounts,log_level=%s",
+		c_cache(config, cache), config->no_xattr ? "no_xattr" : "xattr",
+		config->posix_acl && !config->no_xattr ? "posix_acl" : "no_posix_acl",
+		config->debug ? "info" : "err");
 	argv_add(args, "--thread-pool-size=1");
 }
 
-static void build_rust(struct argv *args, const struct virtiofsd_config *config, size_t cache,
-		       int listen_fd)
+static void add_rust_cache(struct argv *args, const struct virtiofsd_config *config,
+			   const struct virtiofsd_program *program, size_t cache)
+{
+	if (!config->current)
+		argv_addf(args, "--cache=%s", cache_modes[cache].rust);
+	else if (virtiofsd_can_be_current(program)) {
+		argv_add(args, "--cache=never");
+		argv_add(args, "--allow-mmap");
+	} else
+		argv_add(args, "--cache=auto");
+}
+
+static void build_rust(struct argv *args, const struct virtiofsd_config *config,
+		       const struct virtiofsd_program *program, size_t cache, int listen_fd)
 {
 	argv_addf(args, "--fd=%d", listen_fd);
 	argv_add(args, "--shared-dir");
 	argv_add(args, config->source);
-	argv_addf(args, "--cache=%s", cache_modes[cache].rust);
+	add_rust_cache(args, config, program, cache);
 	argv_add(args, "--sandbox=namespace");
 	argv_add(args, "--announce-submounts");
+	argv_add(args, "--killpriv-v2");
 	argv_add(args, "--thread-pool-size=1");
 	if (!config->no_xattr)
 		argv_add(args, "--xattr");
@@ -157,7 +198,7 @@ static void add_extra(struct argv *args, const struct virtiofsd_config *config,
 /**
  * virtiofsd_argv() - write the command line
  * @config: what to export and how
- * @kind: which program
+ * @program: which program
  * @listen_fd: number of the listening socket in the child
  * @arena: holds the strings
  * @argv: receives the words, argv[0] included
@@ -165,8 +206,8 @@ static void add_extra(struct argv *args, const struct virtiofsd_config *config,
  *
  * Return: 0, -EINVAL for an unknown cache mode, -ENOMEM.
  */
-int virtiofsd_argv(const struct virtiofsd_config *config, enum virtiofsd_kind kind, int listen_fd,
-		   struct arena *arena, struct strv *argv, struct err *err)
+int virtiofsd_argv(const struct virtiofsd_config *config, const struct virtiofsd_program *program,
+		   int listen_fd, struct arena *arena, struct strv *argv, struct err *err)
 {
 	struct argv args = { .arena = arena, .words = argv };
 	const char *mode = config->cache ? config->cache : "auto";
@@ -179,11 +220,11 @@ int virtiofsd_argv(const struct virtiofsd_config *config, enum virtiofsd_kind ki
 			       "virtio_fs_cache \"%s\" is not one of never, metadata, auto, always",
 			       mode);
 	argv_add(&args, config->path);
-	if (kind == VIRTIOFSD_C)
+	if (program->kind == VIRTIOFSD_C)
 		build_c(&args, config, cache, listen_fd);
 	else
-		build_rust(&args, config, cache, listen_fd);
-	add_extra(&args, config, kind);
+		build_rust(&args, config, program, cache, listen_fd);
+	add_extra(&args, config, program->kind);
 	return args.r < 0 ? err_set_errno(err, args.r, "virtiofsd's command line") : 0;
 }
 
@@ -267,6 +308,7 @@ static int spawn(struct loop *loop, const struct virtiofsd_config *config, const
  * virtiofsd_start() - start one
  * @loop: loop that reads its output
  * @config: what to export and how
+ * @program: what virtiofsd_probe() said of its binary
  * @ret: receives the process; released with virtiofsd_deinit()
  * @ret_fd: receives the connected vhost-user socket, for struct vm_fs; the caller's
  * @err: filled on failure
@@ -275,23 +317,20 @@ static int spawn(struct loop *loop, const struct virtiofsd_config *config, const
  *
  * Return: 0 or -errno.
  */
-int virtiofsd_start(struct loop *loop, const struct virtiofsd_config *config, struct virtiofsd *ret,
-		    int *ret_fd, struct err *err)
+int virtiofsd_start(struct loop *loop, const struct virtiofsd_config *config,
+		    const struct virtiofsd_program *program, struct virtiofsd *ret, int *ret_fd,
+		    struct err *err)
 {
 	cleanup_close int listener = -1, client = -1;
 	struct virtiofsd vfsd = VIRTIOFSD_NULL;
 	cleanup_arena struct arena *arena = NULL;
-	enum virtiofsd_kind kind;
 	struct strv argv = { 0 };
 	int r;
 
-	r = virtiofsd_probe(config->path, &kind, NULL, 0, err);
-	if (r < 0)
-		return r;
 	r = arena_new(&arena);
 	if (r < 0)
 		return err_set_errno(err, r, "virtiofsd");
-	r = virtiofsd_argv(config, kind, LISTEN_FD, arena, &argv, err);
+	r = virtiofsd_argv(config, program, LISTEN_FD, arena, &argv, err);
 	if (r < 0)
 		return r;
 	r = make_sockets(config->dir, &listener, &client);

@@ -11,4 +11,5 @@ struct sb_container;
 /* Noted in ctr->shares. */
 int sb_container_share(struct sb_container *ctr, int fd, const char *name, unsigned flags,
 		       char **ret_guest_path, struct err *err) must_check;
+void sb_container_protect_root(struct sb_container *ctr);
 void sb_container_unshare_all(struct sb_container *ctr);

@@ -13,11 +13,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
 
 #include "common/fd.h"
+#include "common/log.h"
 #include "common/mountinfo.h"
 #include "common/str.h"
 #include "kata/guest.h"
@@ -26,6 +28,7 @@
 #include "sandbox/core/sandbox.h"
 #include "sandbox/sharefs/share.h"
 #include "sandbox/storage/container_share.h"
+#include "sandbox/storage/host_mount.h"
 #include "sandbox/storage/host_socket.h"
 #include "sandbox/storage/volume.h"
 
@@ -172,7 +175,7 @@ static bool is_data_in_dev(int fd, const struct stat *st)
 
 static unsigned share_flags(const struct oci_mount *mount)
 {
-	unsigned flags = 0;
+	unsigned flags = SHARE_VOLUME;
 
 	if (has_option(mount, "ro") || has_option(mount, "rro"))
 		flags |= SHARE_READ_ONLY;
@@ -264,6 +267,32 @@ static int keep_below_writable(struct sb_container *ctr, struct oci_mount *mount
 	return r;
 }
 
+/* A bind mount has the flags of what it binds, but for those that its own options change. */
+static int keep_mount_flags(struct sb_container *ctr, struct oci_mount *mount, int fd)
+{
+	static const struct {
+		uint64_t attr;
+		const char *option;
+	} words[] = {
+		{ MOUNT_ATTR_NOSUID, "nosuid" },
+		{ MOUNT_ATTR_NODEV, "nodev" },
+		{ MOUNT_ATTR_NOEXEC, "noexec" },
+		{ MOUNT_ATTR_NOSYMFOLLOW, "nosymfollow" },
+	};
+	struct strv options = { 0 };
+	uint64_t attrs = 0;
+	int r = share_mount_attrs(fd, &attrs);
+
+	for (size_t i = 0; i < ARRAY_SIZE(words) && r >= 0; i++)
+		if (attrs & words[i].attr)
+			r = arena_strv_add(ctr->arena, &options, words[i].option);
+	for (size_t i = 0; i < mount->options.nr && r >= 0; i++)
+		r = arena_strv_add(ctr->arena, &options, mount->options.v[i]);
+	if (r >= 0)
+		mount->options = options;
+	return r;
+}
+
 /* Return: 1 when the mount has become something else, 0 or -errno. */
 static int convert_bind(struct sb_container *ctr, struct oci_spec *spec, size_t index,
 			struct oci_mount *mount, struct err *err)
@@ -316,6 +345,10 @@ static int convert_bind(struct sb_container *ctr, struct oci_spec *spec, size_t 
 			       index, mount->destination);
 	(void)snprintf(name, sizeof(name), "%s-%zu-%.200s", ctr->id, index,
 		       base_name(mount->source));
+	r = keep_mount_flags(ctr, mount, fd);
+	if (r < 0)
+		return err_set_errno(err, r, "mounts[%zu] (%s): flags of %s", index,
+				     mount->destination, mount->source);
 	unsigned flags = share_flags(mount);
 	const char *host_path = mount->source, *shared;
 	bool known;
@@ -324,9 +357,50 @@ static int convert_bind(struct sb_container *ctr, struct oci_spec *spec, size_t 
 		return err_set(err, ENOMEM, "out of memory");
 	if (r >= 0)
 		r = sb_container_share(ctr, known ? -1 : fd, shared, flags, &mount->source, err);
-	if (r < 0 || !(flags & SHARE_READ_ONLY))
+	if (r < 0)
 		return r;
+	if (!(flags & SHARE_READ_ONLY)) {
+		if (S_ISDIR(st.st_mode) && !known)
+			log_warn("volume %s: locks exclude within this VM only, not other VMs and "
+				 "the host",
+				 host_path);
+		return 0;
+	}
 	return volume_watch(ctr, mount, host_path, name, err);
+}
+
+/* What the host mounts is bound in the guest, with the options that are not the file system's. */
+static int turn_into_bind(struct sb_container *ctr, struct oci_mount *mount)
+{
+	struct strv options = { 0 };
+	int r = arena_strv_add(ctr->arena, &options, "rbind");
+
+	for (size_t i = 0; i < mount->options.nr && r >= 0; i++)
+		if (host_mount_option_is_of_guest(mount->options.v[i]))
+			r = arena_strv_add(ctr->arena, &options, mount->options.v[i]);
+	mount->options = options;
+	mount->type = arena_strdup(ctr->arena, "bind");
+	return r >= 0 && !mount->type ? -ENOMEM : r;
+}
+
+/* Its file system is the host's, not the guest's to find. Return: 0 or -errno. */
+static int convert_host_mount(struct sb_container *ctr, size_t index, struct oci_mount *mount,
+			      struct err *err)
+{
+	char name[400];
+
+	if (!host_mount_is_for(mount))
+		return 0;
+	cleanup_close int fd = host_mount_open(ctr->sandbox, mount, err);
+	if (fd < 0) {
+		err_wrap(err, "mounts[%zu] (%s)", index, mount->destination);
+		return fd;
+	}
+	(void)snprintf(name, sizeof(name), "%s-%zu-%.200s", ctr->id, index, mount->type);
+	int r = sb_container_share(ctr, fd, name, share_flags(mount), &mount->source, err);
+	if (r >= 0 && turn_into_bind(ctr, mount) < 0)
+		r = err_set(err, ENOMEM, "out of memory");
+	return r;
 }
 
 /*
@@ -361,7 +435,8 @@ int guest_mounts_convert(struct sb_container *ctr, struct oci_spec *spec, struct
 		return err_set(err, ENOMEM, "out of memory");
 	spec->mounts = mounts;
 	for (size_t i = 0; i < spec->nr_mounts; i++) {
-		int r = is_bind(&mounts[i]) ? convert_bind(ctr, spec, i, &mounts[i], err) : 0;
+		int r = is_bind(&mounts[i]) ? convert_bind(ctr, spec, i, &mounts[i], err)
+					    : convert_host_mount(ctr, i, &mounts[i], err);
 
 		if (r == 0 && wants_pod_shm(ctr, spec, &mounts[i]))
 			r = use_pod_shm(ctr, &mounts[i], err);

@@ -19,71 +19,7 @@
 #include "sandbox/core/container.h"
 #include "sandbox/core/sandbox.h"
 #include "sandbox/storage/erofs_layers.h"
-
-/* Options that are flags of mount(2); all others are handed to the file system. */
-static const struct {
-	const char *name;
-	unsigned long set, clear;
-} flags[] = {
-	{ "ro", MS_RDONLY, 0 },
-	{ "rw", 0, MS_RDONLY },
-	{ "bind", MS_BIND, 0 },
-	{ "rbind", MS_BIND | MS_REC, 0 },
-	{ "nosuid", MS_NOSUID, 0 },
-	{ "suid", 0, MS_NOSUID },
-	{ "nodev", MS_NODEV, 0 },
-	{ "dev", 0, MS_NODEV },
-	{ "noexec", MS_NOEXEC, 0 },
-	{ "exec", 0, MS_NOEXEC },
-	{ "noatime", MS_NOATIME, 0 },
-	{ "relatime", MS_RELATIME, 0 },
-	{ "strictatime", MS_STRICTATIME, 0 },
-	{ "sync", MS_SYNCHRONOUS, 0 },
-	{ "nodiratime", MS_NODIRATIME, 0 },
-};
-
-static int split_options(const struct strv *options, unsigned long *ret_flags, struct strbuf *data)
-{
-	unsigned long set = 0;
-
-	for (size_t i = 0; i < options->nr; i++) {
-		size_t f = 0;
-
-		while (f < ARRAY_SIZE(flags) && !str_eq(flags[f].name, options->v[i]))
-			f++;
-		if (f < ARRAY_SIZE(flags)) {
-			set = (set & ~flags[f].clear) | flags[f].set;
-			continue;
-		}
-		int r = data->len ? strbuf_puts(data, ",") : 0;
-		if (r >= 0)
-			r = strbuf_puts(data, options->v[i]);
-		if (r < 0)
-			return r;
-	}
-	*ret_flags = set;
-	return 0;
-}
-
-static int mount_one(const struct containerd_mount *m, const char *target)
-{
-	cleanup_strbuf struct strbuf data = STRBUF_NULL;
-	unsigned long set;
-	int r = split_options(&m->options, &set, &data);
-
-	if (r < 0)
-		return r;
-	if (str_eq(m->type, "bind"))
-		set |= MS_BIND;
-	if (mount(m->source, target, m->type, set & ~(set & MS_BIND ? (unsigned long)MS_RDONLY : 0),
-		  data.data) < 0)
-		return -errno;
-	/* A bind mount takes read-only only when it is remounted. */
-	if ((set & MS_BIND) && (set & MS_RDONLY) &&
-	    mount(NULL, target, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) < 0)
-		return -errno;
-	return 0;
-}
+#include "sandbox/storage/host_mount.h"
 
 static bool has_option(const struct strv *options, const char *word)
 {
@@ -149,7 +85,8 @@ int rootfs_mount(struct sb_container *ctr, const struct containerd_mount *mounts
 				"rootfs %s: image files are plugged into the VM, which needs "
 				"disable_block_device_use = false",
 				mounts[i].source);
-		int r = at ? mount_one(&mounts[i], at) : -ENOMEM;
+		int r = at ? host_mount(mounts[i].source, mounts[i].type, &mounts[i].options, at)
+			   : -ENOMEM;
 		if (r < 0)
 			return err_set_errno(err, r, "mount %s (%s) on %s", mounts[i].source,
 					     mounts[i].type, target);

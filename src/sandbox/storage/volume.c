@@ -389,17 +389,13 @@ static struct sb_volume *find_shared(const struct sb_container *ctr, const char 
 static int make_writable(const struct sb_container *ctr, const char *name, int fd, struct err *err)
 {
 	struct sandbox *sb = ctr->sandbox;
-	bool jailed = sb->helpers.user_fd >= 0;
-	const struct share_exporter exporter = {
-		.pid = sb->storage.shared_by_9p ? sb->vmm_pid : sb->helpers.virtiofsd.proc.pid,
-		.path = sb->storage.shared_by_9p ? sb->storage.share.path : "",
-	};
+	struct share_exporter exporter;
 	struct statvfs fs;
 	int r = neg_errno(fstatvfs(fd, &fs));
 
 	if (r >= 0 && !(fs.f_flag & ST_RDONLY))
-		r = share_make_writable(&sb->storage.share, name,
-					!sb->storage.shared_by_9p || jailed ? &exporter : NULL);
+		r = share_set_read_only(&sb->storage.share, name, false,
+					sandbox_exporter(sb, SANDBOX_EXPORT_VOLUMES, &exporter));
 	if (r < 0)
 		return err_set_errno(err, r, "let the VM write to %s", name);
 	list_for_each(node, &sb->containers) {

@@ -1,0 +1,402 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# What the host shares with a container, by each program that can share it: the virtiofsd of QEMU, the one in Rust, 9p.
+
+load helpers
+
+# The separate virtiofsd, where it is not the host's.
+RUST=${KATA_TEST_VIRTIOFSD:-/usr/libexec/virtiofsd}
+
+teardown() {
+	local mount
+	[ -z "${FEED:-}" ] || exec {FEED}>&-
+	for mount in $(awk -v dir="$BATS_TEST_TMPDIR/" 'index($5, dir) == 1 { print $5 }' /proc/self/mountinfo | tac); do
+		umount -l "$mount"
+	done
+	[ -z "${LOOP:-}" ] || losetup -d "$LOOP"
+	clean_up
+}
+
+# configure c|rust|9p [SED_EXPRESSION]: a configuration that shares by it, used from now on.
+configure() {
+	local daemon=/usr/lib/qemu/virtiofsd shared_fs=virtio-fs
+	case "$1" in
+	rust) daemon=$RUST ;;
+	9p) shared_fs=virtio-9p ;;
+	esac
+	[ "$1" = 9p ] || [ -x "$daemon" ] || skip "no $daemon"
+	sed -e "s|^#* *shared_fs = .*|shared_fs = \"$shared_fs\"|; s|^#* *virtio_fs_daemon = .*|virtio_fs_daemon = \"$daemon\"|" \
+		-e "s|^#* *valid_virtio_fs_daemon_paths = .*||; ${2:-}" "$BUILD/configuration.toml" > "$BATS_TEST_TMPDIR/c.toml"
+	KATA=("$BUILD/kata-runtime" --config "$BATS_TEST_TMPDIR/c.toml" --root "$ROOT")
+}
+
+# volume HOST_DIR DESTINATION [OPTION,...]: a mount of the bundle.
+volume() {
+	edit_config '.mounts += [{ destination: $to, type: "bind", source: $from, options: ("rbind,\($o)" | split(",")) }]' \
+		--arg from "$1" --arg to "$2" --arg o "${3:-rw}"
+}
+
+# run_shell: a container in the background whose shell does what "inside" says.
+run_shell() {
+	mkfifo "$BUNDLE/in" "$BUNDLE/out"
+	new_id
+	"${KATA[@]}" run --bundle "$BUNDLE" "$ID" < "$BUNDLE/in" > "$BUNDLE/out" 2> "$BUNDLE/err" 3>&- &
+	exec {FEED}> "$BUNDLE/in" {ANSWERS}< "$BUNDLE/out"
+	inside true
+}
+
+# inside COMMAND: by the container's shell; its output in $output.
+inside() {
+	local line
+	output=
+	echo "$1" >&"$FEED"
+	while read -r -t $((30 * ${KATA_TEST_SLOW:-1})) -u "$ANSWERS" line; do
+		[[ "$line" != "= "* ]] || return 0
+		output+=${output:+$'\n'}$line
+	done
+	cat "$BUNDLE/err"
+	return 99
+}
+
+# make_shell: a bundle with a volume at /v that is $VOLUME.
+make_shell() {
+	make_bundle sh -c 'while read -r line; do eval "$line" 2>&1; echo "= $?"; done'
+	VOLUME=$(mktemp -d "$BATS_TEST_TMPDIR/volume.XXXXXX")
+	chmod 777 "$VOLUME"
+	volume "$VOLUME" /v
+}
+
+stop_shell() {
+	exec {FEED}>&-
+	FEED=
+	wait_for 30 is_gone
+	exec {ANSWERS}<&-
+}
+
+is_gone() {
+	! "${KATA[@]}" state "$ID" > /dev/null 2>&1
+}
+
+# Names lead to what is there now, not to what was there when they were looked up.
+names_are_current() {
+	make_shell
+	mkdir "$VOLUME/d"
+	echo old | tee "$VOLUME/removed" "$VOLUME/replaced" "$VOLUME/moved" "$VOLUME/d/f" > /dev/null
+	run_shell
+	inside 'cat /v/removed /v/replaced /v/moved /v/d/f; ls /v/absent'
+	rm "$VOLUME/removed"
+	echo new > "$VOLUME/tmp"
+	mv "$VOLUME/tmp" "$VOLUME/replaced"
+	mv "$VOLUME/moved" "$VOLUME/elsewhere"
+	mv "$VOLUME/d" "$VOLUME/e"
+	echo there > "$VOLUME/absent"
+	inside 'echo written > /v/removed && echo moved > /v/moved; cat /v/replaced /v/absent; ls /v/d'
+	echo "$output"
+	[[ "$output" == $'new\nthere\n'*"No such file"* ]]
+	[ "$(cat "$VOLUME/removed")" = written ]
+	[ "$(cat "$VOLUME/moved")" = moved ]
+	[ "$(cat "$VOLUME/elsewhere")" = old ]
+	# What is open is read as it is now, its size, mode and times are the host's; 9p keeps what it has read.
+	inside 'exec 5< /v/e/f; cat /v/e/f; wc -c < /v/e/f'
+	echo longer > "$VOLUME/e/f"
+	chmod 600 "$VOLUME/e/f"
+	inside 'dd <&5 2> /dev/null; stat -c "%s %a" /v/e/f'
+	echo "$output"
+	[ "$output" = $'longer\n7 600' ] || [[ "${1:-}" = 9p && "$output" = $'old\n7 600' ]]
+	# Both append, neither writes over the other.
+	for i in 1 2 3; do
+		inside "echo guest $i >> /v/log"
+		echo "host $i" >> "$VOLUME/log"
+	done
+	[ "$(cat "$VOLUME/log")" = $'guest 1\nhost 1\nguest 2\nhost 2\nguest 3\nhost 3' ]
+	stop_shell
+}
+
+# Mappings are shared by processes of the container and reach the file, on the root file system and in the volume.
+mappings_are_shared() {
+	cc -static -O1 -o "$BATS_TEST_TMPDIR/mapping" "$REPO/tests/lib/mapping.c"
+	make_shell
+	cp "$BATS_TEST_TMPDIR/mapping" "$BUNDLE/rootfs/bin/"
+	echo old > "$VOLUME/f"
+	echo old > "$BUNDLE/rootfs/f"
+	run_shell
+	for file in /f /v/f; do
+		inside "mapping wait $file > /tmp/said & until grep -q mapped /tmp/said; do sleep 0.1; done; mapping set $file; wait; cat /tmp/said $file; sync"
+		echo "$output"
+		[[ "$output" == *$'mapped\nchanged\n!ld' ]]
+	done
+	[ "$(cat "$VOLUME/f" "$BUNDLE/rootfs/f")" = $'!ld\n!ld' ]
+	stop_shell
+}
+
+# by_nobody COMMAND: what is left of mode 6777 of ./f after somebody else has done that with it.
+by_nobody() {
+	inside "rm -f f; echo old > f && chmod 6777 f && su nobody -s /bin/sh -c '$1'; stat -c %a f"
+}
+
+# A file that somebody else changed runs with nobody's rights any more; see chmod(2), open(2), write(2), capabilities(7).
+rights_end_with_a_change() {
+	make_shell
+	chmod 777 "$BUNDLE/rootfs"
+	mkdir -m 777 "$BUNDLE/rootfs/r"
+	run_shell
+	for dir in /r /v; do
+		inside "cd $dir"
+		for change in ': > f' 'echo > f' 'echo >> f' 'truncate -s 1 f' 'truncate -s 9999 f' \
+			'dd if=/dev/zero of=f bs=1 count=1 conv=notrunc 2> /dev/null'; do
+			by_nobody "$change"
+			echo "$dir: $change: $output"
+			[ "$output" = 777 ]
+		done
+		# Root may.
+		inside "rm -f f; echo old > f; chmod 6777 f; echo >> f; stat -c %a f; : > f; stat -c %a f; chown 1:1 f; stat -c %a f"
+		echo "$output"
+		[ "$output" = $'6777\n6777\n777' ]
+	done
+	stop_shell
+	for file in "$BUNDLE/rootfs/r" "$VOLUME"; do
+		[ "$(stat -c %a "$file/f")" = 777 ]
+	done
+}
+
+capabilities() {
+	python3 -c 'import os, sys; print(" ".join(n for n in os.listxattr(sys.argv[1]) if n == "security.capability"))' "$1"
+}
+
+capabilities_end_with_a_change() {
+	make_shell
+	for file in "$BUNDLE/rootfs/w" "$BUNDLE/rootfs/t" "$VOLUME/w" "$VOLUME/t" "$VOLUME/c"; do
+		echo old > "$file"
+		setcap cap_net_raw+ep "$file"
+		[ "$(capabilities "$file")" = security.capability ]
+	done
+	run_shell
+	inside 'cat /w /t /v/w /v/t; echo >> /w; : > /t; echo >> /v/w; : > /v/t; chown 1 /v/c'
+	for file in "$BUNDLE/rootfs/w" "$BUNDLE/rootfs/t" "$VOLUME/w" "$VOLUME/t" "$VOLUME/c"; do
+		echo "$file: $(capabilities "$file")"
+		[ -z "$(capabilities "$file")" ]
+	done
+	stop_shell
+}
+
+# exported: flags of what the sandbox exports, as the programs see it that do so.
+exported() {
+	local shim pid
+	shim=$(cut -d' ' -f1 "$ROOT/$ID/shim.pid")
+	for pid in $shim $(pgrep -P "$shim") $(pgrep -P "$(pgrep -d, -P "$shim")"); do
+		awk -v id="$ID" '$4 ~ "^/" && $5 ~ "/" id "(/|-[0-9]+-)" { print $5, $6 }' "/proc/$pid/mountinfo"
+	done
+}
+
+# What the guest must not do is forbidden on the host, whatever the guest's kernel says.
+host_forbids() {
+	make_shell
+	edit_config '.root.readonly = true | .process.capabilities[] += ["CAP_SYS_ADMIN"]'
+	local ro own
+	ro=$(mktemp -d "$BATS_TEST_TMPDIR/ro.XXXXXX")
+	own=$(mktemp -d "$BATS_TEST_TMPDIR/own.XXXXXX")
+	volume "$ro" /ro ro
+	mount -t tmpfs -o nosuid,nodev,noexec tmpfs "$own"
+	cp "$(command -v busybox)" "$own/busybox"
+	volume "$own" /own
+	volume "$own" /exec exec
+	run_shell
+	inside '/own/busybox true; echo $?; /exec/busybox true; echo $?; grep " /own " /proc/mounts'
+	echo "$output"
+	[[ "$output" == *denied*$'126\n0\n'*nosuid,nodev,noexec* ]]
+	inside 'mount -o remount,rw / && touch /x; mount -o remount,bind,rw /ro; touch /ro/x; touch /v/x'
+	echo "$output"
+	[ ! -e "$BUNDLE/rootfs/x" ]
+	[ ! -e "$ro/x" ]
+	[ -e "$VOLUME/x" ]
+	exported
+	[ "$(exported | grep -c .)" -ge 5 ]
+	[ -z "$(exported | grep -v 'nosuid,nodev,noexec')" ]
+	[ -z "$(exported | grep -v 'nosymfollow')" ]
+	[ -z "$(exported | grep -e /rootfs -e '-ro\.' | grep -v ' ro,')" ]
+	stop_shell
+	umount "$own"
+}
+
+# fs TYPE SOURCE DESTINATION OPTION,...: a mount of the bundle that is no bind mount.
+fs() {
+	edit_config '.mounts += [{ destination: $to, type: $t, source: $from, options: ($o | split(",")) }]' \
+		--arg t "$1" --arg from "$2" --arg to "$3" --arg o "$4"
+}
+
+# Directories of the host laid over each other and a disk of the host, as podman's ":O" asks for them.
+host_mounts_work() {
+	make_shell
+	local dir=$BATS_TEST_TMPDIR
+	mkdir -p "$dir/lower/d" "$dir/upper" "$dir/work" "$dir/more"
+	echo lower | tee "$dir/lower/f" > "$dir/lower/g"
+	fs overlay overlay /o "lowerdir=$dir/lower,upperdir=$dir/upper,workdir=$dir/work,private,nosuid"
+	truncate -s 16M "$dir/image"
+	mkfs.ext4 -q "$dir/image"
+	LOOP=$(losetup -f --show "$dir/image")
+	fs ext4 "$LOOP" /disk rw
+	fs overlay overlay /image "lowerdir=$dir/lower:$dir/more,ro"
+	run_shell
+	inside 'cat /o/f; echo upper > /o/f; rm /o/g; ls /o; echo data > /disk/f; cat /disk/f /image/g; touch /image/x'
+	echo "$output"
+	[[ "$output" == $'lower\nd\nf\ndata\nlower\n'*"Read-only file system" ]]
+	inside 'grep -c " /o virtiofs.*nosuid\| /o 9p.*nosuid" /proc/mounts'
+	[ "$output" = 1 ]
+	[ "$(cat "$dir/upper/f" "$dir/lower/f" "$dir/lower/g")" = $'upper\nlower\nlower' ]
+	! grep -q " $dir/upper\|$LOOP " /proc/mounts
+	if [ "${1:-}" = kill ]; then
+		kill -9 "$(cut -d' ' -f1 "$ROOT/$ID/shim.pid")"
+		"${KATA[@]}" delete --force "$ID"
+	fi
+	stop_shell
+	! grep -q "$dir" /proc/self/mountinfo
+	losetup -d "$LOOP"
+	wait_for 10 loop_is_free
+	debugfs -R 'cat f' "$dir/image" 2> /dev/null | grep -q data
+	LOOP=
+}
+
+loop_is_free() {
+	! losetup -j "$BATS_TEST_TMPDIR/image" | grep -q .
+}
+
+# What docs/limits.md says of features that not every file system has.
+features() {
+	cc -static -O1 -o "$BATS_TEST_TMPDIR/file-features" "$REPO/tests/lib/file-features.c"
+	make_shell
+	cp "$BATS_TEST_TMPDIR/file-features" "$BUNDLE/rootfs/bin/"
+	run_shell
+	for dir in / /v; do
+		inside "file-features $dir > /tmp/said; sort /tmp/said"
+		echo "$output"
+		[ "$(echo "$output" | tr '\n' ' ')" = "$1" ]
+	done
+	stop_shell
+}
+
+@test "names in volumes are current: virtiofsd of QEMU" {
+	configure c
+	names_are_current
+}
+
+@test "names in volumes are current: virtiofsd in Rust" {
+	configure rust
+	names_are_current
+}
+
+@test "names in volumes are current: 9p" {
+	configure 9p
+	names_are_current 9p
+}
+
+@test "mappings are shared: virtiofsd of QEMU" {
+	configure c
+	mappings_are_shared
+}
+
+@test "mappings are shared: virtiofsd in Rust" {
+	configure rust
+	mappings_are_shared
+}
+
+@test "mappings are shared: 9p" {
+	configure 9p
+	mappings_are_shared
+}
+
+@test "rights end with a change by somebody else: virtiofsd of QEMU" {
+	configure c
+	rights_end_with_a_change
+}
+
+@test "rights end with a change by somebody else: virtiofsd in Rust" {
+	configure rust
+	rights_end_with_a_change
+}
+
+@test "rights end with a change by somebody else: 9p" {
+	configure 9p
+	rights_end_with_a_change
+}
+
+@test "capabilities of files end with a change: virtiofsd of QEMU" {
+	configure c
+	capabilities_end_with_a_change
+}
+
+@test "capabilities of files end with a change: virtiofsd in Rust" {
+	configure rust
+	capabilities_end_with_a_change
+}
+
+@test "capabilities of files end with a change: 9p" {
+	configure 9p
+	capabilities_end_with_a_change
+}
+
+@test "the host itself forbids what the guest must not do: virtiofsd of QEMU" {
+	configure c
+	host_forbids
+}
+
+@test "the host itself forbids what the guest must not do: virtiofsd in Rust" {
+	configure rust
+	host_forbids
+}
+
+@test "the host itself forbids what the guest must not do: 9p" {
+	configure 9p
+	host_forbids
+}
+
+@test "mounts of the host that are no binds: virtiofsd of QEMU" {
+	configure c
+	host_mounts_work
+}
+
+@test "mounts of the host that are no binds: virtiofsd in Rust" {
+	configure rust
+	host_mounts_work
+}
+
+@test "mounts of the host that are no binds: 9p" {
+	configure 9p
+	host_mounts_work
+}
+
+@test "mounts of the host that are no binds end with a shim that is killed" {
+	configure c
+	host_mounts_work kill
+}
+
+@test "locks: those that cannot be had are refused at start, others are said to be local" {
+	for locks in host refuse; do
+		configure c "s/^volume_locks = .*/volume_locks = \"$locks\"/"
+		make_shell
+		new_id
+		run "${KATA[@]}" run --bundle "$BUNDLE" "$ID"
+		echo "$output"
+		[ "$status" -ne 0 ]
+		[[ "$output" == *"volume_locks = "*"not supported"* ]]
+	done
+	configure c
+	make_shell
+	new_id
+	"${KATA[@]}" --log "$BATS_TEST_TMPDIR/log" run --bundle "$BUNDLE" "$ID" < /dev/null
+	grep "level=warning.*volume $VOLUME: locks exclude within this VM only" "$BATS_TEST_TMPDIR/log"
+}
+
+@test "features of file systems: virtiofsd of QEMU" {
+	configure c
+	features "O_TMPFILE no allocate yes btime no collapse-range no insert-range no punch-hole yes zero-range yes "
+}
+
+@test "features of file systems: virtiofsd in Rust" {
+	configure rust
+	features "O_TMPFILE no allocate yes btime no collapse-range no insert-range no punch-hole yes zero-range yes "
+}
+
+@test "features of file systems: 9p" {
+	configure 9p
+	features "O_TMPFILE no allocate no btime no collapse-range no insert-range no punch-hole no zero-range no "
+}
