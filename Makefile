@@ -176,7 +176,9 @@ lint: ## formatting, layers, static analysis
 	tests/lint.sh
 fuzz: ## run every fuzzer for FUZZ_SECONDS (default 60) each
 	tests/fuzz/run.sh
-bench: all guest ## measure start-up, exec and memory beside runc, crun and runsc
+bench: ## measure start, exec, memory, streams, network and files beside runc, crun and runsc, as Markdown (as root)
+	tests/deps.sh bench
+	$(MAKE) -s all guest
 	tests/bench/run.sh
 deploy-image: ## the image of deploy/kubernetes, as the OCI archive kata-deploy.tar in the build folder
 	$(MAKE) -s B=$(B)/opt PREFIX=/opt/kata all guest
