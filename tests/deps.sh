@@ -64,7 +64,8 @@ fi
 apt-get update -qq
 if [ "${1:-}" = bench ]; then
 	for i in "${!missing[@]}"; do
-		if ! apt-cache policy "${missing[i]}" | grep -q '^  Candidate: [^(]'; then
+		candidate=$(apt-cache policy "${missing[i]}" | sed -n 's/^  Candidate: //p')
+		if [ "${candidate:-(none)}" = "(none)" ]; then
 			echo "there is no package ${missing[i]} here"
 			unset 'missing[i]'
 		fi
