@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Installs Debian packages: `tests/deps.sh build` what the build and the guest need, `tests/deps.sh demo` the same without
 # what only a kernel of our own needs, `tests/deps.sh deb` what `make deb` needs as well, `tests/deps.sh check` what the
-# tests need, `tests/deps.sh kubernetes` also what those need that only run on request, `tests/deps.sh lint` the linters.
+# tests need, `tests/deps.sh bench` what `make bench` measures by and compares with, `tests/deps.sh kubernetes` also what
+# those tests need that only run on request, `tests/deps.sh lint` the linters.
 # Does nothing when everything is there.
 set -euo pipefail
 
@@ -27,16 +28,19 @@ check_packages=(
 )
 deb_packages=(debhelper fakeroot)
 kubernetes_packages=(etcd-server openssl)
+# Where a distribution does not have one of these, it is left out.
+bench_packages=(runc crun runsc iperf3 fio jq iproute2 iputils-ping procps python3)
 lint_packages=(clang clang-format clang-tidy cppcheck shellcheck)
 
 case "${1:-build}" in
 demo) wanted=("${demo_packages[@]}") ;;
 build) wanted=("${build_packages[@]}") ;;
 check) wanted=("${build_packages[@]}" "${deb_packages[@]}" "${check_packages[@]}") ;;
+bench) wanted=("${build_packages[@]}" "${bench_packages[@]}") ;;
 deb) wanted=("${build_packages[@]}" "${deb_packages[@]}") ;;
 kubernetes) wanted=("${build_packages[@]}" "${check_packages[@]}" "${kubernetes_packages[@]}") ;;
 lint) wanted=("${build_packages[@]}" "${lint_packages[@]}") ;;
-*) echo "usage: $0 [build|demo|deb|check|kubernetes|lint]" >&2; exit 2 ;;
+*) echo "usage: $0 [build|demo|deb|check|bench|kubernetes|lint]" >&2; exit 2 ;;
 esac
 
 missing=()
@@ -57,6 +61,16 @@ if [ ! -e "$policy" ]; then
 	chmod +x "$policy"
 	trap 'rm -f "$policy"' EXIT
 fi
-echo "installing ${#missing[@]} packages"
 apt-get update -qq
+if [ "${1:-}" = bench ]; then
+	for i in "${!missing[@]}"; do
+		candidate=$(apt-cache policy "${missing[i]}" | sed -n 's/^  Candidate: //p')
+		if [ "${candidate:-(none)}" = "(none)" ]; then
+			echo "there is no package ${missing[i]} here"
+			unset 'missing[i]'
+		fi
+	done
+	[ "${#missing[@]}" -gt 0 ] || exit 0
+fi
+echo "installing ${#missing[@]} packages"
 apt-get install -y -qq --no-install-recommends "${missing[@]}" > /dev/null

@@ -34,8 +34,9 @@
  * Address space: a page takes memory once it is touched. The deepest recursions are those over
  * protobuf and JSON trees, which are bounded in depth.
  */
-#define FIBER_STACK_SIZE (256UL * 1024)
-#define FIBER_GUARD_SIZE 4096UL
+#define FIBER_STACK_SIZE (320UL * 1024)
+/* Of that, what must not be touched. Larger than any frame (-Wframe-larger-than in the Makefile). */
+#define FIBER_GUARD_SIZE (64UL * 1024)
 /* Ended stacks kept for the next fiber; more are unmapped. */
 #define FIBER_STACKS_KEPT 4
 

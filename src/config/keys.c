@@ -102,7 +102,7 @@ const struct config_key config_keys[] = {
 	BOOL(HV, "enable_virtio_mem", hypervisor.enable_virtio_mem, "false", CONFIG_LISTED),
 	BOOL(HV, "enable_mem_prealloc", hypervisor.enable_mem_prealloc, "false", CONFIG_LISTED),
 	BOOL(HV, "enable_hugepages", hypervisor.enable_hugepages, "false", CONFIG_LISTED),
-	BOOL(HV, "reclaim_guest_freed_memory", hypervisor.reclaim_guest_freed_memory, "false", CONFIG_LISTED),
+	BOOL(HV, "reclaim_guest_freed_memory", hypervisor.reclaim_guest_freed_memory, "true", CONFIG_LISTED),
 	ENUM(HV, "shared_fs", hypervisor.shared_fs, config_shared_fs, shared_fs_words, CONFIG_LISTED),
 	PATH(HV, "virtio_fs_daemon", hypervisor.virtio_fs_daemon, NULL, CONFIG_LISTED,
 	     hypervisor.valid_virtio_fs_daemon_paths),

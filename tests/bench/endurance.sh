@@ -11,5 +11,9 @@ else
 	set -- "${BENCH_PODS:-5}" "${BENCH_PODS_AT_ONCE:-3}" "${BENCH_EXECS:-50}" "${BENCH_PROBES:-5}"
 fi
 heading "Endurance"
+echo '```'
 cd "$WORK" || exit
 KATA_TEST_NAMESPACE=kata-bench KATA_BUILD=$BUILD python3 -B "$REPO/tests/shim/endurance.py" "$@"
+status=$?
+echo '```'
+exit $status

@@ -56,6 +56,16 @@ runtime() {
 	esac
 }
 
+# add_program NAME: one of the host's with the libraries it needs, into the root file system of $bundle.
+add_program() {
+	local file
+	# shellcheck disable=SC2154 # the caller's
+	for file in $(command -v "$1") $(ldd "$(command -v "$1")" | grep -o '/[^ )]*'); do
+		mkdir -p "$bundle/rootfs$(dirname "$file")"
+		cp -L "$file" "$bundle/rootfs$file"
+	done
+}
+
 # The runtimes that are installed, kata first.
 runtimes() {
 	local name
@@ -82,8 +92,14 @@ sample() {
 	echo "$2" >> "$WORK/samples.$1"
 }
 
+# of NAME WHICH: the sample that is "median", "least" or "most".
+of() {
+	sort -n "$WORK/samples.$1" | awk -v which="$2" '{ a[NR] = $1 }
+		END { print which == "least" ? a[1] : which == "most" ? a[NR] : a[int((NR + 1) / 2)] }'
+}
+
 median() {
-	sort -n "$WORK/samples.$1" | awk '{a[NR] = $1} END {print a[int((NR + 1) / 2)]}'
+	of "$1" median
 }
 
 # ms MICROSECONDS: as text.
@@ -94,15 +110,38 @@ ms() {
 # ratio NAME BASE: the median of what sample by sample one is to the other. A drift of the machine during the run
 # changes medians taken over the whole of it, but hardly the ratio within a round.
 ratio() {
-	paste "$WORK/samples.$1" "$WORK/samples.$2" | awk '{print $1 / $2}' | sort -n |
+	paste "$WORK/samples.$1" "$WORK/samples.$2" | awk '$2 > 0 {print $1 / $2}' | sort -n |
 		awk '{a[NR] = $1} END {printf "%.2f", a[int((NR + 1) / 2)]}'
 }
 
-# row NAME VALUE UNIT [REMARK]
-row() {
-	printf '  %-32s %10s %-6s %s\n' "$1" "$2" "$3" "${4:-}"
+# The runtime that others are compared with: runc where it is installed.
+yardstick() {
+	if command -v runc > /dev/null; then echo runc; else echo kata; fi
 }
 
+# A table of Markdown: heading TITLE, table BASE, then a row for each value.
 heading() {
-	printf '\n%s\n' "$*"
+	printf '\n### %s\n\n' "$*"
+}
+
+table() {
+	printf '| | x %s | median | least to most | | |\n|---|---|---|---|---|---|\n' "$1"
+}
+
+# row NAME VALUE UNIT [REMARK]: one sample
+row() {
+	printf '| %s | | %s | | %s | %s |\n' "$1" "$2" "$3" "${4:-}"
+}
+
+# report NAME SAMPLES UNIT BASE [REMARK]: median and spread of what was sampled, first of all its ratio to the samples
+# of BASE. Microseconds are shown as the milliseconds that UNIT "ms" asks for.
+report() {
+	local scale=1 format='%.0f to %.0f' ratio=-
+	[ -e "$WORK/samples.$2" ] || { row "$1" - "$3" "no sample"; return; }
+	if [ "$3" = ms ]; then scale=1000 format='%.1f to %.1f'; fi
+	[ ! -e "$WORK/samples.$4" ] || ratio=$(ratio "$2" "$4")
+	printf '| %s | %s | %s | %s | %s | %s |\n' "$1" "$ratio" \
+		"$(awk -v v="$(median "$2")" -v s=$scale -v f="${format%% *}" 'BEGIN { printf f, v / s }')" \
+		"$(awk -v a="$(of "$2" least)" -v b="$(of "$2" most)" -v s=$scale -v f="$format" 'BEGIN { printf f, a / s, b / s }')" \
+		"$3" "${5:-}"
 }

@@ -20,6 +20,7 @@ shim=$(cut -d' ' -f1 "$ROOT/bench-idle/shim.pid")
 standin=$(kata state bench-idle | jq .pid)
 
 heading "Memory of an idle container: PSS of its host processes"
+table -
 total=0
 own=0
 declare -A kinds=([shim]=$shim [stand-in]=$standin)

@@ -6,6 +6,8 @@ set -uo pipefail
 mib=${BENCH_STREAM_MIB:-256}
 bundle=$WORK/bundle
 bytes=$((mib << 20))
+rounds=${BENCH_ROUNDS:-5}
+base=$(yardstick)
 
 zeros() {
 	head -c "$bytes" /dev/zero
@@ -28,18 +30,38 @@ mib_per_s() {
 	}'
 }
 
-heading "Streams: $mib MiB, without the time of run true"
-for name in $(runtimes); do
+# one DIRECTION NAME STREAM LEAST COMMAND...: one sample, less the start of this round
+one() {
+	local direction=$1 name=$2 stream=$3 least=$4 rate
+	shift 4
+	"$REPO/tests/lib/make-bundle.sh" "$bundle" "$@"
+	measure through "$name" "$stream" "$least"
+	rate=$(mib_per_s "$TOOK" "$empty")
+	[ "$rate" = - ] || sample "$direction.$name" "$rate"
+}
+
+one_round() {
 	"$REPO/tests/lib/make-bundle.sh" "$bundle" true
-	measure through "$name" stdout 0
-	base=$TOOK
-	"$REPO/tests/lib/make-bundle.sh" "$bundle" dd if=/dev/zero bs=64k count=$((mib * 16))
-	measure through "$name" stdout "$bytes"
-	row "$name, container to host" "$(mib_per_s "$TOOK" "$base")" MiB/s
-	"$REPO/tests/lib/make-bundle.sh" "$bundle" sh -c "dd of=/dev/null bs=64k; echo"
-	measure through "$name" stdin 1
-	row "$name, host to container" "$(mib_per_s "$TOOK" "$base")" MiB/s
-	"$REPO/tests/lib/make-bundle.sh" "$bundle" cat
-	measure through "$name" stdin "$bytes"
-	row "$name, through cat" "$(mib_per_s "$TOOK" "$base")" MiB/s
+	measure through "$1" stdout 0
+	empty=$TOOK
+	one out "$1" stdout "$bytes" dd if=/dev/zero bs=64k count=$((mib * 16))
+	one in "$1" stdin 1 sh -c "dd of=/dev/null bs=64k; echo"
+	one cat "$1" stdin "$bytes" cat
+}
+
+for ((i = 0; i < rounds; i++)); do
+	for name in $(runtimes); do
+		one_round "$name"
+	done
 done
+while read -r direction title; do
+	heading "Streams, $title: $mib MiB, without the time of run true, $rounds alternating rounds"
+	table "$base"
+	for name in $(runtimes); do
+		report "$name" "$direction.$name" MiB/s "$direction.$base"
+	done
+done << 'END'
+out container to host
+in host to container
+cat through cat
+END

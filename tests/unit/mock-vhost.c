@@ -462,7 +462,7 @@ void mock_read_eof(struct mock *m, int fd)
 /* A client whose connection to @port the guest accepted. Return: its descriptor. */
 int mock_connected(struct mock *m, uint32_t port, uint32_t *ret_host_port)
 {
-	struct mock_packet p;
+	static struct mock_packet p; /* too large for a stack */
 	char hello[32], line[32], ok[32];
 
 	(void)snprintf(hello, sizeof(hello), "CONNECT %u\n", port);

@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -101,6 +102,85 @@ static void carries_megabytes_in_order_and_half_closes(void **state)
 {
 	(void)state;
 	assert_int_equal(fiber_run_main(carry_main, NULL), 0);
+}
+
+/* What a slow reader takes from a pipe, a few odd bytes at a time, and the writes it makes partial. */
+static int drain_main(void *arg)
+{
+	int pair[2], out[2];
+	struct relay *relay = NULL;
+	struct feed feed = { .len = BIG + 12345 };
+
+	(void)arg;
+	make_pair(pair);
+	make_pipe(out);
+	assert_int_equal(fd_set_nonblock(out[0], true), 0);
+	feed.fd = pair[1];
+	assert_int_equal(fiber_spawn(fiber_loop(), "feeder", feeder, &feed, NULL), 0);
+	assert_int_equal(relay_start(fiber_loop(), "t", pair[0], relay_prepare_fd(out[1], true),
+				     RELAY_CLOSE_SINK, &relay),
+			 0);
+	read_pattern(out[0], feed.len);
+	assert_int_equal(relay_wait(relay, loop_deadline_ms(5000)), 0);
+	assert_true(relay_bytes_for_test(relay) == feed.len);
+	assert_null(relay_free(relay));
+	(void)close(out[0]);
+	return 0;
+}
+
+static void carries_megabytes_into_a_pipe(void **state)
+{
+	(void)state;
+	assert_int_equal(fiber_run_main(drain_main, NULL), 0);
+}
+
+/* Without a reader: how much is taken from the source. */
+static size_t taken_without_reader(size_t piece)
+{
+	int pair[2], out[2];
+	struct relay *relay = NULL;
+	char *data = calloc(1, piece);
+	size_t sent = 0;
+	unsigned full = 0;
+	int waiting = 0;
+
+	assert_non_null(data);
+	make_pair(pair);
+	make_pipe(out);
+	assert_int_equal(relay_start(fiber_loop(), "t", pair[0], relay_prepare_fd(out[1], true),
+				     RELAY_CLOSE_SINK, &relay),
+			 0);
+	while (full < 50) {
+		ssize_t n = send(pair[1], data, piece, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		full = n < 0 ? full + 1 : 0;
+		sent += n < 0 ? 0 : (size_t)n;
+		(void)fiber_sleep_until(n < 0 ? loop_deadline_ms(1) : 0); /* lets the relay run */
+	}
+	assert_int_equal(ioctl(pair[0], FIONREAD, &waiting), 0);
+	assert_true((size_t)waiting <= sent);
+	assert_null(relay_free(relay));
+	fiber_yield();
+	(void)close(pair[1]);
+	(void)close(out[0]);
+	free(data);
+	return sent - (size_t)waiting;
+}
+
+static int bounded_main(void *arg)
+{
+	(void)arg;
+	/* The larger pipe, and a buffer on its way. */
+	assert_in_range(taken_without_reader(60000), 128 << 10, (256 << 10) + (64 << 10));
+	/* Lines share pages: a pipe full of them is not full after some dozens. */
+	assert_in_range(taken_without_reader(50), 128 << 10, (256 << 10) + (64 << 10));
+	return 0;
+}
+
+static void a_reader_that_does_not_read_costs_a_bounded_amount(void **state)
+{
+	(void)state;
+	assert_int_equal(fiber_run_main(bounded_main, NULL), 0);
 }
 
 static int close_main(void *arg)
@@ -222,6 +302,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(carries_megabytes_in_order_and_half_closes),
+		cmocka_unit_test(carries_megabytes_into_a_pipe),
+		cmocka_unit_test(a_reader_that_does_not_read_costs_a_bounded_amount),
 		cmocka_unit_test(closes_the_sink_after_the_last_byte),
 		cmocka_unit_test(a_declared_end_loses_nothing),
 		cmocka_unit_test(a_broken_sink_is_told_to_the_source),

@@ -21,6 +21,11 @@
 #include "common/log.h"
 
 #define LISTENER_BACKLOG 128
+/*
+ * What a connection may have under way in each direction; the kernel's 256 KiB make a bulk transfer
+ * stop and go.
+ */
+#define LISTENER_WINDOW (512ULL * 1024)
 /* Connections taken per wake-up. */
 #define LISTENER_BATCH 16
 /* What whoever dialled is granted to say the secret, and how many may be about to. */
@@ -43,6 +48,15 @@ union any_addr {
 	struct sockaddr_un un;
 };
 
+/* Connections inherit it. Only a wish: smaller ones work as well. */
+static void set_window(int fd)
+{
+	uint64_t size = LISTENER_WINDOW;
+
+	(void)setsockopt(fd, AF_VSOCK, SO_VM_SOCKETS_BUFFER_MAX_SIZE, &size, sizeof(size));
+	(void)setsockopt(fd, AF_VSOCK, SO_VM_SOCKETS_BUFFER_SIZE, &size, sizeof(size));
+}
+
 static int open_vsock(uint32_t port)
 {
 	union any_addr addr = {
@@ -53,6 +67,7 @@ static int open_vsock(uint32_t port)
 
 	if (fd < 0)
 		return fd;
+	set_window(fd);
 	if (bind(fd, &addr.any, sizeof(addr.vm)) < 0 || listen(fd, LISTENER_BACKLOG) < 0)
 		return -errno;
 	return TAKE_FD(fd);

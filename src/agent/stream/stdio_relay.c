@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -24,7 +25,10 @@
 #include "common/fd.h"
 #include "common/log.h"
 
-#define RELAY_CHUNK (256UL * 1024)
+#define RELAY_CHUNK (512UL * 1024)
+/* What a pipe becomes when so much was moved at once. */
+#define RELAY_PIPE (512 * 1024)
+#define RELAY_BULK (32UL * 1024)
 /* A terminal hands out at most 4 KiB at a time. */
 #define RELAY_TTY_CHUNK 4096UL
 /* Bytes moved before others get their turn. */
@@ -40,6 +44,7 @@ struct stdio_relay {
 	struct stdio_relay *linked; /* each other, or NULL */
 	bool stopped;		    /* relay_stop() was called, perhaps before the fiber ran */
 	size_t burst;
+	bool grown;
 };
 
 /*
@@ -69,9 +74,24 @@ static void take_turns(struct stdio_relay *relay, size_t moved)
 	}
 }
 
+/*
+ * A process that moves a lot gets a larger pipe: the fewer turns are taken, the less they cost. Only
+ * a wish; what is in the pipe already stays.
+ */
+static void grow_pipe(struct stdio_relay *relay)
+{
+	if (relay->grown)
+		return;
+	relay->grown = true;
+	if (fcntl(relay->local, F_GETPIPE_SZ) < RELAY_PIPE)
+		(void)fcntl(relay->local, F_SETPIPE_SZ, RELAY_PIPE);
+}
+
 /* Return: 0 at the end of @from, -EINVAL when splice cannot do this pair, or -errno. */
 static int pump_splice(struct stdio_relay *relay, int from, int to)
 {
+	bool bulk = false; /* the last piece was a large one */
+
 	for (;;) {
 		ssize_t n = splice(from, NULL, to, NULL, RELAY_CHUNK,
 				   SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
@@ -79,6 +99,9 @@ static int pump_splice(struct stdio_relay *relay, int from, int to)
 		if (n == 0)
 			return 0;
 		if (n > 0) {
+			bulk = n >= (ssize_t)RELAY_BULK;
+			if (bulk)
+				grow_pipe(relay);
 			take_turns(relay, (size_t)n);
 			continue;
 		}
@@ -86,6 +109,15 @@ static int pump_splice(struct stdio_relay *relay, int from, int to)
 			continue;
 		if (errno != EAGAIN)
 			return -errno;
+		/*
+		 * On the same CPU a writer would be interrupted for each piece: it gets the time to
+		 * fill its pipe. Where nobody waits for the CPU this returns at once.
+		 */
+		if (bulk) {
+			bulk = false;
+			(void)sched_yield(); /* cannot fail */
+			continue;
+		}
 		int r = wait_pair(from, to);
 		if (r < 0)
 			return r;

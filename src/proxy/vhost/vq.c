@@ -82,7 +82,7 @@ void vq_start(struct vq *vq)
 {
 	vq->signalled_valid = false;
 	/* Ours is the only writer, so after a stop and start this is where we were. */
-	vq->used_idx = le16toh(__atomic_load_n(&vq->used->idx, __ATOMIC_RELAXED));
+	vq->used_idx = vq->told = le16toh(__atomic_load_n(&vq->used->idx, __ATOMIC_RELAXED));
 }
 
 static uint16_t avail_idx(const struct vq *vq)
@@ -259,10 +259,22 @@ void vq_signal(struct vq *vq)
 {
 	uint64_t one = 1;
 
+	vq->told = vq->used_idx;
 	if (!vq->used || !driver_wants_signal(vq) || vq->call_fd < 0)
 		return;
 	(void)!write(vq->call_fd, &one,
 		     sizeof(one)); /* full counter: the driver has not run since, nothing is lost */
+}
+
+/**
+ * vq_unsignalled() - how much was pushed since the last vq_signal()
+ * @vq: ring
+ *
+ * Return: number of chains.
+ */
+unsigned vq_unsignalled(const struct vq *vq)
+{
+	return (uint16_t)(vq->used_idx - vq->told);
 }
 
 /**

@@ -36,6 +36,7 @@ struct vq {
 	bool broken; /* the driver broke the rules: not served until it sets the ring up again */
 	bool signalled_valid;
 	uint16_t last_avail, used_idx, signalled;
+	uint16_t told;		      /* used_idx of the last vq_signal() */
 	int kick_fd, call_fd, err_fd; /* owned, -1 when absent */
 };
 
@@ -56,4 +57,5 @@ void vq_fail(struct vq *vq);
 void vq_unpop(struct vq *vq, unsigned nr);
 void vq_push(struct vq *vq, uint16_t head, uint32_t len);
 void vq_signal(struct vq *vq);
+unsigned vq_unsignalled(const struct vq *vq);
 bool vq_want_kicks(struct vq *vq, bool want);

@@ -15,6 +15,13 @@
 
 /* Packets per run, then the loop looks at other things. */
 #define PACKETS_PER_RUN 128
+/*
+ * The guest only frees what it sent when it hears that packets were taken, so it is told of many at
+ * once: of this part of the ring, or what there is after a time. For each interrupt its kernel runs
+ * a work item, which costs more than the packet itself.
+ */
+#define TAKEN_RING_PART 8U
+#define TAKEN_DELAY_MS 5
 #define SHUTDOWN_BOTH (VIRTIO_VSOCK_SHUTDOWN_RCV | VIRTIO_VSOCK_SHUTDOWN_SEND)
 
 static void refuse(struct proxy *px, const struct packet *pkt)
@@ -166,6 +173,35 @@ static void take_packet(struct proxy *px)
 	dispatch(px, &pkt, px->chain.iov, px->chain.nr_out);
 }
 
+/* Without indirect descriptors a few packets fill the ring: its driver waits for each. */
+static void signal_taken(struct proxy *px)
+{
+	struct vq *vq = &px->vhost.rings[VHOST_RING_TX];
+
+	if (!vq->indirect || vq_unsignalled(vq) >= vq->num / TAKEN_RING_PART) {
+		vq_signal(vq);
+		return;
+	}
+	if (!px->taken_armed)
+		px->taken_armed = loop_timer_set(px->taken, loop_deadline_ms(TAKEN_DELAY_MS)) == 0;
+	if (!px->taken_armed)
+		vq_signal(vq);
+}
+
+/**
+ * from_guest_taken() - tell the guest of the packets that were taken, callback of px->taken
+ * @arg: proxy
+ */
+void from_guest_taken(void *arg)
+{
+	struct proxy *px = arg;
+	struct vq *vq = &px->vhost.rings[VHOST_RING_TX];
+
+	px->taken_armed = false;
+	if (px->running && vq_unsignalled(vq))
+		vq_signal(vq);
+}
+
 /**
  * from_guest_drain() - take packets out of the transmit ring
  * @px: proxy with a running device
@@ -190,7 +226,7 @@ bool from_guest_drain(struct proxy *px, unsigned max)
 		vq_push(vq, px->chain.head, 0);
 	}
 	if (i)
-		vq_signal(vq);
+		signal_taken(px);
 	if (r < 0)
 		proxy_ring_failed(px, VHOST_RING_TX, r);
 	return r <= 0 && i < max;

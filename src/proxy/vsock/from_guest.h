@@ -9,4 +9,5 @@
 struct proxy;
 
 void from_guest_run(void *arg);
+void from_guest_taken(void *arg);
 bool from_guest_drain(struct proxy *px, unsigned max);

@@ -218,6 +218,8 @@ static int add_sources(struct proxy *px, struct err *err)
 		r = loop_add_trigger(px->loop, on_reap, px, &px->reap);
 	if (r == 0)
 		r = loop_add_timer(px->loop, LOOP_FOREVER, on_idle, px, &px->idle);
+	if (r == 0)
+		r = loop_add_timer(px->loop, LOOP_FOREVER, from_guest_taken, px, &px->taken);
 	if (r == 0) {
 		px->hup_fd = neg_errno(epoll_create1(EPOLL_CLOEXEC));
 		r = px->hup_fd < 0
@@ -300,6 +302,7 @@ struct proxy *proxy_free(struct proxy *px)
 	vhost_deinit(&px->vhost);
 	px->linger = loop_source_free(px->linger);
 	px->idle = loop_source_free(px->idle);
+	px->taken = loop_source_free(px->taken);
 	px->hup = loop_source_free(px->hup);
 	px->hup_fd = fd_close(px->hup_fd);
 	px->reap = loop_source_free(px->reap);

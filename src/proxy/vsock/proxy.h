@@ -63,6 +63,8 @@ struct proxy {
 	struct loop_source *linger;			  /* timer of the end */
 	struct loop_source *idle;			  /* timer; armed while something happens */
 	bool idle_armed;
+	struct loop_source *taken; /* timer; armed while the guest is to hear of packets taken */
+	bool taken_armed;
 	unsigned long activity, activity_seen;
 	int hup_fd; /* epoll of its own, see vconn_io.c */
 	struct loop_source *hup;

@@ -22,11 +22,13 @@
 
 /*
  * A guest that does not get rid of what it sends can make us hold one window per connection. The
- * first connections get what throughput wants, further ones less, so that the sum stays below 90
+ * first connections get what throughput wants, further ones less, so that the sum stays below 91
  * MB.
  */
 static uint32_t window_size(unsigned nr_conns)
 {
+	if (nr_conns < 16)
+		return 512 << 10;
 	if (nr_conns < 32)
 		return 256 << 10;
 	return nr_conns < 256 ? 64 << 10 : 16 << 10;

@@ -182,12 +182,15 @@ ssize_t vconn_read(struct vconn *c, const struct iovec *iov, unsigned nr, size_t
 
 /*
  * Bytes left us: the guest may send as many more. Tells it once half of its window waits to be
- * told.
+ * told. Linux has no more under way than it would itself take, however large our window is, and
+ * stands still then until it hears of some.
  */
 static void consumed(struct vconn *c, uint32_t len)
 {
+	uint32_t window = MIN(c->buf_alloc, c->peer_buf_alloc);
+
 	c->fwd_cnt += len;
-	if (c->state == VCONN_ESTABLISHED && c->fwd_cnt - c->fwd_told >= c->buf_alloc / 2)
+	if (c->state == VCONN_ESTABLISHED && c->fwd_cnt - c->fwd_told >= window / 2)
 		vconn_mark(c, VCONN_SEND_CREDIT);
 }
 

@@ -265,7 +265,9 @@ void sandbox_vm_config(struct sandbox *sb, struct vm_config *ret)
 	ret->memory.virtio_mem = hc->enable_virtio_mem;
 	ret->memory.hugepages = hc->enable_hugepages;
 	ret->memory.prealloc = hc->enable_mem_prealloc;
-	ret->memory.report_free_pages = hc->reclaim_guest_freed_memory;
+	/* What was taken in advance, or is scarce, might not be there a second time. */
+	ret->memory.report_free_pages = hc->reclaim_guest_freed_memory &&
+					!hc->enable_mem_prealloc && !hc->enable_hugepages;
 	ret->bridges = hc->default_bridges;
 	ret->seccomp_sandbox = hc->seccompsandbox;
 	ret->entropy_source = none_if_empty(hc->entropy_source);

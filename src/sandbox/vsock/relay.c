@@ -1,13 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Relay: the fiber behind each container stream. The buffer exists only while bytes flow, so an
- * idle stream costs a few pages of fiber stack.
+ * DOC: The fiber behind each container stream
+ *
+ * Between a pipe and a unix socket pages are moved by splice(2) while a lot of bytes
+ * waits. Less is copied: a copy packs small pieces into the pages of a pipe, where each spliced one
+ * would take a page of its own and so fill the pipe with a few lines. The buffer exists only while
+ * bytes flow, so an idle stream costs a few pages of fiber stack.
+ *
+ * A pipe that is found full is made larger, once. What a stream may hold on the host is
+ * thus bounded by RELAY_PIPE, RELAY_BUFFER and the socket's own buffer.
  */
 #include "sandbox/vsock/relay.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -16,7 +24,14 @@
 #include "common/fd.h"
 #include "common/log.h"
 
-#define RELAY_BUFFER (64UL * 1024)
+#define RELAY_BUFFER (64 * 1024)
+/* A pipe that is found full, as a sink, or holds a whole buffer, as a source, gets this much. */
+#define RELAY_PIPE (256 * 1024)
+/* Below this it is not worth it to look whether a splice would be. */
+#define RELAY_BULK (RELAY_BUFFER / 2)
+/* A splice that moves less than this had small pieces to move: so many reads are copied then. */
+#define RELAY_SPLICE_MIN (RELAY_BUFFER / 4)
+#define RELAY_COPIES 64U
 /* What a pipe takes without blocking once it polls writable; see pipe(7). */
 #define RELAY_POLLED_CHUNK 4096UL
 
@@ -26,6 +41,9 @@ struct relay {
 	int source, sink;
 	enum relay_end end;
 	uint64_t bytes;
+	bool can_splice, grown;
+	bool bulk;	     /* the last read was a large one: more may wait */
+	unsigned copies;     /* reads to copy before the next try to splice */
 	bool ending;	     /* relay_end_source() was called */
 	bool done, orphaned; /* orphaned: relay_free() was called, the fiber releases the rest */
 };
@@ -88,12 +106,30 @@ static ssize_t write_some(int fd, const void *buf, size_t len)
 	return neg_errno_sz(n);
 }
 
-static int write_all(int fd, const char *buf, size_t len)
+/*
+ * Larger steps wake both sides less often. Only a wish: there are limits, and bytes in it already.
+ * Return: whether @fd is a pipe that became larger.
+ */
+static bool grow_pipe(struct relay *relay, int fd)
 {
+	int size = relay->grown ? -1 : fcntl(fd, F_GETPIPE_SZ);
+
+	if (size < 0)
+		return false;
+	relay->grown = true;
+	return size < RELAY_PIPE && fcntl(fd, F_SETPIPE_SZ, RELAY_PIPE) >= 0;
+}
+
+static int write_all(struct relay *relay, const char *buf, size_t len)
+{
+	int fd = relay->sink;
+
 	while (len) {
 		/* A blocking descriptor must poll writable first; the others are tried first. */
 		int r = is_blocking(fd) ? fiber_wait_fd(fd, LOOP_WRITE, LOOP_FOREVER) : 0;
 		ssize_t n = r < 0 ? r : write_some(fd, buf, len);
+		if (n == -EAGAIN && grow_pipe(relay, fd))
+			continue;
 		if (n == -EAGAIN) {
 			r = fiber_wait_fd(fd, LOOP_WRITE, LOOP_FOREVER);
 			n = r < 0 ? r : 0;
@@ -109,11 +145,62 @@ static int write_all(int fd, const char *buf, size_t len)
 	return 0;
 }
 
+/*
+ * Moves pages when a lot waits. Return: bytes moved, 0 when the rest is to be copied, -EAGAIN when
+ * the sink is full, or -errno.
+ */
+static ssize_t splice_some(struct relay *relay)
+{
+	int waiting = 0;
+
+	if (!relay->can_splice || !relay->bulk)
+		return 0;
+	if (relay->copies) {
+		relay->copies--;
+		return 0;
+	}
+	relay->bulk = ioctl(relay->source, FIONREAD, &waiting) == 0 && waiting >= RELAY_BULK;
+	if (!relay->bulk)
+		return 0;
+	ssize_t n = splice(relay->source, NULL, relay->sink, NULL, RELAY_PIPE,
+			   SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+	if (n < 0 && errno == EINVAL)
+		relay->can_splice = false; /* not this pair */
+	if (n < 0 && errno != EAGAIN && errno != EPIPE)
+		return 0; /* reading tells what it is */
+	if (n >= 0 && n < RELAY_SPLICE_MIN)
+		relay->copies = RELAY_COPIES;
+	return neg_errno_sz(n);
+}
+
+/* Return: 0 when the rest is to be copied, or -errno. */
+static int splice_burst(struct relay *relay)
+{
+	ssize_t n;
+
+	while ((n = splice_some(relay)) != 0) {
+		int r = (int)MIN(n, 0);
+
+		if (relay->orphaned)
+			return -ECANCELED;
+		if (r == -EAGAIN)
+			r = grow_pipe(relay, relay->sink)
+				    ? 0
+				    : fiber_wait_fd(relay->sink, LOOP_WRITE, LOOP_FOREVER);
+		if (r < 0 && r != -EINTR)
+			return r;
+		relay->bytes += (uint64_t)MAX(n, 0);
+		fiber_yield();
+	}
+	return 0;
+}
+
 /* Copies what is there now. Return: 1 when the source has ended, 0 when it ran dry, or -errno. */
 static int copy_burst(struct relay *relay, char *buf)
 {
 	for (;;) {
-		ssize_t n = read_some(relay->source, buf, RELAY_BUFFER);
+		int r = splice_burst(relay);
+		ssize_t n = r < 0 ? r : read_some(relay->source, buf, RELAY_BUFFER);
 
 		if (n == -EINTR)
 			continue;
@@ -123,7 +210,10 @@ static int copy_burst(struct relay *relay, char *buf)
 			return (int)n;
 		if (n == 0)
 			return 1;
-		int r = write_all(relay->sink, buf, (size_t)n);
+		relay->bulk = n >= RELAY_BULK;
+		if (n == RELAY_BUFFER)
+			(void)grow_pipe(relay, relay->source);
+		r = write_all(relay, buf, (size_t)n);
 		if (r < 0)
 			return r;
 		relay->bytes += (uint64_t)n;
@@ -164,11 +254,35 @@ static int copy(struct relay *relay)
 	}
 }
 
+static bool is_unix_socket(int fd)
+{
+	int domain = AF_UNSPEC;
+	socklen_t len = sizeof(domain);
+
+	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 && domain == AF_UNIX;
+}
+
+static bool is_pipe(int fd)
+{
+	return fcntl(fd, F_GETPIPE_SZ) >= 0;
+}
+
+/* Of the kernel's other sockets, vsock's copy for a splice. */
+static bool splices(const struct relay *relay)
+{
+	int source = relay->source, sink = relay->sink;
+
+	return ((is_unix_socket(source) && is_pipe(sink)) ||
+		(is_pipe(source) && is_unix_socket(sink))) &&
+	       !is_blocking(source) && !is_blocking(sink);
+}
+
 static void relay_main(void *arg)
 {
 	struct relay *relay = arg;
 
 	relay->fiber = fiber_self();
+	relay->can_splice = splices(relay);
 	int r = relay->orphaned ? -ECANCELED : copy(relay);
 
 	if (r < 0 && r != -ECANCELED && r != -EPIPE)
