@@ -78,10 +78,22 @@ run_suite() {
 	[ "$status" -eq 0 ] || failed=1
 }
 
+# "program<TAB>version" of what a host's users know it by.
+versions() {
+	local version='s/[^0-9]*\([0-9][0-9.]*[0-9]\).*/\1/p' program
+	printf 'Linux\t%s\n' "$(uname -r)"
+	printf 'QEMU\t%s\n' "$(qemu-system-x86_64 --version | sed -n "1$version")"
+	for program in systemd docker podman containerd runc crun; do
+		printf '%s\t%s\n' "$program" "$("$program" --version 2> /dev/null | sed -n "1$version")"
+	done
+	printf 'virtiofsd\t%s\n' "$(kata-runtime env --json | jq -r '.Virtiofsd.Version // empty' | sed -n "1$version")"
+}
+
 export KATA_TEST_RETRIED=$work/results/retried
 failed=0
 install_product || exit
 make_build || exit
+versions > "$work/results/versions"
 slow_timeout
 if [ -x "$work/script" ]; then
 	cd "$repo" && "$work/script"

@@ -93,6 +93,27 @@ show_results() {
 	done < <(tail -n +$((shown + 1)) "$work/results/tap" 2> /dev/null) # a line that is not complete is left for later
 }
 
+# What was seen goes into one file for all hosts and runs, of which table.sh makes docs/hosts.md.
+keep_seen() {
+	mkdir -p "$build/host"
+	{
+		sed "s/^/version\t$host\t/" "$work/results/versions" 2> /dev/null
+		awk -v OFS='\t' -v host="$host" -v day="$(date +%F)" '
+			match($0, /^(not )?ok [0-9]+ [^ ]+: /) {
+				suite = substr($0, 1, RLENGTH - 2)
+				sub(/.* /, "", suite)
+				test = substr($0, RLENGTH + 1)
+				result = /^not / ? "fails" : "works"
+				if (match(test, / # skip.*/)) {
+					result = "skipped" substr(test, RSTART + 7)
+					test = substr(test, 1, RSTART - 1)
+				}
+				sub(/ in [0-9]+(ms|sec)$/, "", test)
+				print "result", host, suite, test, result, day
+			}' "$work/results/tap" 2> /dev/null
+	} >> "$build/host/seen"
+}
+
 keep_logs() {
 	local logs=$build/host/$host
 	rm -rf "$logs"
@@ -127,6 +148,7 @@ if [ -n "${KATA_HOST_SCRIPT:-}" ]; then
 	cat "$work/log"
 else
 	show_results
+	keep_seen
 fi
 [ ! -s "$work/results/retried" ] || sed "s/^/tried twice in $host: /" "$work/results/retried" >&2
 keep_logs
