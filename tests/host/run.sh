@@ -8,8 +8,9 @@
 # left in $KATA_BUILD/host/HOST. Needs root, and no network.
 #
 # KATA_HOST_SECONDS is the time for all (two hours). KATA_HOST_PACKAGES=FOLDER installs the Debian packages in it instead
-# of what the checkout builds. KATA_HOST_SCRIPT=FILE runs a script in it instead of tests, with its output on stdout.
-# KATA_HOST_QEMU is options for its QEMU, which boots then.
+# of what the checkout builds; KATA_HOST_BEFORE and KATA_HOST_NEXT have those that 83-host-upgrade.bats goes from and to.
+# KATA_HOST_SCRIPT=FILE runs a script in it instead of tests, with its output on stdout. KATA_HOST_QEMU is options for
+# its QEMU, which boots then.
 set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 repo=$(cd "$here/../.." && pwd)
@@ -52,6 +53,25 @@ make_product() {
 	make -s -C "$repo" B="$build" all guest && make -s -C "$repo" -o all B="$build" DESTDIR="$work/product" install
 }
 
+# upgrade_packages NAME VERSION FOLDER: those in FOLDER, or the checkout's as that version.
+upgrade_packages() {
+	local folder=$3
+	if [ -z "$folder" ]; then
+		folder=$build/host/deb/$1
+		mkdir -p "$folder"
+		"$repo/deploy/deb.sh" "$folder" "$2" > "$folder/log" 2>&1 || { tail -n 5 "$folder/log" >&2; return 1; }
+	fi
+	mkdir -p "$work/upgrade/$1" && cp "$folder"/*.deb "$work/upgrade/$1/"
+}
+
+# For the suite that goes from one version of the packages to the next.
+make_upgrade() {
+	local version
+	version=$(sed -n 's/^VERSION := //p' "$repo/Makefile")
+	upgrade_packages before "$version~before" "${KATA_HOST_BEFORE:-}" &&
+		upgrade_packages next "$version" "${KATA_HOST_NEXT:-}"
+}
+
 make_work() {
 	local item suite program
 	mkdir -p "$work/results" "$work/cache/kata-tests/bin"
@@ -64,6 +84,7 @@ make_work() {
 			printf '%s\t\n' "${suite##*/}"
 		fi
 	done > "$work/list"
+	! grep -q '^83-host-upgrade' "$work/list" || make_upgrade || broken "the packages do not build"
 	# There is neither Go nor a network in the host.
 	if program=$("$repo/tests/lib/go-build.sh" "$repo/tests/cri" 2> /dev/null); then
 		cp "$program" "$work/cache/kata-tests/bin/"

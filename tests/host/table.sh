@@ -38,7 +38,7 @@ rows "$@" | awk -F '\t' -v seen="$seen" '
 		nr = split("debian12 debian13", hosts, " ")
 		while ((getline line < seen) > 0) {
 			split(line, part, "\t")
-			if (part[1] == "version") {
+			if (part[1] == "version" && part[4] != "") {
 				if (!((part[2], part[3]) in version))
 					order[part[2]] = order[part[2]] SUBSEP part[3]
 				version[part[2], part[3]] = part[4]
