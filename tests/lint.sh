@@ -44,6 +44,7 @@ done < <(git grep -oE '`(src|include|proto|guest|tests|docs|deploy|man)/[A-Za-z0
 # The tables that tests write.
 tests/parity.sh --check docker tests/system/3*-docker*.bats || complain "docs/parity-docker.md is not what the tests show"
 tests/parity.sh --check podman tests/system/4*-podman*.bats || complain "docs/parity-podman.md is not what the tests show"
+tests/host/table.sh --check tests/system/*.bats || complain "docs/hosts.md has other rows than the tests"
 
 # What every file needs.
 while IFS= read -r file; do

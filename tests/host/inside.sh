@@ -9,6 +9,7 @@ export KATA_BUILD=/srv/build XDG_CACHE_HOME=$work/cache
 # Everything takes longer here: CPUs that are emulated run VMs.
 export KATA_TEST_SLOW=6 BATS_TMPDIR=/var/tmp TMPDIR=/var/tmp
 export HOME=/root LC_ALL=C.UTF-8
+[ ! -d "$work/upgrade" ] || export KATA_TEST_UPGRADE=$work/upgrade
 
 # As a user has it: from packages, or from what `make install` installed.
 install_product() {
@@ -78,10 +79,23 @@ run_suite() {
 	[ "$status" -eq 0 ] || failed=1
 }
 
+# "program<TAB>version" of what a host's users know it by.
+versions() {
+	local version='s/[^0-9]*\([0-9][0-9.]*[0-9]\).*/\1/p' program
+	printf 'Linux\t%s\n' "$(uname -r)"
+	printf 'QEMU\t%s\n' "$(qemu-system-x86_64 --version | sed -n "1$version")"
+	printf 'systemd\t%s\n' "$(systemctl --version | sed -n "1$version")"
+	for program in docker podman containerd runc crun; do
+		printf '%s\t%s\n' "$program" "$("$program" --version 2> /dev/null | sed -n "1$version")"
+	done
+	printf 'virtiofsd\t%s\n' "$(kata-runtime env --json | jq -r '.Virtiofsd.Version // empty' | sed -n "1$version")"
+}
+
 export KATA_TEST_RETRIED=$work/results/retried
 failed=0
 install_product || exit
 make_build || exit
+versions > "$work/results/versions"
 slow_timeout
 if [ -x "$work/script" ]; then
 	cd "$repo" && "$work/script"

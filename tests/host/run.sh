@@ -8,8 +8,9 @@
 # left in $KATA_BUILD/host/HOST. Needs root, and no network.
 #
 # KATA_HOST_SECONDS is the time for all (two hours). KATA_HOST_PACKAGES=FOLDER installs the Debian packages in it instead
-# of what the checkout builds. KATA_HOST_SCRIPT=FILE runs a script in it instead of tests, with its output on stdout.
-# KATA_HOST_QEMU is options for its QEMU, which boots then.
+# of what the checkout builds; KATA_HOST_BEFORE and KATA_HOST_NEXT have those that 83-host-upgrade.bats goes from and to.
+# KATA_HOST_SCRIPT=FILE runs a script in it instead of tests, with its output on stdout. KATA_HOST_QEMU is options for
+# its QEMU, which boots then.
 set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 repo=$(cd "$here/../.." && pwd)
@@ -52,6 +53,25 @@ make_product() {
 	make -s -C "$repo" B="$build" all guest && make -s -C "$repo" -o all B="$build" DESTDIR="$work/product" install
 }
 
+# upgrade_packages NAME VERSION FOLDER: those in FOLDER, or the checkout's as that version.
+upgrade_packages() {
+	local folder=$3
+	if [ -z "$folder" ]; then
+		folder=$build/host/deb/$1
+		mkdir -p "$folder"
+		"$repo/deploy/deb.sh" "$folder" "$2" > "$folder/log" 2>&1 || { tail -n 5 "$folder/log" >&2; return 1; }
+	fi
+	mkdir -p "$work/upgrade/$1" && cp "$folder"/*.deb "$work/upgrade/$1/"
+}
+
+# For the suite that goes from one version of the packages to the next.
+make_upgrade() {
+	local version
+	version=$(sed -n 's/^VERSION := //p' "$repo/Makefile")
+	upgrade_packages before "$version~before" "${KATA_HOST_BEFORE:-}" &&
+		upgrade_packages next "$version" "${KATA_HOST_NEXT:-}"
+}
+
 make_work() {
 	local item suite program
 	mkdir -p "$work/results" "$work/cache/kata-tests/bin"
@@ -64,6 +84,7 @@ make_work() {
 			printf '%s\t\n' "${suite##*/}"
 		fi
 	done > "$work/list"
+	! grep -q '^83-host-upgrade' "$work/list" || make_upgrade || broken "the packages do not build"
 	# There is neither Go nor a network in the host.
 	if program=$("$repo/tests/lib/go-build.sh" "$repo/tests/cri" 2> /dev/null); then
 		cp "$program" "$work/cache/kata-tests/bin/"
@@ -91,6 +112,27 @@ show_results() {
 		ok\ * | not\ ok\ *) say "$line" ;;
 		esac
 	done < <(tail -n +$((shown + 1)) "$work/results/tap" 2> /dev/null) # a line that is not complete is left for later
+}
+
+# What was seen goes into one file for all hosts and runs, of which table.sh makes docs/hosts.md.
+keep_seen() {
+	mkdir -p "$build/host"
+	{
+		sed "s/^/version\t$host\t/" "$work/results/versions" 2> /dev/null
+		awk -v OFS='\t' -v host="$host" -v day="$(date +%F)" '
+			match($0, /^(not )?ok [0-9]+ [^ ]+: /) {
+				suite = substr($0, 1, RLENGTH - 2)
+				sub(/.* /, "", suite)
+				test = substr($0, RLENGTH + 1)
+				result = /^not / ? "fails" : "works"
+				if (match(test, / # skip.*/)) {
+					result = "skipped" substr(test, RSTART + 7)
+					test = substr(test, 1, RSTART - 1)
+				}
+				sub(/ in [0-9]+(ms|sec)$/, "", test)
+				print "result", host, suite, test, result, day
+			}' "$work/results/tap" 2> /dev/null
+	} >> "$build/host/seen"
 }
 
 keep_logs() {
@@ -127,6 +169,7 @@ if [ -n "${KATA_HOST_SCRIPT:-}" ]; then
 	cat "$work/log"
 else
 	show_results
+	keep_seen
 fi
 [ ! -s "$work/results/retried" ] || sed "s/^/tried twice in $host: /" "$work/results/retried" >&2
 keep_logs

@@ -76,7 +76,9 @@ ended_with() {
 	ended_with 137 "kata-proxy ended"
 }
 
+# bats test_tags=quick
 @test "virtiofsd is killed" {
+	# host: command line | virtiofsd is killed
 	make_bundle sleep 1000
 	new_id
 	run_in_background

@@ -79,7 +79,9 @@ of_cgroup='$((($(cat /sys/fs/cgroup/memory.max) -
 	[ "${lines[1]}" = filled ]
 }
 
+# bats test_tags=quick
 @test "memory runs out in the container's cgroup: one process ends, as under runc" {
+	# host: command line | memory limit, out of memory
 	local command='dd if=/dev/zero of=/fill/x bs=1M count=1000 2> /dev/null; echo "dd: $?"; rm /fill/x; echo "still here"'
 	make_bundle sh -c "$command"
 	edit_config '.mounts += [ { destination: "/fill", type: "tmpfs", source: "tmpfs", options: [ "size=2g" ] } ]'

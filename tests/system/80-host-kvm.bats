@@ -49,6 +49,7 @@ under_kvm() {
 
 # bats test_tags=quick
 @test "check and env say KVM, vhost-vsock and vhost-net" {
+	# host: command line | check, env
 	run kata check
 	echo "$output"
 	[ "$status" -eq 0 ]
@@ -78,6 +79,7 @@ dial() {
 
 # bats test_tags=quick
 @test "the guest runs under KVM, its agent is reached by the kernel's vsock; exec, pause, the clock" {
+	# host: command line | KVM, vhost-vsock, exec, pause
 	start sh -c 'while :; do date +%s%N > /now; done'
 	under_kvm "$ID"
 	opens "$(qemu_of "$ID")" /dev/vhost-vsock
@@ -105,6 +107,7 @@ dial() {
 }
 
 @test "accel is what runs: tcg in spite of KVM, kvm on demand" {
+	# host: command line | TCG where KVM is
 	configure 's|^accel = .*|accel = "kvm"|'
 	start sleep 1000
 	under_kvm "$ID"
@@ -117,6 +120,7 @@ dial() {
 }
 
 @test "four starts at once choose KVM, each with a CID of its own" {
+	# host: command line | four starts at once
 	local i
 	for i in 1 2 3 4; do
 		make_bundle sleep 1000
@@ -136,21 +140,51 @@ dial() {
 
 # hold_cid CID: takes a context id as a VM does and says so, until it is ended.
 hold_cid() {
-	exec python3 -B - "$1" <<-'PYTHON'
-	import fcntl, os, struct, sys, time
-	fd = os.open("/dev/vhost-vsock", os.O_RDWR)
-	fcntl.ioctl(fd, 0x4008AF60, struct.pack("Q", int(sys.argv[1])))  # VHOST_VSOCK_SET_GUEST_CID
-	print("held", flush=True)
-	time.sleep(1000)
-	PYTHON
+	exec "$BATS_TEST_DIRNAME/../lib/vsock-cid.py" hold "$1"
+}
+
+# played_qemu: a QEMU that takes what it is given, answers to nobody and says by which CID it would be reached.
+played_qemu() {
+	cat > "$BATS_TEST_TMPDIR/qemu-system-x86_64" <<-QEMU
+	#!/bin/sh
+	case "\$*" in
+	*guest-cid*) ;;
+	*) exec /usr/bin/qemu-system-x86_64 "\$@" ;;
+	esac
+	tr '\\0' '\\n' < /proc/\$\$/cmdline | sed -n 's/.*"guest-cid":\([0-9]*\).*/\1/p' >> "$BATS_TEST_TMPDIR/cids"
+	echo \$\$ >> "$BATS_TEST_TMPDIR/played"
+	exec sleep 1000
+	QEMU
+	chmod +x "$BATS_TEST_TMPDIR/qemu-system-x86_64"
+}
+
+# bats test_tags=many
+@test "fifty VMs at once have a CID each" {
+	# host: command line | fifty CIDs at once
+	local i
+	played_qemu
+	configure "s|^path = .*|path = \"$BATS_TEST_TMPDIR/qemu-system-x86_64\"|"
+	make_bundle true
+	for i in $(seq 50); do
+		echo "many-$i" >> "$KATA_TEST_IDS"
+		(kata run --bundle "$BUNDLE" "many-$i" < /dev/null > /dev/null 2>&1 || true) &
+	done
+	there() { [ "$(wc -l < "$BATS_TEST_TMPDIR/played")" -eq 50 ]; }
+	wait_for 100 there
+	[ "$(sort -u "$BATS_TEST_TMPDIR/cids" | wc -l)" -eq 50 ]
+	# The kernel knows each of them as somebody's.
+	xargs "$BATS_TEST_DIRNAME/../lib/vsock-cid.py" taken < "$BATS_TEST_TMPDIR/cids"
+	# Each start fails by its VM's end, and undoes itself.
+	xargs kill < "$BATS_TEST_TMPDIR/played"
+	wait
 }
 
 @test "a CID is the VM's as long as it lives, and free for others afterwards" {
+	# host: command line | a CID ends with its VM
 	start sleep 1000
 	local cid holder
 	cid=$(cid_of "$ID")
-	run -1 hold_cid "$cid"
-	[[ "$output" == *"Address already in use"* ]]
+	"$BATS_TEST_DIRNAME/../lib/vsock-cid.py" taken "$cid"
 	kata delete --force "$ID"
 	hold_cid "$cid" > "$BATS_TEST_TMPDIR/held" &
 	holder=$!
@@ -158,7 +192,41 @@ hold_cid() {
 	kill "$holder"
 }
 
+@test "a CID that another program has is passed over" {
+	# host: command line | a CID that is taken
+	local holder
+	# The first number that is drawn is always the same.
+	gcc -shared -fPIC -o "$BATS_TEST_TMPDIR/random.so" -x c - <<-'C'
+	#include <string.h>
+	#include <sys/syscall.h>
+	#include <unistd.h>
+	ssize_t getrandom(void *buf, size_t len, unsigned flags)
+	{
+		static int nr;
+		unsigned value = 4242 - 3;
+		if (len != sizeof(value) || nr++)
+			return syscall(SYS_getrandom, buf, len, flags);
+		memcpy(buf, &value, len);
+		return len;
+	}
+	C
+	make_bundle sleep 1000
+	new_id
+	LD_PRELOAD=$BATS_TEST_TMPDIR/random.so kata run --detach --bundle "$BUNDLE" "$ID" < /dev/null > /dev/null
+	[ "$(cid_of "$ID")" = 4242 ]
+	kata delete --force "$ID"
+	hold_cid 4242 > "$BATS_TEST_TMPDIR/held" &
+	holder=$!
+	wait_for 20 grep -q held "$BATS_TEST_TMPDIR/held"
+	new_id
+	LD_PRELOAD=$BATS_TEST_TMPDIR/random.so kata run --detach --bundle "$BUNDLE" "$ID" < /dev/null > /dev/null
+	[ "$(cid_of "$ID")" != 4242 ]
+	[ "$(kata exec "$ID" echo reached)" = reached ]
+	kill "$holder"
+}
+
 @test "a stream of 256 MiB through the kernel's vsock, there and back with the same checksum" {
+	# host: command line | a large stream over vhost-vsock
 	make_bundle cat
 	new_id
 	head -c $((256 << 20)) /dev/zero | openssl enc -aes-128-ctr -nosalt -pass pass:kata -pbkdf2 2>/dev/null |
@@ -202,6 +270,7 @@ carries() {
 }
 
 @test "packets pass through vhost-net, unless the configuration says otherwise" {
+	# host: command line | vhost-net
 	in_network sleep 1000
 	opens "$(qemu_of "$ID")" /dev/vhost-net
 	carries
@@ -214,6 +283,7 @@ carries() {
 }
 
 @test "vCPUs are plugged for a quota and really unplugged" {
+	# host: command line | vCPUs plugged and unplugged
 	configure 's|^default_vcpus = .*|default_vcpus = 1|; s|^default_maxvcpus = .*|default_maxvcpus = 2|'
 	start sleep 1000
 	vcpus() { readlink "/proc/$(qemu_of "$ID")/fd/"* | grep -c anon_inode:kvm-vcpu; }
@@ -228,6 +298,7 @@ carries() {
 }
 
 @test "memory grows by DIMMs, and by virtio-mem, which gives it back" {
+	# host: command line | memory plugged
 	local mem was
 	for mem in false true; do
 		configure "s|^enable_virtio_mem = .*|enable_virtio_mem = $mem|; s|^default_memory = .*|default_memory = 512|"

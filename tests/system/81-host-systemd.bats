@@ -51,6 +51,7 @@ qemu_in() {
 
 # bats test_tags=quick
 @test "docker: the systemd driver is the default, the VM is in the container's scope, and goes with it" {
+	# host: docker | run, exec, stop; the systemd scope
 	[ "$(docker info -f '{{.CgroupDriver}} {{.CgroupVersion}}')" = "systemd 2" ]
 	run -7 docker run --rm --runtime kata busybox sh -c 'echo out; uname -r; exit 7'
 	[[ "$output" == out* && "$output" != *"$(uname -r)"* ]]
@@ -71,6 +72,7 @@ qemu_in() {
 }
 
 @test "docker: a memory limit, its update, statistics, out of memory" {
+	# host: docker | limits, update, stats, out of memory
 	local id group
 	id=$(docker run -d --runtime kata -m 512m --cpus 0.5 busybox sleep 1000)
 	group=/sys/fs/cgroup$(systemctl show -P ControlGroup "docker-$id.scope")
@@ -97,6 +99,7 @@ qemu_in() {
 }
 
 @test "docker: the daemon restarts, a container with live-restore goes on" {
+	# host: docker | live-restore
 	local id
 	jq '."live-restore" = true' /etc/docker/daemon.json > "$BATS_TEST_TMPDIR/daemon.json"
 	cp "$BATS_TEST_TMPDIR/daemon.json" /etc/docker/daemon.json
@@ -116,6 +119,7 @@ pod() {
 
 # bats test_tags=quick
 @test "podman: the systemd driver is the default, the VM is in the container's scope, and goes with it" {
+	# host: podman | run, exec, stop; the systemd scope
 	[ "$(podman info -f '{{.Host.CgroupManager}} {{.Host.CgroupsVersion}}')" = "systemd v2" ]
 	local id scope
 	id=$(pod run -d -m 512m busybox sleep 1000)
@@ -133,6 +137,7 @@ pod() {
 }
 
 @test "podman: a pod's slice, a container out of memory" {
+	# host: podman | pods, out of memory
 	pod pod create --name many
 	pod run -d --pod many --name one busybox sleep 1000
 	pod run -d --pod many --name two busybox sleep 1000
@@ -143,6 +148,7 @@ pod() {
 }
 
 @test "podman generate systemd: the unit starts, restarts and stops a container" {
+	# host: podman | generate systemd
 	pod create --name served busybox sh -c 'trap "exit 0" TERM; while :; do sleep 1; done'
 	(cd /etc/systemd/system && podman generate systemd --new --files --name served)
 	podman rm served
@@ -165,6 +171,7 @@ pod() {
 }
 
 @test "podman's quadlet: the unit starts, restarts and stops a container" {
+	# host: podman | quadlet
 	needs_host debian13
 	mkdir -p /etc/containers/systemd
 	cat > /etc/containers/systemd/quad.container <<-UNIT
@@ -189,6 +196,7 @@ pod() {
 }
 
 @test "--systemd-cgroup: a scope in the slice that the bundle names, also where a limit is updated" {
+	# host: command line | --systemd-cgroup
 	make_bundle sleep 1000
 	new_id
 	edit_config ".linux.cgroupsPath = \"system.slice:kata:$ID\" | .linux.resources.memory.limit = 536870912"
@@ -203,6 +211,7 @@ pod() {
 }
 
 @test "AppArmor is on and enforcing, and in nobody's way" {
+	# host: docker | AppArmor
 	needs_host apparmor
 	grep -q enforce /sys/kernel/security/apparmor/profiles
 	# docker loads its own profile and names it to the runtime: it is the host's, and not the guest's.

@@ -24,7 +24,9 @@ no_scopes() {
 	! systemctl list-units --all --plain --no-legend 'cri-containerd-*.scope' | grep .
 }
 
+# bats test_tags=quick
 @test "a pod in kubelet's slice: its VM is there, with its limits, and goes with it" {
+	# host: containerd, CRI | a pod in kubelet's slice, limits, update
 	local slice=kubepods-burstable-pod$RANDOM.slice
 	run_pod ".linux.cgroup_parent = \"/kubepods.slice/kubepods-burstable.slice/$slice\""
 	run_container one 'echo ready; sleep 1000' '.linux.resources = { memory_limit_in_bytes: 314572800 }'

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -631,6 +632,71 @@ static int waiting_for_oom_events_ends_with_the_deadline(void *arg)
 	return 0;
 }
 
+#define PLAYED_CPUS "/sys/devices/system/cpu"
+
+/* A second processor, in files that only the agent sees. Return: its switch, open. */
+static int play_processor(void)
+{
+	char text[128];
+
+	(void)snprintf(text, sizeof(text),
+		       "nsenter -t %d -m mount -t tmpfs tmpfs " PLAYED_CPUS
+		       " && mkdir /proc/%d/root" PLAYED_CPUS "/cpu1",
+		       (int)w.pid, (int)w.pid);
+	assert_int_equal(system(text), 0); /* NOLINT: words of the test's own */
+	(void)snprintf(text, sizeof(text), "/proc/%d/root" PLAYED_CPUS "/cpu1/online", (int)w.pid);
+	int fd = open(text, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, "1", 1), 1);
+	(void)close(fd);
+	fd = open(text, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	return fd;
+}
+
+static char switch_of(int fd)
+{
+	char c = 0;
+
+	assert_int_equal(pread(fd, &c, 1, 0), 1);
+	return c;
+}
+
+static int processors_are_taken_out_of_use(void *arg)
+{
+	struct extra_offline_cpus_request req = { .nb_cpus = 1 };
+	cleanup_close int fd = play_processor();
+
+	(void)arg;
+	ok(agent_call(&w, &extra_offline_cpus, &req, NULL), "offline");
+	assert_int_equal(switch_of(fd), '0');
+	assert_int_equal(agent_call(&w, &extra_offline_cpus, &req, NULL), -EINVAL);
+	assert_has(w.err.text, "the first processor stays in use");
+	return 0;
+}
+
+static int a_processor_that_the_kernel_keeps_stops_nobody(void *arg)
+{
+	struct extra_offline_cpus_request req = { .nb_cpus = 1 };
+	struct health_check_request check = { .service = "" };
+	struct health_check_response resp = { 0 };
+	struct err err = ERR_NULL;
+	cleanup_close int fd = play_processor();
+
+	(void)arg;
+	/* Opening it for writing waits until who has the lease lets go of it, see fcntl(2). */
+	(void)signal(SIGIO, SIG_IGN);
+	assert_int_equal(fcntl(fd, F_SETLEASE, F_RDLCK), 0);
+	assert_int_equal(rpc_call(w.client, &extra_offline_cpus, &req, NULL, w.arena,
+				  loop_deadline_ms(300), &err),
+			 -ETIMEDOUT);
+	ok(agent_call(&w, &health_check, &check, &resp), "check");
+	assert_int_equal(resp.status, HEALTH_SERVING);
+	assert_int_equal(switch_of(fd), '1');
+	assert_int_equal(fcntl(fd, F_SETLEASE, F_UNLCK), 0);
+	return 0;
+}
+
 static int in_world(int (*fn)(void *arg))
 {
 	agent_start(&w);
@@ -678,6 +744,8 @@ LIVE(storages_are_counted)
 LIVE(watched_mounts_follow_their_source)
 LIVE(the_network_is_told_and_changed)
 LIVE(waiting_for_oom_events_ends_with_the_deadline)
+LIVE(processors_are_taken_out_of_use)
+LIVE(a_processor_that_the_kernel_keeps_stops_nobody)
 
 #define TEST(name)                                   \
 	{                                            \
@@ -707,6 +775,8 @@ int main(int argc, char **argv)
 		TEST(watched_mounts_follow_their_source),
 		TEST(the_network_is_told_and_changed),
 		TEST(waiting_for_oom_events_ends_with_the_deadline),
+		TEST(processors_are_taken_out_of_use),
+		TEST(a_processor_that_the_kernel_keeps_stops_nobody),
 	};
 
 	if (pid_ns_is_holder(argc, argv))

@@ -10,14 +10,20 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include <linux/vhost.h>
 
 #include "common/fd.h"
 #include "common/fiber.h"
@@ -245,6 +251,143 @@ static void absent_peer_fails_at_once(void **state)
 	assert_int_equal(fiber_run_main(without_peer, NULL), 0);
 }
 
+/*
+ * A /dev/vhost-vsock that is played: an id belongs to who took it first. The random numbers that
+ * ids are made from come one after the other, each of them as often as is asked for.
+ */
+static struct {
+	bool on;
+	uint64_t taken[128];
+	size_t nr_taken;
+	uint32_t nr_random, repeat;
+	int error; /* of the ioctl; 0: as the kernel's */
+	unsigned nr_asked;
+} played;
+
+static bool is_taken(uint64_t cid)
+{
+	for (size_t i = 0; i < played.nr_taken; i++)
+		if (played.taken[i] == cid)
+			return true;
+	return false;
+}
+
+int play_open(const char *path, int flags, ...) __asm__("open");
+int play_open(const char *path, int flags, ...)
+{
+	/* Whoever passes a mode creates a file: nothing that is linked with this test does. */
+	if (played.on && str_eq(path, "/dev/vhost-vsock"))
+		path = "/dev/null";
+	return (int)syscall(SYS_openat, AT_FDCWD, path, flags, 0600);
+}
+
+int play_ioctl(int fd, unsigned long request, void *arg) __asm__("ioctl");
+int play_ioctl(int fd, unsigned long request, void *arg)
+{
+	if (!played.on || request != VHOST_VSOCK_SET_GUEST_CID)
+		return (int)syscall(SYS_ioctl, fd, request, arg);
+	uint64_t cid = *(uint64_t *)arg;
+
+	played.nr_asked++;
+	errno = played.error ? played.error : EADDRINUSE;
+	if (played.error || is_taken(cid))
+		return -1;
+	assert_true(played.nr_taken < ARRAY_SIZE(played.taken));
+	played.taken[played.nr_taken++] = cid;
+	return 0;
+}
+
+ssize_t play_getrandom(void *buf, size_t len, unsigned flags) __asm__("getrandom");
+ssize_t play_getrandom(void *buf, size_t len, unsigned flags)
+{
+	if (!played.on || len != sizeof(uint32_t))
+		return syscall(SYS_getrandom, buf, len, flags);
+	uint32_t value = played.nr_random++ / played.repeat;
+
+	(void)memcpy(buf, &value, len);
+	return (ssize_t)len;
+}
+
+static int play_device(void **state)
+{
+	(void)state;
+	(void)memset(&played, 0, sizeof(played));
+	played.on = true;
+	played.repeat = 1;
+	return 0;
+}
+
+static int end_device(void **state)
+{
+	(void)state;
+	played.on = false;
+	return 0;
+}
+
+#define NR_AT_ONCE 50
+
+static void cids_of_many_vms_are_unique_though_random_numbers_repeat(void **state)
+{
+	uint32_t cids[NR_AT_ONCE];
+	struct err err = ERR_NULL;
+
+	(void)state;
+	played.repeat = 2;
+	for (size_t i = 0; i < NR_AT_ONCE; i++) {
+		cleanup_close int fd = vsock_claim_cid(&cids[i], &err);
+
+		assert_true(fd >= 0);
+		assert_true(cids[i] >= 3 && cids[i] != UINT32_MAX);
+		/* It says what the device has given it. */
+		assert_int_equal(cids[i], played.taken[i]);
+		for (size_t j = 0; j < i; j++)
+			assert_int_not_equal(cids[i], cids[j]);
+	}
+	assert_int_equal(played.nr_taken, NR_AT_ONCE);
+	assert_true(played.nr_asked > NR_AT_ONCE);
+}
+
+static void cid_of_another_program_is_passed_over(void **state)
+{
+	struct err err = ERR_NULL;
+	uint32_t theirs = 0, ours = 0;
+
+	(void)state;
+	cleanup_close int fd = vsock_claim_cid(&theirs, &err);
+	assert_true(fd >= 0);
+	played.nr_random = 0;
+	cleanup_close int fd2 = vsock_claim_cid(&ours, &err);
+	assert_true(fd2 >= 0);
+	assert_int_equal(played.nr_asked, 3);
+	assert_int_not_equal(ours, theirs);
+}
+
+static void cid_that_is_always_taken_ends_with_an_error(void **state)
+{
+	struct err err = ERR_NULL;
+	uint32_t cid = 7;
+
+	(void)state;
+	played.error = EADDRINUSE;
+	assert_int_equal(vsock_claim_cid(&cid, &err), -EADDRINUSE);
+	assert_non_null(strstr(err.text, "no free vsock CID"));
+	assert_int_equal(cid, 7);
+	assert_true(played.nr_asked > 1);
+}
+
+static void device_that_refuses_is_asked_once(void **state)
+{
+	struct err err = ERR_NULL;
+	uint32_t cid = 7;
+
+	(void)state;
+	played.error = EACCES;
+	assert_int_equal(vsock_claim_cid(&cid, &err), -EACCES);
+	assert_non_null(strstr(err.text, "/dev/vhost-vsock"));
+	assert_int_equal(cid, 7);
+	assert_int_equal(played.nr_asked, 1);
+}
+
 static void claimed_cid_is_no_reserved_one(void **state)
 {
 	struct err err = ERR_NULL;
@@ -261,6 +404,8 @@ static void claimed_cid_is_no_reserved_one(void **state)
 	assert_true(cid >= 3 && other >= 3 && cid != other);
 }
 
+#define PLAYED(test) cmocka_unit_test_setup_teardown(test, play_device, end_device)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -272,6 +417,10 @@ int main(void)
 		cmocka_unit_test(waiting_dial_says_so),
 		cmocka_unit_test(absent_peer_fails_at_once),
 		cmocka_unit_test(claimed_cid_is_no_reserved_one),
+		PLAYED(cids_of_many_vms_are_unique_though_random_numbers_repeat),
+		PLAYED(cid_of_another_program_is_passed_over),
+		PLAYED(cid_that_is_always_taken_ends_with_an_error),
+		PLAYED(device_that_refuses_is_asked_once),
 	};
 
 	(void)signal(SIGPIPE, SIG_IGN);

@@ -21,11 +21,13 @@
 #include "agent/device/hotplug.h"
 #include "agent/rpc/service.h"
 #include "agent/storage/storage.h"
+#include "agent/util/child.h"
 #include "agent/util/mounts.h"
 #include "agent/util/version.h"
 #include "common/fd.h"
 #include "common/io.h"
 #include "common/log.h"
+#include "common/proc.h"
 #include "common/str.h"
 #include "rpc/pb/admin_msg.h"
 
@@ -37,6 +39,8 @@
 #define SWAP_PCI_DEPTH_MAX 8
 /* Plugged processors show up one by one; their driver takes its time under emulation. */
 #define ONLINE_TIMEOUT_MS 10000
+/* The kernel waits for all others to leave what they are at, without a bound of its own. */
+#define OFFLINE_TIMEOUT_MS 10000
 
 static int add_strings(struct arena *arena, struct strv *list, const char *const *strings)
 {
@@ -251,6 +255,38 @@ static int last_online_cpu(void)
 	return -ENOENT;
 }
 
+/* In the child. Return: 0 or an errno, which is its exit status. */
+static int write_offline(void *arg)
+{
+	return -io_write_str_at(AT_FDCWD, arg, "0");
+}
+
+/*
+ * A child of the agent waits in the kernel, so that the agent answers whatever the kernel does. One
+ * that is not done in time is left to the reaper.
+ */
+static int take_offline(struct agent *agent, char *path, uint64_t deadline_ns, struct err *err)
+{
+	struct child child;
+	const struct proc_watch watch = child_watch(&agent->children, &child);
+	const struct proc_spec spec = {
+		.path = path, .run = write_offline, .run_arg = path, .netns_fd = -1
+	};
+	struct proc proc = PROC_NULL;
+	int wstatus = 0;
+	int r = proc_spawn(&spec, &proc, err);
+
+	if (r < 0)
+		return r;
+	proc_watch_spawned(&watch, &proc);
+	r = proc_wait_fiber(&proc, deadline_ns, &wstatus);
+	proc_deinit(&proc);
+	proc_watch_reaped(&watch);
+	if (r >= 0)
+		r = -proc_exit_code(wstatus);
+	return r < 0 ? err_set_errno(err, r, "%s", path) : 0;
+}
+
 /**
  * guest_rpc_offline_cpus() - OfflineCPUs: take processors out of use
  * @ctx: agent
@@ -259,14 +295,13 @@ static int last_online_cpu(void)
  * @response: NULL
  * @err: names the processor that stays in use
  *
- * Return: 0 or -errno.
+ * Return: 0, -ETIMEDOUT when the kernel is at it for ten seconds, or -errno.
  */
 RPC_FN(guest_rpc_offline_cpus)
 {
 	const struct extra_offline_cpus_request *req = request;
+	uint64_t deadline_ns = MIN(call->deadline_ns, loop_deadline_ms(OFFLINE_TIMEOUT_MS));
 
-	(void)ctx;
-	(void)call;
 	(void)response;
 	for (uint32_t i = 0; i < req->nb_cpus; i++) {
 		char path[64];
@@ -275,9 +310,9 @@ RPC_FN(guest_rpc_offline_cpus)
 		if (n < 0)
 			return err_set(err, EINVAL, "the first processor stays in use");
 		(void)snprintf(path, sizeof(path), CPU_DIR "/cpu%d/online", n);
-		int r = io_write_str_at(AT_FDCWD, path, "0");
+		int r = take_offline(ctx, path, deadline_ns, err);
 		if (r < 0)
-			return err_set_errno(err, r, "processor %d stays in use", n);
+			return err_wrap(err, "processor %d stays in use", n);
 	}
 	return 0;
 }

@@ -63,7 +63,8 @@ static int take_vcpus(struct sandbox *sb, unsigned want, struct err *err)
 	*err = ERR_NULL;
 	int taken = hypervisor_resize(sb->hv, &size, &got, deadline_ns, &kept);
 	if (taken < 0)
-		log_debug("vCPUs stay plugged: %s", kept.text);
+		log_warn("vCPUs stay plugged%s: %s", r < 0 ? "" : ", out of use in the guest",
+			 kept.text);
 	sb->size.now.vcpus = r < 0 ? got.vcpus : want;
 	return 0;
 }
