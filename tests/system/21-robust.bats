@@ -77,13 +77,17 @@ ended_with() {
 }
 
 # bats test_tags=quick
+# There is one for root file systems and one for volumes.
 @test "virtiofsd is killed" {
 	# host: command line | virtiofsd is killed
-	make_bundle sleep 1000
-	new_id
-	run_in_background
-	kill -9 "$(pid_of virtiofsd)"
-	ended_with 137 "virtiofsd ended"
+	local which
+	for which in head tail; do
+		make_bundle sleep 1000
+		new_id
+		run_in_background
+		kill -9 "$(pid_of virtiofsd | "$which" -n 1)"
+		ended_with 137 "virtiofsd ended"
+	done
 }
 
 @test "the shim is killed" {
@@ -344,7 +348,8 @@ make_pod() {
 # delete_by_force: the member in $ID goes, and never without its processes.
 delete_by_force() {
 	timeout 60 "${KATA[@]}" delete --force "$ID"
-	[ ! -e "/proc/$QEMU" ]
+	# What nobody has waited for yet has no program any more.
+	run ! readlink "/proc/$QEMU/exe"
 	run kata state "$ID"
 	[ "$status" -eq 1 ]
 	[ "$(kata list -q)" = "$POD" ]
@@ -399,14 +404,14 @@ delete_by_force() {
 	make_bundle true
 	local root="$BATS_TEST_TMPDIR/root"
 	mkdir "$root"
-	mount -t tmpfs -o size=4k,nr_inodes=3 tmpfs "$root"
+	mount -t tmpfs -o mode=0711,size=4k,nr_inodes=3 tmpfs "$root"
 	run "$BUILD/kata-runtime" --config "$BUILD/configuration.toml" --root "$root" run --bundle "$BUNDLE" full
 	umount "$root"
 	echo "$output"
 	[ "$status" -eq 1 ]
 	[[ "$output" == *"$root"* || "$output" == *"No space left"* ]]
 	[ "$(grep -c . <<< "$output")" -eq 1 ]
-	mount -t tmpfs -o ro tmpfs "$root"
+	mount -t tmpfs -o mode=0711,ro tmpfs "$root"
 	run "$BUILD/kata-runtime" --config "$BUILD/configuration.toml" --root "$root" run --bundle "$BUNDLE" readonly
 	umount "$root"
 	echo "$output"

@@ -103,6 +103,11 @@ teardown() {
 	[[ "$output" == *"/no/such/program"* ]]
 }
 
+# exits_were_told NUMBER: that many ends are among the events.
+exits_were_told() {
+	[ "$(grep -c /tasks/exit "$BATS_TEST_TMPDIR/events")" -eq "$1" ]
+}
+
 @test "life: detached, exec, pids, pause, metrics, kill, delete, and the events of all that" {
 	events_start
 	run_task -d t5 sleep 1000
@@ -118,6 +123,7 @@ teardown() {
 	[ "${#lines[@]}" -eq 3 ]
 	[[ "${lines[2]}" == *e3* ]]
 	c task kill --exec-id e3 --signal KILL t5
+	wait_for 10 exits_were_told 3
 	c task pause t5
 	task_is t5 PAUSED
 	run c task pause t5
@@ -140,6 +146,9 @@ teardown() {
 	diff - "$BATS_TEST_TMPDIR/topics" <<-EOF
 	/tasks/create
 	/tasks/start
+	/tasks/exec-added
+	/tasks/exec-started
+	/tasks/exit
 	/tasks/exec-added
 	/tasks/exec-started
 	/tasks/exit
