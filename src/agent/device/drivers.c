@@ -186,8 +186,8 @@ int drivers_open_console(void)
 
 		/* Read before the try: what changes after it is a change again. */
 		bool listening = active >= 0 && pread(active, names, sizeof(names), 0) >= 0;
-		int fd = neg_errno(
-			open("/dev/console", O_WRONLY | O_NOCTTY | O_CLOEXEC | O_NONBLOCK));
+		int fd =
+			neg_errno(open("/dev/console", O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK));
 
 		if (fd >= 0 || !listening || poll(&change, 1, CONSOLE_WAIT_MS) <= 0)
 			return fd;
