@@ -31,7 +31,7 @@
 #include "common/str.h"
 
 #define CACHE_NAME ".jail-files" /* not a valid id, so no container's directory */
-#define CACHE_VERSION 1
+#define CACHE_VERSION 2
 #define CACHE_MAX (256 * 1024)
 #define IDENTITY_MAX (PATH_MAX + 256)
 #define LIST_MAX (256 * 1024)
@@ -185,7 +185,7 @@ static int add_firmware(struct search *s, const char *path)
 	return r < 0 ? err_set_errno(s->err, r, "directories of %s", path) : 0;
 }
 
-/* Modules of a directory "qemu" or "qemu-kvm" in @dir. */
+/* Modules of a directory "qemu" or "qemu-kvm" in @dir, which may be a glob(7) pattern. */
 static int add_modules_in(struct search *s, const char *prefix, const char *dir)
 {
 	static const char *const names[] = { "qemu", "qemu-kvm", "kata-qemu/qemu" };
@@ -222,9 +222,10 @@ static int add_modules(struct search *s, const char *path)
 	}
 	if (!prefix)
 		return err_set(s->err, ENOMEM, "out of memory");
-	int r = add_modules_in(s, prefix, "/lib");
-	if (r >= 0)
-		r = add_modules_in(s, prefix, "/lib64");
+	static const char *const dirs[] = { "/lib", "/lib64", "/lib/*-linux-gnu" };
+	int r = 0;
+	for (size_t i = 0; i < ARRAY_SIZE(dirs) && r >= 0; i++)
+		r = add_modules_in(s, prefix, dirs[i]);
 	for (size_t i = 0; i < nr && r >= 0; i++) {
 		const char *file = s->files.entries[i].path;
 		size_t len = (size_t)(strrchr(file, '/') - file);
