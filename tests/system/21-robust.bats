@@ -3,6 +3,7 @@
 # What happens when something dies, hangs or collides: the right exit code, a reason, and nothing left.
 
 load helpers
+bats_require_minimum_version 1.5.0
 
 pid_of_shim() {
 	cut -d ' ' -f 1 "$ROOT/$ID/shim.pid"
