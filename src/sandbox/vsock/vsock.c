@@ -115,16 +115,10 @@ static int exchange_secrets(int fd, const struct kata_secret *secret, uint64_t d
 	uint8_t answer[KATA_SECRET_LEN];
 	int r = fiber_write_full(fd, secret->dialler, sizeof(secret->dialler), deadline_ns);
 
-	for (size_t len = 0; r >= 0 && len < sizeof(answer);) {
-		ssize_t n = fiber_read(fd, answer + len, sizeof(answer) - len, deadline_ns);
-
-		if (n <= 0)
-			r = n < 0 ? (int)n : -ECONNRESET;
-		else
-			len += (size_t)n;
-	}
+	if (r >= 0)
+		r = fiber_read_full(fd, answer, sizeof(answer), deadline_ns);
 	if (r < 0)
-		return r == -EPIPE ? -ECONNRESET : r;
+		return r == -EPIPE || r == -ENODATA ? -ECONNRESET : r;
 	return memcmp(answer, secret->agent, sizeof(answer)) == 0 ? 0 : -EACCES;
 }
 
