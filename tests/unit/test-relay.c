@@ -20,6 +20,7 @@
 
 #include "common/fd.h"
 #include "common/fiber.h"
+#include "feed-fixture.h"
 #include "sandbox/vsock/relay.h"
 
 #define BIG (3UL << 20)
@@ -33,43 +34,6 @@ static void make_pair(int *fds)
 {
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds),
 			 0);
-}
-
-struct feed {
-	int fd;
-	size_t len;
-};
-
-static unsigned char pattern(size_t i)
-{
-	return (unsigned char)(i * 31 + (i >> 11));
-}
-
-static void feeder(void *arg)
-{
-	struct feed *feed = arg;
-	unsigned char *data = malloc(feed->len);
-
-	assert_non_null(data);
-	for (size_t i = 0; i < feed->len; i++)
-		data[i] = pattern(i);
-	assert_int_equal(fiber_write_full(feed->fd, data, feed->len, LOOP_FOREVER), 0);
-	free(data);
-	(void)close(feed->fd);
-}
-
-static void read_pattern(int fd, size_t len)
-{
-	unsigned char buf[10000];
-	size_t done = 0;
-	ssize_t n;
-
-	while ((n = fiber_read(fd, buf, sizeof(buf), loop_deadline_ms(10000))) > 0)
-		for (ssize_t i = 0; i < n; i++, done++)
-			if (buf[i] != pattern(done))
-				fail_msg("byte %zu differs", done);
-	assert_int_equal(n, 0);
-	assert_int_equal(done, len);
 }
 
 static int carry_main(void *arg)

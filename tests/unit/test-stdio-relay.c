@@ -19,6 +19,7 @@
 #include "agent/stream/stdio_relay.h"
 #include "common/fd.h"
 #include "common/fiber.h"
+#include "feed-fixture.h"
 
 #define BIG (3UL << 20)
 #define DEADLINE_MS 10000
@@ -28,11 +29,6 @@ struct world {
 	int process[2]; /* the pipe: what the process has, what the relay has */
 	int host[2];	/* the connection: what the test has, what the relay has */
 };
-
-static unsigned char pattern(size_t i)
-{
-	return (unsigned char)(i * 31 + (i >> 11));
-}
 
 static void start(struct world *w, enum stdio_direction direction)
 {
@@ -47,38 +43,6 @@ static void start(struct world *w, enum stdio_direction direction)
 	assert_int_equal(stdio_relay_start(&w->streams, fiber_loop(), direction, w->host[1],
 					   w->process[1], NULL),
 			 0);
-}
-
-struct feed {
-	int fd;
-	size_t len;
-};
-
-static void feeder(void *arg)
-{
-	struct feed *feed = arg;
-	unsigned char *data = malloc(feed->len);
-
-	assert_non_null(data);
-	for (size_t i = 0; i < feed->len; i++)
-		data[i] = pattern(i);
-	assert_int_equal(fiber_write_full(feed->fd, data, feed->len, LOOP_FOREVER), 0);
-	free(data);
-	(void)close(feed->fd);
-}
-
-static void read_pattern(int fd, size_t len)
-{
-	unsigned char buf[7777];
-	size_t done = 0;
-	ssize_t n;
-
-	while ((n = fiber_read(fd, buf, sizeof(buf), loop_deadline_ms(DEADLINE_MS))) > 0)
-		for (ssize_t i = 0; i < n; i++, done++)
-			if (buf[i] != pattern(done))
-				fail_msg("byte %zu differs", done);
-	assert_int_equal(n, 0);
-	assert_int_equal(done, len);
 }
 
 static int bulk_main(void *arg)
