@@ -39,52 +39,11 @@ struct key_path {
 
 static int read_value(struct toml_parser *t, struct toml *node);
 
-static unsigned column(const struct toml_parser *t)
-{
-	return (unsigned)(t->p - t->line_start) + 1;
-}
-
-/**
- * toml_fail() - refuse the text at the cursor
- * @t: parser
- * @fmt: what is wrong
- *
- * Return: -EINVAL, to be returned at once.
- */
-int toml_fail(struct toml_parser *t, const char *fmt, ...)
-{
-	char text[ERR_TEXT_MAX / 2];
-	va_list ap;
-
-	va_start(ap, fmt);
-	(void)vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	return err_set(t->err, EINVAL, "%s:%u:%u: %s", t->name, t->line, column(t), text);
-}
-
 static int fail_at_key(struct toml_parser *t, const struct key_path *path, size_t part,
 		       const char *what)
 {
 	return err_set(t->err, EINVAL, "%s:%u:%u: \"%s\" %s", t->name, path->line, path->col,
 		       path->parts[part], what);
-}
-
-/**
- * toml_skip_newline() - step over a line end
- * @t: parser
- *
- * Return: 1 when the cursor stood on one, 0 when not.
- */
-int toml_skip_newline(struct toml_parser *t)
-{
-	size_t len = *t->p == '\n' ? 1 : t->p[0] == '\r' && t->p[1] == '\n' ? 2 : 0;
-
-	if (!len)
-		return 0;
-	t->p += len;
-	t->line++;
-	t->line_start = t->p;
-	return 1;
 }
 
 static void skip_blanks(struct toml_parser *t)
@@ -196,7 +155,7 @@ static int read_key(struct toml_parser *t, struct key_path *path)
 {
 	path->nr = 0;
 	path->line = t->line;
-	path->col = column(t);
+	path->col = toml_column(t);
 	for (;;) {
 		int r;
 
@@ -278,7 +237,7 @@ static int read_array(struct toml_parser *t, struct toml *array)
 		}
 		if (!separated)
 			return toml_fail(t, "expected \",\" or \"]\" in the array");
-		item = add_child(t, array, NULL, t->line, column(t));
+		item = add_child(t, array, NULL, t->line, toml_column(t));
 		if (!item)
 			return -t->err->code;
 		r = read_value(t, item);

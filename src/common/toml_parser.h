@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the two halves of the TOML reader share: the cursor. Private to toml.c (structure) and
- * toml_scalar.c (strings, numbers, times).
+ * What the parts of the TOML reader share: the cursor (toml_cursor.c). Private to toml.c (structure)
+ * and toml_scalar.c (strings, numbers, times).
  */
 #pragma once
 
@@ -20,6 +20,7 @@ struct toml_parser {
 	struct err *err;
 };
 
+unsigned toml_column(const struct toml_parser *t);
 int toml_fail(struct toml_parser *t, const char *fmt, ...) printf_format(2, 3);
 int toml_skip_newline(struct toml_parser *t);
 int toml_read_string(struct toml_parser *t, bool may_be_multi_line, const char **ret) must_check;
