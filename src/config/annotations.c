@@ -22,12 +22,12 @@
 
 #include <errno.h>
 #include <fnmatch.h>
-#include <regex.h>
 #include <string.h>
 
 #include "common/str.h"
 #include "config/keys.h"
 #include "config/load.h"
+#include "config/patterns.h"
 #include "config/value.h"
 
 #define PREFIX "io.katacontainers.config."
@@ -42,57 +42,6 @@ static const struct {
 	{ "runtime.", CONFIG_RUNTIME },
 };
 
-/* An expression of the configuration, which has to match the whole name. */
-static int compile(const char *pattern, regex_t *regex, struct err *err)
-{
-	cleanup_strbuf struct strbuf anchored = STRBUF_NULL;
-
-	if (strbuf_printf(&anchored, "^(%s)$", pattern) < 0)
-		return err_set(err, ENOMEM, "out of memory");
-	if (regcomp(regex, anchored.data, REG_EXTENDED | REG_NOSUB) != 0)
-		return err_set(err, EINVAL,
-			       "enable_annotations: \"%s\" is not an extended regular expression",
-			       pattern);
-	return 0;
-}
-
-/**
- * config_check_patterns() - are these expressions at all?
- * @patterns: an enable_annotations list
- * @err: names the first that is not
- *
- * Return: 0, -EINVAL or -ENOMEM.
- */
-int config_check_patterns(const struct strv *patterns, struct err *err)
-{
-	for (size_t i = 0; i < patterns->nr; i++) {
-		regex_t regex;
-		int r = compile(patterns->v[i], &regex, err);
-
-		if (r < 0)
-			return r;
-		regfree(&regex);
-	}
-	return 0;
-}
-
-/* 1 when one of the expressions matches all of @name, 0 when none does. */
-static int matches_any(const struct strv *patterns, const char *name, struct err *err)
-{
-	for (size_t i = 0; i < patterns->nr; i++) {
-		regex_t regex;
-		int r = compile(patterns->v[i], &regex, err);
-
-		if (r < 0)
-			return r;
-		r = regexec(&regex, name, 0, NULL, 0);
-		regfree(&regex);
-		if (r == 0)
-			return 1;
-	}
-	return 0;
-}
-
 /*
  * @name as the lists of the configuration write it: hypervisor keys alone, others with their
  * section.
@@ -103,8 +52,8 @@ static int is_listed(const struct config *config, enum config_section section, c
 	if (strlen(suffix) > NAME_MAX_LEN) /* bounds what the expressions are run on */
 		return 0;
 	if (section == CONFIG_HYPERVISOR)
-		return matches_any(&config->hypervisor.enable_annotations, name, err);
-	return matches_any(&config->runtime.enable_annotations, suffix, err);
+		return config_patterns_match(&config->hypervisor.enable_annotations, name, err);
+	return config_patterns_match(&config->runtime.enable_annotations, suffix, err);
 }
 
 /**

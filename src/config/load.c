@@ -21,6 +21,7 @@
 #include "common/toml.h"
 #include "config/keys.h"
 #include "config/load.h"
+#include "config/patterns.h"
 #include "config/value.h"
 #include "paths.h"
 
@@ -341,9 +342,9 @@ static int finish(struct config *config, struct arena *arena, struct err *err)
 	int r = config_complete(config, err);
 
 	if (r == 0)
-		r = config_check_patterns(&config->hypervisor.enable_annotations, err);
+		r = config_patterns_check(&config->hypervisor.enable_annotations, err);
 	if (r == 0)
-		r = config_check_patterns(&config->runtime.enable_annotations, err);
+		r = config_patterns_check(&config->runtime.enable_annotations, err);
 	for (size_t i = 0; r == 0 && i < config->notes.nr; i++)
 		log_debug("%s", config->notes.v[i]);
 	return r < 0 ? r : default_lists(&config->hypervisor, arena, err);

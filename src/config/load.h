@@ -7,4 +7,3 @@
 #include "config/config.h"
 
 int config_complete(struct config *config, struct err *err) must_check;
-int config_check_patterns(const struct strv *patterns, struct err *err) must_check;
