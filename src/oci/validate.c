@@ -11,6 +11,7 @@
 
 #include "common/str.h"
 #include "oci/names.h"
+#include "oci/namespaces.h"
 
 static const char *skip_digits(const char *s)
 {
@@ -111,21 +112,6 @@ static int check_host_names(struct oci_check *check, const struct oci_spec *spec
 		return err_set(check->err, EINVAL,
 			       "domainname: cannot be set without a uts namespace");
 	return 0;
-}
-
-/**
- * oci_namespace_find() - look a namespace up
- * @spec: specification
- * @type: "pid", "network", ...
- *
- * Return: the first entry of that type, or NULL when the container is to keep its creator's.
- */
-const struct oci_namespace *oci_namespace_find(const struct oci_spec *spec, const char *type)
-{
-	for (size_t i = 0; spec->linux_ && i < spec->linux_->nr_namespaces; i++)
-		if (str_eq(spec->linux_->namespaces[i].type, type))
-			return &spec->linux_->namespaces[i];
-	return NULL;
 }
 
 /**

@@ -23,8 +23,6 @@ int oci_resources_validate(const struct oci_resources *resources, struct err *er
 int oci_spec_validate_vm(const struct oci_spec *spec, const struct oci_vm_policy *policy,
 			 struct err *err) must_check;
 
-const struct oci_namespace *oci_namespace_find(const struct oci_spec *spec, const char *type);
-
 /* The words a field may hold, as lists that end with NULL. */
 enum oci_words {
 	OCI_WORDS_NAMESPACES,

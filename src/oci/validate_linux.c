@@ -10,6 +10,7 @@
 
 #include "common/str.h"
 #include "oci/names.h"
+#include "oci/namespaces.h"
 
 #define MAPPINGS_MAX 340 /* the kernel's limit for uid_map and gid_map */
 

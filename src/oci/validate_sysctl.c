@@ -10,6 +10,7 @@
 #include "common/str.h"
 #include "oci/names.h"
 #include "oci/validate.h"
+#include "oci/namespaces.h"
 
 #define SYSCTL_NAME_MAX 256
 

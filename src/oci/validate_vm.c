@@ -11,6 +11,7 @@
 
 #include "common/str.h"
 #include "oci/names.h"
+#include "oci/namespaces.h"
 
 /* The namespaces a guest has of its own, with what asking for the host's would mean. */
 static const struct {

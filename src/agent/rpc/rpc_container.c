@@ -35,7 +35,7 @@
 #include "common/str.h"
 #include "kata/guest.h"
 #include "oci/spec.h"
-#include "oci/validate.h"
+#include "oci/namespaces.h"
 
 #define CGROUP_ROOT "/sys/fs/cgroup"
 #define TERMINATION_PATH_KEY "io.kubernetes.container.terminationMessagePath"

@@ -14,7 +14,7 @@
 #include "agent/core/agent.h"
 #include "agent/util/mounts.h"
 #include "common/str.h"
-#include "oci/validate.h"
+#include "oci/namespaces.h"
 
 /* Guest hooks of one kind; a bound, the directory is part of the guest's image. */
 #define GUEST_HOOKS_MAX 64

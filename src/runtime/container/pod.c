@@ -15,7 +15,7 @@
 #include "common/fd.h"
 #include "common/str.h"
 #include "config/config.h"
-#include "oci/validate.h"
+#include "oci/namespaces.h"
 #include "runtime/state/record.h"
 
 struct netns_search {

@@ -10,7 +10,7 @@
 
 #include "common/str.h"
 #include "host/hooks.h"
-#include "oci/validate.h"
+#include "oci/namespaces.h"
 #include "rpc/pb/agent_msg.h"
 #include "sandbox/core/pid_thread.h"
 #include "sandbox/core/sandbox.h"

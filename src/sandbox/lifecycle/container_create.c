@@ -11,7 +11,7 @@
 #include "common/str.h"
 #include "kata/state.h"
 #include "host/hooks.h"
-#include "oci/validate.h"
+#include "oci/namespaces.h"
 #include "rpc/pb/agent_msg.h"
 #include "rpc/ttrpc/rpc.h"
 #include "sandbox/core/container.h"

@@ -14,7 +14,7 @@
 
 #include "common/fd.h"
 #include "common/str.h"
-#include "oci/validate.h"
+#include "oci/namespaces.h"
 #include "sandbox/core/container.h"
 #include "sandbox/core/sandbox.h"
 #include "sandbox/network/netns.h"

@@ -21,7 +21,7 @@
 #include "common/json.h"
 #include "common/str.h"
 #include "kata/state.h"
-#include "oci/validate.h"
+#include "oci/namespaces.h"
 #include "sandbox/cgroup/host_cgroup.h"
 #include "sandbox/cgroup/systemd_scope.h"
 #include "sandbox/core/sandbox.h"

@@ -10,7 +10,7 @@
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/str.h"
-#include "oci/validate.h"
+#include "oci/namespaces.h"
 #include "rpc/ttrpc/rpc.h"
 #include "sandbox/cgroup/host_cgroup.h"
 #include "sandbox/core/container.h"

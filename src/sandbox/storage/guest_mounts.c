@@ -23,7 +23,7 @@
 #include "common/mountinfo.h"
 #include "common/str.h"
 #include "kata/guest.h"
-#include "oci/validate.h"
+#include "oci/namespaces.h"
 #include "sandbox/core/container.h"
 #include "sandbox/core/sandbox.h"
 #include "sandbox/sharefs/share.h"

@@ -14,6 +14,7 @@
 #include "kata/state.h"
 #include "oci/grouping.h"
 #include "oci/spec.h"
+#include "oci/namespaces.h"
 #include "oci/validate.h"
 #include "rpc/pb/task_msg.h"
 #include "sandbox/lifecycle/container_create.h"
