@@ -21,8 +21,6 @@
 #include "common/toml.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/toml_parser.h"
