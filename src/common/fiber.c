@@ -71,6 +71,7 @@ struct fiber_waiter {
 static struct fiber *current;
 static char *kept_stacks[FIBER_STACKS_KEPT];
 static size_t nr_kept_stacks;
+static void (*wait_watch)(bool begins);
 
 static char *stack_new(void)
 {
@@ -175,11 +176,16 @@ static int fiber_block(uint64_t deadline_ns)
 		r = loop_timer_set(self->timer, deadline_ns);
 	if (r < 0)
 		return r;
+	if (wait_watch)
+		wait_watch(true);
 	self->state = FIBER_STATE_WAITING;
 	fiber_leave(self, false);
 	if (deadline_ns != LOOP_FOREVER)
 		(void)loop_timer_set(self->timer, LOOP_FOREVER); /* disarming cannot fail */
-	return self->result;
+	r = self->result;
+	if (wait_watch)
+		wait_watch(false);
+	return r;
 }
 
 static int fiber_init(struct fiber *fiber)
@@ -594,6 +600,16 @@ int fiber_connect_unix(const char *path, uint64_t deadline_ns)
 			return -ETIMEDOUT;
 	}
 	return TAKE_FD(fd);
+}
+
+/**
+ * fiber_watch_for_test() - be called whenever a fiber begins or has ended to wait
+ * @fn: runs in that fiber; when a wait has ended it may wait itself, and the fiber does not know of
+ *	its own one's end before. NULL: nobody is called
+ */
+void fiber_watch_for_test(void (*fn)(bool begins))
+{
+	wait_watch = fn;
 }
 
 struct main_call {

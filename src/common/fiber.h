@@ -72,6 +72,8 @@ int fiber_read_full(int fd, void *buf, size_t len, uint64_t deadline_ns) must_ch
 int fiber_write_full(int fd, const void *buf, size_t len, uint64_t deadline_ns) must_check;
 int fiber_connect_unix(const char *path, uint64_t deadline_ns) must_check;
 
+void fiber_watch_for_test(void (*fn)(bool begins));
+
 /*
  * Runs @fn as the first fiber of a fresh loop until it returns; for command-line tools. Returns
  * @fn's result.

@@ -58,6 +58,7 @@ int sandbox_new(struct loop *loop, const struct sandbox_events *events, void *ev
 	sb->loop = loop;
 	sb->events = events;
 	sb->events_arg = events_arg;
+	sb->driver = "qemu";
 	sb->net.netns_fd = -1;
 	sb->dir.fd = -1;
 	sb->storage.share = SHARE_NULL;

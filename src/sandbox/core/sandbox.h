@@ -178,6 +178,7 @@ struct sandbox {
 	struct sandbox_cgroup cgroup;
 	struct sandbox_storage storage;
 	struct sandbox_helpers helpers;
+	const char *driver; /* of hv: "qemu", other ones in tests */
 	struct hypervisor *hv;
 	pid_t vmm_pid;
 	struct sandbox_size size;

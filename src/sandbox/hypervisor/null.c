@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The driver that runs nothing: every call succeeds and is remembered. Tests of the sandbox core
- * use it, and it shows the least a driver must do.
+ * The driver that runs nothing: every call waits a moment, as for an answer, succeeds and is
+ * remembered. Tests of the sandbox core use it, and it shows the least a driver must do.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/fiber.h"
 #include "common/str.h"
 #include "sandbox/hypervisor/hypervisor_driver.h"
 #include "sandbox/hypervisor/vm_config.h"
@@ -24,6 +25,13 @@ struct null_vm {
 static struct null_vm *null_vm(struct hypervisor *hv)
 {
 	return container_of(hv, struct null_vm, base);
+}
+
+/* What is reached by @hv may have changed afterwards. */
+static void null_wait(void)
+{
+	if (fiber_self())
+		(void)fiber_sleep_until(loop_now_ns()); /* cancelled or not */
 }
 
 static int null_probe(const struct vm_config *config, struct hypervisor_caps *ret, struct err *err)
@@ -58,9 +66,10 @@ static int null_attach(struct hypervisor *hv, struct vm_device *dev, uint64_t de
 		       struct err *err)
 {
 	struct null_vm *vm = null_vm(hv);
-	int i = null_find(vm, "");
 
 	(void)deadline_ns;
+	null_wait();
+	int i = null_find(vm, "");
 	if (i < 0)
 		return err_set(err, ENOSPC, "no room for device %s", dev->id);
 	if (null_find(vm, dev->id) >= 0)
@@ -74,6 +83,7 @@ static int null_start(struct hypervisor *hv, uint64_t deadline_ns, struct err *e
 {
 	struct null_vm *vm = null_vm(hv);
 
+	null_wait();
 	vm->size = (struct vm_size){ .vcpus = hv->config->vcpus,
 				     .memory_mib = hv->config->memory.mib };
 	for (size_t i = 0; i < hv->config->nr_devices; i++) {
@@ -89,9 +99,10 @@ static int null_start(struct hypervisor *hv, uint64_t deadline_ns, struct err *e
 static int null_detach(struct hypervisor *hv, const char *id, uint64_t deadline_ns, struct err *err)
 {
 	struct null_vm *vm = null_vm(hv);
-	int i = *id ? null_find(vm, id) : -ENODEV;
 
 	(void)deadline_ns;
+	null_wait();
+	int i = *id ? null_find(vm, id) : -ENODEV;
 	if (i < 0)
 		return err_set(err, ENODEV, "there is no device %s", id);
 	vm->ids[i][0] = '\0';
@@ -103,6 +114,7 @@ static int null_set_link(struct hypervisor *hv, const char *id, bool up, uint64_
 {
 	(void)up;
 	(void)deadline_ns;
+	null_wait();
 	if (!*id || null_find(null_vm(hv), id) < 0)
 		return err_set(err, ENODEV, "there is no device %s", id);
 	return 0;
@@ -113,6 +125,7 @@ static int null_set_paused(struct hypervisor *hv, bool paused, uint64_t deadline
 {
 	(void)deadline_ns;
 	(void)err;
+	null_wait();
 	hypervisor_set_state(hv, paused ? HYPERVISOR_STATE_PAUSED : HYPERVISOR_STATE_RUNNING);
 	return 0;
 }
@@ -124,6 +137,7 @@ static int null_resize(struct hypervisor *hv, const struct vm_size *want, struct
 
 	(void)deadline_ns;
 	(void)err;
+	null_wait();
 	if (want->vcpus)
 		vm->size.vcpus = want->vcpus;
 	if (want->memory_mib)
@@ -137,6 +151,7 @@ static int null_info(struct hypervisor *hv, struct vm_info *ret, uint64_t deadli
 {
 	(void)deadline_ns;
 	(void)err;
+	null_wait();
 	*ret = (struct vm_info){ .pid = getpid(), .size = null_vm(hv)->size };
 	return 0;
 }
@@ -153,6 +168,7 @@ static int null_stop(struct hypervisor *hv, uint64_t deadline_ns, struct err *er
 {
 	(void)deadline_ns;
 	(void)err;
+	null_wait();
 	if (hv->state == HYPERVISOR_STATE_DEAD)
 		return 0;
 	hypervisor_set_state(hv, HYPERVISOR_STATE_DEAD);

@@ -370,7 +370,7 @@ static int start_vm(struct boot *boot, struct err *err)
 	vm->nr_cgroup_fds = sb->cgroup.now.nr;
 	vm->devices = boot->devices;
 	vm->nr_devices = boot->nr_devices;
-	r = hypervisor_create("qemu", sb->loop, vm, sandbox_on_vm_event, sb, &sb->hv, err);
+	r = hypervisor_create(sb->driver, sb->loop, vm, sandbox_on_vm_event, sb, &sb->hv, err);
 	if (r >= 0)
 		r = hypervisor_start(sb->hv, boot->deadline_ns, err);
 	if (r < 0)
