@@ -35,6 +35,40 @@ static int scan_varint(struct scan *s, uint64_t *ret)
 
 static int scan_message(const ProtobufCMessageDescriptor *desc, struct scan *s);
 
+static bool is_fixed(ProtobufCType type, size_t *ret_size)
+{
+	switch (type) {
+	case PROTOBUF_C_TYPE_FIXED32:
+	case PROTOBUF_C_TYPE_SFIXED32:
+	case PROTOBUF_C_TYPE_FLOAT:
+		*ret_size = 4;
+		return true;
+	case PROTOBUF_C_TYPE_FIXED64:
+	case PROTOBUF_C_TYPE_SFIXED64:
+	case PROTOBUF_C_TYPE_DOUBLE:
+		*ret_size = 8;
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Numbers one behind the other: each counts as a field, and takes eight times its byte unpacked. */
+static int scan_packed(ProtobufCType type, const uint8_t *data, size_t len, struct scan *s)
+{
+	size_t nr = 0, size;
+
+	if (is_fixed(type, &size))
+		nr = len / size;
+	else
+		for (size_t i = 0; i < len; i++)
+			nr += !(data[i] & 0x80);
+	if (nr > PB_FIELDS_MAX - *s->nr_fields)
+		return -EMSGSIZE;
+	*s->nr_fields += (uint32_t)nr;
+	return 0;
+}
+
 static int scan_bytes(const ProtobufCFieldDescriptor *field, struct scan *s)
 {
 	uint64_t len;
@@ -47,8 +81,10 @@ static int scan_bytes(const ProtobufCFieldDescriptor *field, struct scan *s)
 		return 0;
 	if (field->type == PROTOBUF_C_TYPE_STRING)
 		return memchr(data, 0, len) ? -EBADMSG : 0;
-	if (field->type != PROTOBUF_C_TYPE_MESSAGE)
+	if (field->type == PROTOBUF_C_TYPE_BYTES)
 		return 0;
+	if (field->type != PROTOBUF_C_TYPE_MESSAGE)
+		return scan_packed(field->type, data, len, s);
 	struct scan inner = {
 		.at = data, .end = data + len, .nr_fields = s->nr_fields, .depth = s->depth + 1
 	};
