@@ -24,6 +24,8 @@
  */
 #define AGENT_REDIAL_MS 5
 #define AGENT_REDIAL_UNTOLD_MS 250
+/* Between two events: a guest that has no end of them does not keep the host busy. */
+#define AGENT_OOM_PAUSE_MS 50
 /* What managers give a pod that says nothing. */
 #define SHM_DEFAULT (64ULL << 20)
 
@@ -183,10 +185,12 @@ static void oom_main(void *arg)
 			return; /* the agent says so when the sandbox ends */
 		/* The id is the guest's word: only one that we know is passed on. */
 		struct sb_container *ctr = sb_container_find(sb, event.container_id);
-		if (!ctr || ctr->oom_killed)
-			continue;
-		ctr->oom_killed = true;
-		sb->events->oom(sb->events_arg, ctr);
+		if (ctr && !ctr->oom_killed) {
+			ctr->oom_killed = true;
+			sb->events->oom(sb->events_arg, ctr);
+		}
+		(void)fiber_sleep_until(
+			loop_deadline_ms(AGENT_OOM_PAUSE_MS)); /* nobody cancels it */
 	}
 }
 
