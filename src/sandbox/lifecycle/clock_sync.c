@@ -33,6 +33,8 @@
 /* How far off it may be when the first process starts, and how often that is tried. */
 #define CLOCK_START_NS 10000000LL
 #define CLOCK_START_TRIES 5
+/* No clock is there before the year 2116, and differences of such times fit into 64 bits. */
+#define CLOCK_MAX_NS (1LL << 62)
 
 struct clock_sync {
 	struct loop *loop;
@@ -54,6 +56,11 @@ static int64_t read_clock(clockid_t id)
 	return (int64_t)now.tv_sec * NS_PER_S + now.tv_nsec;
 }
 
+static bool is_time(int64_t ns)
+{
+	return ns >= 0 && ns < CLOCK_MAX_NS;
+}
+
 static int look(struct clock_sync *sync, const struct extra_sync_clock_request *req,
 		uint64_t deadline_ns, struct clock_sample *ret, struct err *err)
 {
@@ -63,6 +70,8 @@ static int look(struct clock_sync *sync, const struct extra_sync_clock_request *
 
 	if (r < 0)
 		return r;
+	if (!is_time(resp.realtime_ns) || !is_time(resp.raw_ns))
+		return err_set(err, EPROTO, "the guest's clock shows no time");
 	int64_t rtt = read_clock(CLOCK_MONOTONIC) - mono;
 	*ret = (struct clock_sample){
 		.host_ns = host + rtt / 2,
