@@ -158,7 +158,7 @@ $(B)/tests/test-%: $(B)/obj/tests/unit/test-%.o $(UNIT_HELPERS) $(call lib,$(TES
 	@mkdir -p $(@D)
 	$(call link,$(TEST_LIBS))
 
-.PHONY: unit-tests check check-unit check-system check-many check-faults check-host lint fuzz bench demo deploy-image deb deps install uninstall clean help
+.PHONY: unit-tests check check-unit check-system check-many check-faults check-security check-host lint fuzz bench demo deploy-image deb deps install uninstall clean help
 unit-tests: $(UNIT_TESTS)
 check: ## run all tests (installs what they need; as root)
 	tests/run.sh
@@ -170,6 +170,8 @@ check-many: ## run the tests that are about numbers of starts with large ones: K
 	tests/run.sh many
 check-faults: ## kill and stop what pods consist of, at KATA_FAULTS moments (300), those of KATA_SEED (1)
 	tests/run.sh faults
+check-security: ## let a guest that is played lie to the shim in every reply, and flood it: KATA_SECURITY seconds each (10)
+	tests/run.sh security
 check-host: ## run the system tests in an emulated host with KVM and systemd: HOST=debian12 (default) or debian13
 	tests/run.sh whole-host $(HOST)
 lint: ## formatting, layers, static analysis

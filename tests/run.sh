@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Runs the tests: `tests/run.sh [unit|system|host]`, all of these without an argument; `tests/run.sh whole-host [HOST]`
 # runs all system tests in an emulated host, of which `host` is a part; `tests/run.sh many` those tagged so, with numbers;
-# `tests/run.sh faults` kills and stops what a pod consists of. Ends with "N flaky", of those that passed at their second
+# `tests/run.sh faults` kills and stops what a pod consists of; `tests/run.sh security` lets a guest lie. Ends with "N flaky", of those that passed at their second
 # try only, which it names, and "N passed, N failed".
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
@@ -114,6 +114,20 @@ run_faults() {
 	rm -rf "$dir" "$dir.log"
 }
 
+# run_security SECONDS: a guest that is played lies to the shim and floods it, each flood for so long.
+run_security() {
+	echo "== a hostile guest"
+	make -s -j"$jobs" all || broken "the programs do not build"
+	local dir status root=$PWD
+	dir=$(mktemp -d)
+	(cd "$dir" && KATA_SECURITY=$1 KATA_BUILD=${KATA_BUILD:-$root/build} exec python3 -B "$root/tests/security/hostile.py") \
+		> "$dir.log" 2>&1
+	status=$?
+	grep -E '^(not )?ok |^# {3}' "$dir.log"
+	count_tap "$dir.log" "$status"
+	rm -rf "$dir" "$dir.log"
+}
+
 # host_suites TAGS: those for an emulated host. What has a host in itself, wants to build, or asks for more programs does
 # not run in one.
 host_suites() {
@@ -146,8 +160,9 @@ system) run_system ;;
 host) run_host debian12 quick 1500 ;;
 many) KATA_STRESS=${KATA_STRESS:-200} KATA_SUITE_SECONDS=6000 run_system --filter-tags many ;;
 faults) run_faults "${KATA_FAULTS:-300}" "${KATA_SEED:-1}" ;;
+security) run_security "${KATA_SECURITY:-10}" ;;
 whole-host) run_host "${2:-debian12}" '!many' 36000 ;;
-all) run_unit; run_system; run_host debian12 quick 1500 ;;
-*) echo "usage: $0 [unit|system|host|many|faults|whole-host [HOST]]" >&2; exit 2 ;;
+all) run_unit; run_security 1; run_system; run_faults 12 "${KATA_SEED:-1}"; run_host debian12 quick 1500 ;;
+*) echo "usage: $0 [unit|system|host|many|faults|security|whole-host [HOST]]" >&2; exit 2 ;;
 esac
 finish
