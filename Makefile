@@ -158,7 +158,7 @@ $(B)/tests/test-%: $(B)/obj/tests/unit/test-%.o $(UNIT_HELPERS) $(call lib,$(TES
 	@mkdir -p $(@D)
 	$(call link,$(TEST_LIBS))
 
-.PHONY: unit-tests check check-unit check-system check-many check-faults check-security check-host lint fuzz bench demo deploy-image deb deps install uninstall clean help
+.PHONY: unit-tests check check-unit check-system check-many check-faults check-security check-host lint fuzz fuzz-coverage bench demo deploy-image deb deps install uninstall clean help
 unit-tests: $(UNIT_TESTS)
 check: ## run all tests (installs what they need; as root)
 	tests/run.sh
@@ -168,7 +168,7 @@ check-system: ## run the system tests only (real QEMU, docker, podman, container
 	tests/run.sh system
 check-many: ## run the tests that are about numbers of starts with large ones: KATA_STRESS=200 (default)
 	tests/run.sh many
-check-faults: ## kill and stop what pods consist of, at KATA_FAULTS moments (300), those of KATA_SEED (1)
+check-faults: ## kill and stop what pods consist of, and let system calls fail, KATA_FAULTS (300) times each, by KATA_SEED (1)
 	tests/run.sh faults
 check-security: ## let a guest that is played lie to the shim in every reply, and flood it: KATA_SECURITY seconds each (10)
 	tests/run.sh security
@@ -178,6 +178,8 @@ lint: ## formatting, layers, static analysis
 	tests/lint.sh
 fuzz: ## run every fuzzer for FUZZ_SECONDS (default 60) each
 	tests/fuzz/run.sh
+fuzz-coverage: ## which lines of the parsers of untrusted bytes the fuzzers reach by their corpora, as a Markdown table
+	tests/fuzz/coverage.sh
 bench: ## measure start, exec, memory, streams, network and files beside runc, crun and runsc, as Markdown (as root)
 	tests/deps.sh bench
 	$(MAKE) -s all guest

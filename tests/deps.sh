@@ -21,7 +21,7 @@ build_packages=(
 	linux-source-6.12 flex bison bc libelf-dev libssl-dev patch
 )
 check_packages=(
-	clang libclang-rt-14-dev libcmocka-dev bats jq tmux iproute2 iputils-ping iperf3 python3 procps socat
+	clang libclang-rt-14-dev libcmocka-dev bats jq tmux iproute2 iputils-ping iperf3 python3 procps socat strace llvm
 	golang-go patchelf curl zsh fish lintian
 	debootstrap docker.io iptables podman containerd runc crun conmon catatonit fuse-overlayfs slirp4netns netavark
 	aardvark-dns containernetworking-plugins e2fsprogs erofs-utils docker-compose qemu-utils

@@ -100,18 +100,25 @@ run_system() {
 	rm -f "$out" "$KATA_TEST_RETRIED"
 }
 
-# run_faults ROUNDS SEED: something of a pod is killed or stopped, each time at another moment; the same ones for a seed.
-run_faults() {
-	echo "== $1 faults, seed $2"
-	make -s -j"$jobs" all guest || broken "the programs or the guest do not build"
+# run_rounds PROGRAM ROUNDS SEED: one that says "seed ..." as each of its rounds begins, and ends with the first that fails.
+run_rounds() {
 	local dir status root=$PWD
 	dir=$(mktemp -d)
-	(cd "$dir" && KATA_BUILD=$root/build exec python3 -B "$root/tests/shim/killer.py" "$1" "$2") 2>&1 | tee "$dir.log"
+	(cd "$dir" && KATA_BUILD=$root/build exec unshare --mount python3 -B "$root/tests/$1" "$2" "$3") 2>&1 | tee "$dir.log"
 	status=${PIPESTATUS[0]}
 	# The last one that began is the one that failed.
 	passed=$((passed + $(grep -c '^seed ' "$dir.log") - (status != 0)))
 	failed=$((failed + (status != 0)))
 	rm -rf "$dir" "$dir.log"
+}
+
+# run_faults ROUNDS SEED: something of a pod is killed or stopped, each time at another moment; then a system call of the
+# shim's fails; the same ones for a seed.
+run_faults() {
+	echo "== twice $1 faults, seed $2"
+	make -s -j"$jobs" all guest || broken "the programs or the guest do not build"
+	run_rounds shim/killer.py "$1" "$2"
+	run_rounds security/inject.py "$1" "$2"
 }
 
 # run_security SECONDS: a guest that is played lies to the shim and floods it, each flood for so long.

@@ -12,17 +12,14 @@ import threading
 import time
 import traceback
 
-REAL = os.environ.get("KATA_BUILD", os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../build"))
-FOLDER = os.path.join(os.getcwd(), "played")
-os.environ["KATA_BUILD"] = FOLDER
 os.environ.setdefault("KATA_TEST_NAMESPACE", "kata-test-security")
 # pylint: disable=wrong-import-position
-from guest import ENDS_AT_ONCE, NO_ANSWER, Hypervisor, answer, build_folder, read_protos, run
-import wire
-from shim import NAMESPACE, REPO, Shim
+import played
+from guest import NO_ANSWER, answer, read_protos, run
+from played import Pod
+from shim import REPO
 from wire import Closed, Connection, OK, REQUEST, RESPONSE, any_of, first, frame, msg, varint, wait_until
 
-ADMIN = "kata.admin.v1.Admin"
 PROTOS = read_protos(os.path.join(REPO, "proto"))
 FLOOD = float(os.environ.get("KATA_SECURITY", "2"))
 # The bounds that docs/security.md states.
@@ -34,54 +31,6 @@ measured = []
 
 def note(words):
     measured.append(words)
-
-
-class Pod(Shim):
-    """A shim with a container that runs in a played VM."""
-
-    def __init__(self, ident, lies=None, started=True):
-        self.admin = None
-        super().__init__(os.getcwd(), ident, ["sleep", "1000"])
-        self.guest = machine.guest(self.pid)
-        self.guest.lies.update(lies or {})
-        if not started:
-            return
-        self.create()
-        self.ok("Start", msg((1, ident)))
-        self.admin = Connection("/run/kata/ns/%s/%s/admin.sock" % (NAMESPACE, ident))
-
-    def ask(self, method, payload=b""):
-        """A call of the admin service."""
-        return self.admin.call(ADMIN, method, payload)
-
-    def alive(self):
-        assert first(self.ok("Connect", msg((1, self.id))), 1) == self.pid
-
-    def cpu_ms(self):
-        """Of all threads, in milliseconds."""
-        total = 0
-        for thread in os.listdir("/proc/%d/task" % self.pid):
-            with open("/proc/%d/task/%s/schedstat" % (self.pid, thread), encoding="utf-8") as f:
-                total += int(f.read().split()[0])
-        return total / 1e6
-
-    def memory_mib(self):
-        """The most it ever had."""
-        with open("/proc/%d/status" % self.pid, encoding="utf-8") as f:
-            lines = dict(line.split(":", 1) for line in f)
-        return int(lines["VmHWM"].split()[0]) / 1024
-
-    def exec_ms(self, number):
-        name, began = "%s%d" % (ENDS_AT_ONCE, number), time.monotonic()
-        self.add_exec(name, ["true"])
-        self.ok("Start", msg((1, self.id), (2, name)))
-        self.ok("Wait", msg((1, self.id), (2, name)))
-        self.ok("Delete", msg((1, self.id), (2, name)))
-        return (time.monotonic() - began) * 1000
-
-    def leave(self):
-        self.finish()
-        self.shutdown()
 
 
 # --- lies about one field ---
@@ -472,13 +421,10 @@ def tree():
 
 CASES = (fields_of_replies, numbers_of_exits, codes_and_words, starts, clocks, frames, handshakes, largest_messages,
          console_flood, output_flood, event_flood, answer_flood, tree)
-machine = None
 
 
 def main(names):
-    global machine
-    build_folder(REAL, FOLDER)
-    machine = Hypervisor(FOLDER)
+    played.begin()
     chosen = [case for case in CASES if not names or case.__name__ in names]
     failed = 0
     print("1..%d" % len(chosen))
