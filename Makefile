@@ -158,7 +158,7 @@ $(B)/tests/test-%: $(B)/obj/tests/unit/test-%.o $(UNIT_HELPERS) $(call lib,$(TES
 	@mkdir -p $(@D)
 	$(call link,$(TEST_LIBS))
 
-.PHONY: unit-tests check check-unit check-system check-many check-faults check-security check-host lint fuzz fuzz-coverage bench demo deploy-image deb deps install uninstall clean help
+.PHONY: unit-tests check check-unit check-system check-many check-faults check-security check-soak check-asan check-host lint fuzz fuzz-coverage bench demo deploy-image deb deps install uninstall clean help
 unit-tests: $(UNIT_TESTS)
 check: ## run all tests (installs what they need; as root)
 	tests/run.sh
@@ -172,6 +172,10 @@ check-faults: ## kill and stop what pods consist of, and let system calls fail, 
 	tests/run.sh faults
 check-security: ## let a guest that is played lie to the shim in every reply, and flood it: KATA_SECURITY seconds each (10)
 	tests/run.sh security
+check-soak: ## mixed verbs by docker, podman and containerd at once for KATA_SOAK_SECONDS (600): what is held stays the same
+	tests/run.sh soak
+check-asan: ## run the system tests with command line, shim and proxy under ASan and UBSan (hours)
+	tests/run.sh asan
 check-host: ## run the system tests in an emulated host with KVM and systemd: HOST=debian12 (default) or debian13
 	tests/run.sh whole-host $(HOST)
 lint: ## formatting, layers, static analysis

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Runs the tests: `tests/run.sh [unit|system|host]`, all of these without an argument; `tests/run.sh whole-host [HOST]`
 # runs all system tests in an emulated host, of which `host` is a part; `tests/run.sh many` those tagged so, with numbers;
-# `tests/run.sh faults` kills and stops what a pod consists of; `tests/run.sh security` lets a guest lie. Ends with "N flaky", of those that passed at their second
+# `tests/run.sh faults` kills and stops what a pod consists of; `tests/run.sh security` lets a guest lie;
+# `tests/run.sh soak` and `tests/run.sh asan` are long ones. Ends with "N flaky", of those that passed at their second
 # try only, which it names, and "N passed, N failed".
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
@@ -135,6 +136,40 @@ run_security() {
 	rm -rf "$dir" "$dir.log"
 }
 
+# run_soak SECONDS: mixed verbs by three managers at once.
+run_soak() {
+	echo "== mixed verbs for $1 seconds"
+	make -s -j"$jobs" all guest || broken "the programs or the guest do not build"
+	local out status
+	out=$(mktemp)
+	KATA_SOAK_SECONDS=$1 timeout $(($1 * 2 + 900)) bats --tap tests/soak | tee "$out"
+	status=${PIPESTATUS[0]}
+	count_tap "$out" "$status"
+	rm -f "$out"
+}
+
+# run_asan: system tests with the command line, the shim and the proxy under ASan and UBSan. What these
+# say is in files; each is a failure. They are slow: containers get three times as long.
+run_asan() {
+	echo "== system tests under ASan and UBSan"
+	make -s -j"$jobs" all guest || broken "the programs or the guest do not build"
+	make -s -j"$jobs" B=build/san SAN=address,undefined all || broken "the programs do not build with sanitizers"
+	local reports report
+	reports=$(mktemp -d)
+	chmod 1777 "$reports"
+	ln -sfn ../guest build/san/guest
+	export KATA_BUILD=$PWD/build/san KATA_TEST_SLOW=3
+	export ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=0:log_path=$reports/a
+	export UBSAN_OPTIONS=print_stacktrace=1:log_path=$reports/u
+	run_system
+	while read -r report; do
+		failed=$((failed + 1))
+		echo "not ok: a sanitizer found"
+		head -40 "$report"
+	done < <(grep -lrE 'ERROR: AddressSanitizer|runtime error:' "$reports")
+	rm -rf "$reports"
+}
+
 # host_suites TAGS: those for an emulated host. What has a host in itself, wants to build, or asks for more programs does
 # not run in one.
 host_suites() {
@@ -168,8 +203,10 @@ host) run_host debian12 quick 1500 ;;
 many) KATA_STRESS=${KATA_STRESS:-200} KATA_SUITE_SECONDS=6000 run_system --filter-tags many ;;
 faults) run_faults "${KATA_FAULTS:-300}" "${KATA_SEED:-1}" ;;
 security) run_security "${KATA_SECURITY:-10}" ;;
+soak) run_soak "${KATA_SOAK_SECONDS:-600}" ;;
+asan) KATA_SUITE_SECONDS=6000 run_asan ;;
 whole-host) run_host "${2:-debian12}" '!many' 36000 ;;
 all) run_unit; run_security 1; run_system; run_faults 12 "${KATA_SEED:-1}"; run_host debian12 quick 1500 ;;
-*) echo "usage: $0 [unit|system|host|many|faults|security|whole-host [HOST]]" >&2; exit 2 ;;
+*) echo "usage: $0 [unit|system|host|many|faults|security|soak|asan|whole-host [HOST]]" >&2; exit 2 ;;
 esac
 finish
