@@ -11,14 +11,41 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* Whatever is asked of a document, it is of some type. */
+static void ask(const struct json *object)
+{
+	struct err err = ERR_NULL;
+	const struct json *part = NULL;
+	const char *s;
+	uint64_t u;
+	uint32_t n;
+	int64_t i;
+	bool b;
+
+	(void)!json_get_bool(object, "b", &b, &err);
+	(void)!json_get_i64(object, "i", &i, &err);
+	(void)!json_get_u64(object, "u", &u, &err);
+	(void)!json_get_u32(object, "n", &n, &err);
+	(void)!json_get_str(object, "s", &s, &err);
+	(void)!json_get_object(object, "o", &part, &err);
+	(void)!json_get_array(object, "a", &part, &err);
+}
+
 static void visit(const struct json *node)
 {
 	struct err err = ERR_NULL;
 	const char *s;
+	uint64_t u;
 	int64_t i;
+	bool b;
 
 	(void)!json_to_str(node, &s, &err); /* for the error's sake */
 	(void)!json_to_i64(node, 0, 1, &i, &err);
+	(void)!json_to_i64(node, INT64_MIN, INT64_MAX, &i, &err);
+	(void)!json_to_u64(node, 1, &u, &err);
+	(void)!json_to_bool(node, &b, &err);
+	if (node->type == JSON_OBJECT)
+		ask(node);
 	if (node->type == JSON_ARRAY || node->type == JSON_OBJECT)
 		json_for_each(child, node)
 			visit(child);
