@@ -4,6 +4,7 @@
 directory, before a VM that is played; then pods with a state directory on a disk that is full. Every call ends; what
 started is told to have ended; `delete` leaves nothing; a pod beside lives. A failure names its seed and round."""
 import collections
+import glob
 import os
 import random
 import re
@@ -16,7 +17,7 @@ os.environ.setdefault("KATA_TEST_NAMESPACE", "kata-test-inject")
 # pylint: disable=wrong-import-position
 import played
 from played import Pod
-from shim import NAMESPACE, REPO, RUNNING
+from shim import NAMESPACE, RUNNING
 from wire import Closed, NOT_FOUND, OK, any_of, msg, wait_until
 
 FAULTS = (
@@ -117,7 +118,7 @@ def crash_lines(pid):
 def record():
     """Return: how often the shim makes each call in a life without a fault."""
     counts = collections.Counter()
-    live("recorded")
+    live("inject-recorded")
     with open("trace", encoding="utf-8", errors="replace") as f:
         for line in f:
             found = re.match(r"(\d+) +(\w+)\(", line)
@@ -126,11 +127,19 @@ def record():
     return {call: max(n for (_, c), n in counts.items() if c == call) for _, call in counts}
 
 
-def leaks():
-    scope = "%s/|%s|/sys/fs/cgroup/.*%s" % (played.FOLDER, STATE, NAMESPACE)
-    done = subprocess.run([os.path.join(REPO, "tests/lib/leaks.sh")], env=dict(os.environ, KATA_TEST_SCOPE=scope),
-                          stdout=subprocess.PIPE, check=False)
-    return done.stdout.decode()
+def held():
+    """What there is of ours: processes, state directories, mounts, cgroups."""
+    found = set(glob.glob(STATE + "/*") + glob.glob("/sys/fs/cgroup/*/kata/inject*") + glob.glob("/sys/fs/cgroup/kata/inject*"))
+    with open("/proc/self/mountinfo", encoding="utf-8") as f:
+        found.update(line for line in f if STATE in line)
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open("/proc/%s/cmdline" % pid, encoding="utf-8", errors="replace") as f:
+                if played.FOLDER in f.read():
+                    found.add(pid)
+        except OSError:
+            pass  # it has ended
+    return found
 
 
 def one_round(number, seed, beside, counts):
@@ -139,31 +148,46 @@ def one_round(number, seed, beside, counts):
     call = rng.choice([call for call in calls if call in counts])
     when = 1 + int(rng.random() * counts[call])
     print("seed %d round %d: %s of call %d of %s" % (seed, number, error, when, call), flush=True)
-    failed = live("i%d" % number, error, call, when)
+    failed = live("inject%d" % number, error, call, when)
     print("#   " + (failed[0][:150] if failed else "was not reached"), flush=True)
     assert beside.state() == RUNNING, "the pod beside"
     return bool(failed)
+
+
+def fill(path, left):
+    with open(path, "wb") as f:
+        try:
+            f.write(b"\0" * (256 << 10))
+        except OSError:
+            pass
+    os.truncate(path, (64 - left) << 12)
+
+
+def live_on_full_disk(ident):
+    pod = Life.__new__(Life)
+    try:
+        pod.__init__(ident, started=False)
+    except (AssertionError, OSError, Closed) as e:
+        # It could not even be started, and says so; containerd cleans up then.
+        with open(pod.log, encoding="utf-8", errors="replace") as f:
+            words = f.read() + str(e)
+        assert "No space left" in words, words
+        subprocess.run(pod.command + ["-bundle", pod.bundle, "delete"], cwd=pod.bundle, stdout=subprocess.DEVNULL, check=True)
+        return
+    with pod:
+        pod.live()
 
 
 def full_disks(beside):
     """The state directory is on a disk with that many pages left, in this process's mount namespace."""
     subprocess.run(["mount", "--make-rprivate", "/"], check=True)
     for left in (0, 1, 2, 3, 4, 6, 8, 12):
-        ident = "full%d" % left
         print("full disk: %d pages are left" % left, flush=True)
         os.makedirs(STATE, exist_ok=True)
         subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", STATE], check=True)
         try:
-            with open(STATE + "/filler", "wb") as f:
-                try:
-                    f.write(b"\0" * (256 << 10))
-                except OSError:
-                    pass
-            os.truncate(STATE + "/filler", (64 - left) << 12)
-            try:
-                live(ident, trace=False)
-            except AssertionError as e:
-                assert "No space left" in str(e), e  # the shim could not even be started, and says so
+            fill(STATE + "/filler", left)
+            live_on_full_disk("inject-full%d" % left)
         finally:
             subprocess.run(["umount", "-l", STATE], check=True)
         assert beside.state() == RUNNING, "the pod beside"
@@ -172,14 +196,14 @@ def full_disks(beside):
 def main(rounds, seed=1, begin=1):
     seed, reached = int(seed), 0
     played.begin()
-    with Pod("beside") as beside:
-        before, counts = leaks(), record()
+    with Pod("inject-beside") as beside:
+        before, counts = held(), record()
         print("# " + ", ".join("%s %d" % pair for pair in sorted(counts.items())), flush=True)
         for number in range(int(begin), int(begin) + int(rounds)):
             began = time.monotonic()
             reached += one_round(number, seed, beside, counts)
             print("#   %.1f s" % (time.monotonic() - began), flush=True)
-            assert leaks() == before, leaks()
+            wait_until(lambda: held() <= before, "nothing is left: %s" % (held() - before), 10)
         print("# %d of %d faults were reached" % (reached, int(rounds)))
         if os.environ.get("KATA_FULL_DISK", "1") == "1":
             full_disks(beside)
