@@ -13,7 +13,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "shim"))
 # pylint: disable=wrong-import-position
-from wire import RESPONSE, Closed, first, frame, msg, read_request, text, wait_until
+from wire import RESPONSE, Closed, first, frame, msg, read_request, text
 
 AGENT_PORT, STREAM_PORT = 1024, 1027
 NO_ANSWER = object()
@@ -217,4 +217,4 @@ def read_fields(body, messages, owner):
     return fields
 
 
-__all__ = ["Guest", "Hypervisor", "ENDS_AT_ONCE", "NO_ANSWER", "answer", "build_folder", "read_protos", "run", "wait_until"]
+__all__ = ["Guest", "Hypervisor", "ENDS_AT_ONCE", "NO_ANSWER", "answer", "build_folder", "read_protos", "run"]
