@@ -362,6 +362,51 @@ static void put_file(struct world *w, const char *path, const char *text)
 			 0);
 }
 
+/* As a kernel would have it: what was written is a line of the file. */
+static void what_was_read_brings_limits_of_io_back(void **state)
+{
+	struct world *w = *state;
+	cleanup_arena struct arena *arena = NULL;
+	struct host_cgroup_io saved;
+
+	assert_int_equal(arena_new(&arena), 0);
+	make_group(w, "blkio/a",
+		   (const char *const[]){ "cgroup.procs", "blkio.throttle.read_bps_device",
+					  "blkio.throttle.write_iops_device", NULL });
+	mount_line(w, 30, "blkio", "cgroup", "rw,blkio");
+	assert_int_equal(plan(w, "/a", false, false), 0);
+	put_file(w, "blkio/a/blkio.throttle.read_bps_device", "8:0 4096\n");
+	assert_int_equal(host_cgroup_save_io(&w->cg, arena, &saved), 0);
+	assert_int_equal(saved.nr, 2);
+	put_file(w, "blkio/a/blkio.throttle.read_bps_device", "8:0 1234\n");
+	put_file(w, "blkio/a/blkio.throttle.write_iops_device", "254:0 77\n");
+	assert_int_equal(host_cgroup_restore_io(&w->cg, &saved, &w->err), 0);
+	assert_string_equal(read_file(w, "blkio/a/blkio.throttle.read_bps_device"), "8:0 4096\n");
+	/* There was none: it is lifted. */
+	assert_non_null(
+		strstr(read_file(w, "blkio/a/blkio.throttle.write_iops_device"), "254:0 0"));
+}
+
+static void what_was_read_brings_limits_of_version_2_back(void **state)
+{
+	struct world *w = *state;
+	cleanup_arena struct arena *arena = NULL;
+	struct host_cgroup_io saved;
+
+	assert_int_equal(arena_new(&arena), 0);
+	make_group(w, "cg/a", (const char *const[]){ "cgroup.procs", "io.max", "io.weight", NULL });
+	mount_line(w, 30, "cg", "cgroup2", "rw");
+	assert_int_equal(plan(w, "/a", false, false), 0);
+	put_file(w, "cg/a/io.weight", "default 300\n");
+	assert_int_equal(host_cgroup_save_io(&w->cg, arena, &saved), 0);
+	put_file(w, "cg/a/io.weight", "default 100\n");
+	put_file(w, "cg/a/io.max", "254:0 rbps=1 wbps=max riops=max wiops=max\n");
+	assert_int_equal(host_cgroup_restore_io(&w->cg, &saved, &w->err), 0);
+	assert_string_equal(read_file(w, "cg/a/io.weight"), "default 300\n");
+	assert_non_null(
+		strstr(read_file(w, "cg/a/io.max"), "254:0 rbps=max wbps=max riops=max wiops=max"));
+}
+
 static void a_frozen_cgroup_and_one_below_a_frozen_one_are_refused(void **state)
 {
 	static const char *const freezer_files[] = { "cgroup.procs", NULL };
@@ -898,6 +943,8 @@ int main(void)
 		T(what_was_read_brings_the_limits_back),
 		T(limits_of_io_have_the_hosts_disks),
 		T(limits_of_io_are_one_file_of_version_2),
+		T(what_was_read_brings_limits_of_io_back),
+		T(what_was_read_brings_limits_of_version_2_back),
 		T(a_frozen_cgroup_and_one_below_a_frozen_one_are_refused),
 		T(a_frozen_cgroup_of_version_2_is_refused_too),
 		T(a_limit_the_kernel_refuses_is_named),

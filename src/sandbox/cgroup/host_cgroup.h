@@ -13,6 +13,7 @@
 
 #include "common/arena.h"
 #include "common/err.h"
+#include "common/limit_file.h"
 #include "common/mountinfo.h"
 #include "oci/cpu.h"
 #include "oci/oci_spec.h"
@@ -44,6 +45,13 @@ struct host_cgroup_limits {
 	char cpus[512], mems[128];
 };
 
+/* The same of block I/O: files that have a line for each disk. */
+#define HOST_CGROUP_IO_FILES 11
+struct host_cgroup_io {
+	struct limit_file files[HOST_CGROUP_IO_FILES];
+	size_t nr;
+};
+
 struct host_cgroup_host {
 	const struct mountinfo *mounts;
 	bool systemd; /* is PID 1 */
@@ -62,6 +70,10 @@ void host_cgroup_thaw(const struct host_cgroup *cg);
 int host_cgroup_create(struct host_cgroup *cg, const struct oci_resources *resources,
 		       struct err *err) must_check;
 void host_cgroup_read(const struct host_cgroup *cg, struct host_cgroup_limits *ret);
+int host_cgroup_save_io(const struct host_cgroup *cg, struct arena *arena,
+			struct host_cgroup_io *ret) must_check;
+int host_cgroup_restore_io(const struct host_cgroup *cg, const struct host_cgroup_io *saved,
+			   struct err *err) must_check;
 int host_cgroup_limit(struct host_cgroup *cg, const struct oci_resources *resources,
 		      struct err *err) must_check;
 /* The files only, which systemd does not know of. */

@@ -4,6 +4,7 @@
  */
 #include "sandbox/cgroup/host_cgroup.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -12,7 +13,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/fd.h"
 #include "common/io.h"
+#include "common/limit_file.h"
 #include "common/log.h"
 #include "common/str.h"
 #include "oci/cpu.h"
@@ -344,6 +347,78 @@ void host_cgroup_read(const struct host_cgroup *cg, struct host_cgroup_limits *r
 	if (get_value(cg, "cpuset", "cpuset.mems", "cpuset.mems", ret->mems, sizeof(ret->mems)) ==
 	    0)
 		ret->cpu.mems = ret->mems;
+}
+
+/* Each may be there or not, in either version. */
+static const char *const io_files[] = {
+	"blkio.throttle.read_bps_device",
+	"blkio.throttle.write_bps_device",
+	"blkio.throttle.read_iops_device",
+	"blkio.throttle.write_iops_device",
+	"blkio.bfq.weight",
+	"blkio.bfq.weight_device",
+	"blkio.weight",
+	"blkio.weight_device",
+	"io.max",
+	"io.weight",
+	"io.bfq.weight",
+};
+static_assert(ARRAY_SIZE(io_files) == HOST_CGROUP_IO_FILES, "one place for each");
+
+static int open_io(const struct host_cgroup *cg)
+{
+	bool v2 = false;
+	const char *dir = find_controller(cg, "blkio", &v2);
+
+	return dir ? neg_errno(open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC)) : -ENOENT;
+}
+
+/**
+ * host_cgroup_save_io() - the limits of block I/O that hold
+ * @cg: cgroup that is there
+ * @arena: holds what was read
+ * @ret: receives it, for host_cgroup_restore_io()
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int host_cgroup_save_io(const struct host_cgroup *cg, struct arena *arena,
+			struct host_cgroup_io *ret)
+{
+	cleanup_close int dir = open_io(cg);
+
+	ret->nr = 0;
+	for (size_t i = 0; dir >= 0 && i < ARRAY_SIZE(io_files); i++) {
+		int r = limit_file_save(dir, io_files[i], arena, &ret->files[ret->nr]);
+
+		if (r == -ENOMEM)
+			return r;
+		if (r >= 0)
+			ret->nr++;
+	}
+	return 0;
+}
+
+/**
+ * host_cgroup_restore_io() - bring limits of block I/O back
+ * @cg: cgroup
+ * @saved: by host_cgroup_save_io()
+ * @err: names the first file that failed
+ *
+ * Return: 0 or -errno; the others are back then, too.
+ */
+int host_cgroup_restore_io(const struct host_cgroup *cg, const struct host_cgroup_io *saved,
+			   struct err *err)
+{
+	cleanup_close int dir = open_io(cg);
+	struct err later = ERR_NULL;
+	int first = 0;
+
+	for (size_t i = 0; dir >= 0 && i < saved->nr; i++) {
+		int r = limit_file_restore(dir, &saved->files[i], first < 0 ? &later : err);
+
+		first = first < 0 ? first : r;
+	}
+	return first;
 }
 
 /**

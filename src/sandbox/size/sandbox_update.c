@@ -18,7 +18,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdlib.h>
 
 #include "common/log.h"
 #include "common/str.h"
@@ -122,6 +121,8 @@ struct update {
 	bool guest_lowered;
 	struct vm_size before;
 	struct host_cgroup_limits host;
+	struct host_cgroup_io host_io;
+	struct arena *arena; /* of what was read of the host's cgroup */
 };
 
 /* What the host's cgroup may be charged when the guest has so much RAM. */
@@ -253,6 +254,8 @@ static void undo(struct update *u)
 			(int64_t)((sb->size.now.memory_mib - u->before.memory_mib) << 20);
 	undo_step(host_cgroup_limit(&sb->cgroup.now, &u->host.resources, &err), "the host's cgroup",
 		  &err);
+	undo_step(host_cgroup_restore_io(&sb->cgroup.now, &u->host_io, &err),
+		  "the host's cgroup of I/O", &err);
 	if (u->guest_lowered) {
 		int64_t limit = u->ctr->limits.memory ? (int64_t)u->ctr->limits.memory : -1;
 
@@ -283,6 +286,8 @@ static int plan_update(struct update *u, struct err *err)
 	u->vcpus = vcpus_for(sb, u->resources->cpu);
 	u->before = sb->size.now;
 	host_cgroup_read(&sb->cgroup.now, &u->host);
+	if (host_cgroup_save_io(&sb->cgroup.now, u->arena, &u->host_io) < 0)
+		return err_set(err, ENOMEM, "out of memory");
 	if (!memory || !memory->limit || !*memory->limit)
 		return 0;
 	u->limit = *memory->limit < 0 ? -1 : *memory->limit;
@@ -339,9 +344,11 @@ static int update_limits(struct sb_container *ctr, const struct oci_resources *r
 	if (!owns_vm(ctr) || !ctr->sandbox->hv)
 		return update_member(ctr, resources, err);
 	/* Too large for a fiber's stack. */
-	cleanup_free struct update *u = calloc(1, sizeof(*u));
+	cleanup_arena struct arena *arena = NULL;
+	struct update *u = arena_new(&arena) < 0 ? NULL : arena_alloc(arena, sizeof(*u));
 	if (!u)
 		return err_set(err, ENOMEM, "out of memory");
+	u->arena = arena;
 	u->ctr = ctr;
 	u->resources = resources;
 	return update_own_vm(u, err);

@@ -1,46 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The limits of a cgroup before an update, which come back when it fails. Files are kept as they read:
- * what version 2 shows of a limit is what it takes.
+ * The limits of a cgroup before an update, which come back when it fails.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "agent/container/cgroup/cgroup.h"
+#include "common/limit_file.h"
 #include "common/log.h"
 #include "common/str.h"
 
-struct saved_file {
-	const char *name;
-	char *text; /* ends without a newline */
-};
-
 struct cgroup_saved {
-	struct saved_file *files;
+	struct limit_file *files;
 	size_t nr, max;
 };
-
-static void drop_newline(char *text)
-{
-	size_t len = strlen(text);
-
-	if (len && text[len - 1] == '\n')
-		text[len - 1] = '\0';
-}
 
 /* One that is not there is not changed either. */
 static int save_file(int fd, const char *name, struct arena *arena, struct cgroup_saved *saved)
 {
-	cleanup_free char *text = NULL;
-
-	if (saved->nr == saved->max || cgroup_read_text(fd, name, &text) < 0)
+	if (saved->nr == saved->max)
 		return 0;
-	drop_newline(text);
-	struct saved_file *file = &saved->files[saved->nr++];
-	file->name = arena_strdup(arena, name);
-	file->text = arena_strdup(arena, text);
-	return file->name && file->text ? 0 : -ENOMEM;
+	int r = limit_file_save(fd, name, arena, &saved->files[saved->nr]);
+	if (r >= 0)
+		saved->nr++;
+	return r == -ENOMEM ? r : 0;
 }
 
 static int save_hugetlb(int fd, const char *page_size, struct arena *arena,
@@ -99,48 +83,6 @@ int cgroup_save(int fd, const struct oci_resources *res, struct arena *arena,
 	return r;
 }
 
-/* Lines for devices that had none: io.max shows only what is limited. */
-static void lift_new_devices(int fd, const struct saved_file *file, const char *now)
-{
-	for (const char *line = now; *line; line += strcspn(line, "\n") + 1) {
-		char device[48];
-		struct err ignored;
-
-		(void)snprintf(device, sizeof(device), "%.*s ", (int)strcspn(line, " \n"), line);
-		if (!strstr(file->text, device))
-			(void)cgroup_write(fd, "io.max", &ignored,
-					   "%s rbps=max wbps=max riops=max wiops=max", device);
-		if (!line[strcspn(line, "\n")])
-			return;
-	}
-}
-
-static void restore_file(int fd, const struct saved_file *file)
-{
-	cleanup_free char *now = NULL;
-	struct err err = ERR_NULL;
-	int r = 0;
-
-	if (cgroup_read_text(fd, file->name, &now) < 0)
-		return;
-	drop_newline(now);
-	if (str_eq(now, file->text))
-		return;
-	if (str_eq(file->name, "io.max"))
-		lift_new_devices(fd, file, now);
-	for (const char *line = file->text; r >= 0; line++) {
-		size_t n = strcspn(line, "\n");
-
-		/* An empty cpuset is the parent's, and said by an empty line. */
-		r = cgroup_write(fd, file->name, &err, "%.*s\n", (int)n, line);
-		line += n;
-		if (!*line)
-			break;
-	}
-	if (r < 0)
-		log_warn("undo an update of limits: %s", err.text);
-}
-
 /**
  * cgroup_restore() - bring limits back
  * @fd: the cgroup's directory
@@ -148,6 +90,9 @@ static void restore_file(int fd, const struct saved_file *file)
  */
 void cgroup_restore(int fd, const struct cgroup_saved *saved)
 {
+	struct err err = ERR_NULL;
+
 	for (size_t i = 0; i < saved->nr; i++)
-		restore_file(fd, &saved->files[i]);
+		if (limit_file_restore(fd, &saved->files[i], &err) < 0)
+			log_warn("undo an update of limits: %s", err.text);
 }
