@@ -214,8 +214,13 @@ stopped() {
 	compare
 }
 
+# io_limits ID: those of the host's cgroup, either version.
+io_limits() {
+	cat "/sys/fs/cgroup/$1/io.max" "/sys/fs/cgroup/blkio/$1"/blkio.throttle.*_device 2> /dev/null || true
+}
+
 @test "limits of I/O on the host's disks are the VM's cgroup's, those of plugged disks also the container's" {
-	local disk dir
+	local disk dir file
 	disk=$(lsblk -dno MAJ:MIN,TYPE | awk '$2 == "disk" { print $1; exit }')
 	[ -n "$disk" ] || skip "no disk here"
 	make_bundle sh -c 'cat /sys/fs/cgroup/io.max; sleep 100'
@@ -236,6 +241,15 @@ stopped() {
 	fi
 	# The guest knows nothing of such a disk.
 	[ ! -s "$BATS_TEST_TMPDIR/out" ]
+	# An update that the guest refuses leaves them as they were, with what had no limit before.
+	file=$(io_limits "$ID")
+	run kata update --resources - "$ID" <<< '{ "unified": { "pids.max": "none" }, "blockIO": {
+		"throttleReadBpsDevice": [ { "major": '"${disk%:*}"', "minor": '"${disk#*:}"', "rate": 2097152 } ],
+		"throttleReadIOPSDevice": [ { "major": '"${disk%:*}"', "minor": '"${disk#*:}"', "rate": 200 } ] } }'
+	echo "$output"
+	[ "$status" -ne 0 ]
+	[[ "$output" = *pids.max* ]]
+	[ "$(io_limits "$ID")" = "$file" ]
 	kata delete --force "$ID"
 	edit_config '.linux.resources.blockIO = { throttleReadBpsDevice: [{ major: 250, minor: 77, rate: 1048576 }] }'
 	new_id

@@ -272,6 +272,51 @@ of_container_or_vm() {
 	done
 }
 
+# read_bytes DIRECTORY DISK: what its processes read of the disk itself.
+read_bytes() {
+	cat "$1/blkio.throttle.io_service_bytes" "$1/io.stat" 2> /dev/null | awk -v disk="$2" '
+		$1 == disk && $2 == "Read" { print $3 }
+		$1 == disk && $2 ~ /^rbytes=/ { print substr($2, 8) }'
+}
+
+@test "limits of I/O on the host's disks: of the VM, whose reads they hold for" {
+	# parity: run --device-read-bps, --device-write-iops, --device-read-iops, --device-write-bps | as runc, on the host
+	# parity: run --blkio-weight | as runc, where the host's I/O scheduler has weights
+	local dir disk node file before
+	disk=$(findmnt -no MAJ:MIN --target "$DDIR/vol" | xargs)
+	node=/dev/$(basename "$(readlink -f "/sys/dev/block/$disk" || true)")
+	[ -b "$node" ] && [ -e "/sys/dev/block/$disk/queue" ] || skip "$DDIR is on no disk of its own"
+	dd if=/dev/urandom of="$DDIR/vol/read" bs=1M count=4 conv=fsync 2> /dev/null
+	set -- --device-read-bps "$node:64mb" --device-write-bps "$node:32mb" --device-read-iops "$node:1000" \
+		--device-write-iops "$node:500" --blkio-weight 300 -v "$DDIR/vol:/vol" busybox sleep 1000
+	kbg one "$@"
+	dir=$(cgroup_of one blkio)
+	if host_has cgroup2; then
+		grep -q "^$disk rbps=67108864 wbps=33554432 riops=1000 wiops=500" "$dir/io.max"
+	else
+		for file in read_bps:67108864 write_bps:33554432 read_iops:1000 write_iops:500; do
+			[ "$(cat "$dir/blkio.throttle.${file%:*}_device")" = "$disk ${file#*:}" ]
+		done
+	fi
+	# Also the weights are as runc leaves them, where it can run.
+	if d run -d --name beside --runtime runc "$@" > /dev/null; then
+		for file in "$dir"/{blkio.{bfq.weight,weight,throttle.*_device},io.{max,bfq.weight,weight}}; do
+			[ ! -e "$file" ] || diff "$file" "$(cgroup_of beside blkio)/${file##*/}"
+		done
+		d rm -f beside > /dev/null
+	fi
+	# It is not in the page cache any more: virtiofsd reads the disk, in the cgroup.
+	dd if="$DDIR/vol/read" iflag=nocache count=0 2> /dev/null
+	before=$(read_bytes "$dir" "$disk")
+	d exec one cat /vol/read > /dev/null
+	echo "read ${before:-0}, then $(read_bytes "$dir" "$disk")"
+	[ "$(read_bytes "$dir" "$disk")" -ge $((${before:-0} + (4 << 20))) ]
+	# What the guest is told of a disk that it does not have would have failed the start.
+	[ "$(d exec one cat /sys/fs/cgroup/io.max)" = "" ]
+	d update --blkio-weight 400 one > /dev/null || true
+	[ "$(d exec one echo goes on)" = "goes on" ]
+}
+
 @test "an OOM kill in the guest is one for docker" {
 	# parity: inspect .State.OOMKilled | as runc
 	# parity: events (oom) | as runc

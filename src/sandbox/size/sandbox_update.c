@@ -52,6 +52,23 @@ static int tell_agent(struct sb_container *ctr, const struct oci_resources *reso
 			sandbox_request_deadline(ctr->sandbox), err);
 }
 
+/* The host's cgroup is one for the VM; in the guest a disk has another number. */
+static void warn_of_io(const struct sb_container *ctr, const struct oci_block_io *io, bool own_vm)
+{
+	bool rates = io && (io->nr_throttle_read_bps_device || io->nr_throttle_write_bps_device ||
+			    io->nr_throttle_read_iops_device || io->nr_throttle_write_iops_device);
+
+	if (!own_vm && (rates || (io && (io->weight || io->nr_weight_device))))
+		log_warn(
+			"container %s: its new limits of I/O are not applied: other containers are "
+			"in the same VM",
+			ctr->id);
+	else if (rates && ctr->nr_disks)
+		log_warn("container %s: its new limits of I/O hold on the host; those in the guest "
+			 "of disks that were plugged in stay as they are",
+			 ctr->id);
+}
+
 static unsigned vcpus_for(const struct sandbox *sb, const struct oci_cpu *cpu)
 {
 	unsigned vcpus = cpu && cpu->quota ? oci_cpu_count(*cpu->quota, oci_cpu_period(cpu)) : 0;
@@ -339,9 +356,11 @@ static int update_limits(struct sb_container *ctr, const struct oci_resources *r
 			 struct err *err)
 {
 	struct whole_limits whole;
+	bool own_vm = owns_vm(ctr) && ctr->sandbox->hv;
 
 	resources = make_whole(ctr, resources, &whole);
-	if (!owns_vm(ctr) || !ctr->sandbox->hv)
+	warn_of_io(ctr, resources->block_io, own_vm);
+	if (!own_vm)
 		return update_member(ctr, resources, err);
 	/* Too large for a fiber's stack. */
 	cleanup_arena struct arena *arena = NULL;
