@@ -347,3 +347,26 @@ io_limits() {
 	run kata state "$ID"
 	[ "$status" -ne 0 ]
 }
+
+@test "of two variables with one name the last holds, and an empty HOME is that of the user" {
+	make_bundle env
+	edit_config '.process.env = ["PATH=/bin", "HOME=/a", "HOME=", "A=1", "B=x\ny", "A=2"]'
+	new_id
+	both run --bundle "$BUNDLE" "$ID"
+	[ "$output" = $'PATH=/bin\nHOME=/root\nA=2\nB=x\ny' ]
+	compare
+}
+
+@test "a device that the host does not have is a node that cannot be opened" {
+	make_bundle sh -c 'stat -c %F:%t:%T:%a /dev/none; exec 2>&1; cat /dev/none; mknod /dev/more b 8 666; cat /dev/more'
+	edit_config '.linux.devices += [ { path: "/dev/none", type: "b", major: 8, minor: 666, fileMode: 416 } ] |
+		.linux.resources.devices += [ { allow: true, type: "b", major: 8, minor: 666, access: "rw" } ]'
+	new_id
+	run timeout 60 "${KATA[@]}" --log "$BATS_TEST_TMPDIR/log" run --bundle "$BUNDLE" "$ID" < /dev/null
+	echo "$output"
+	cat "$BATS_TEST_TMPDIR/log"
+	[ "${lines[0]}" = "block special file:8:29a:640" ]
+	# Whatever has these numbers in the guest, the container may not open it.
+	[ "${lines[1]}" = "cat: can't open '/dev/none': Operation not permitted" ]
+	[ "$status" -ne 0 ]
+}

@@ -312,17 +312,21 @@ static void a_signal_to_the_stand_in_is_the_containers(void **state)
 	assert_int_equal(exit_status(pid), 137);
 }
 
-static void the_stand_in_has_its_own_network_and_name(void **state)
+static void the_stand_in_has_its_own_namespaces_and_name(void **state)
 {
+	static const char *const namespaces[] = { "net", "mnt", "pid", "ipc", "uts", "cgroup" };
 	char path[64], name[32];
 	struct stat own, theirs;
 
 	(void)state;
 	pid_t pid = create("netns");
-	snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)pid);
-	assert_int_equal(stat(path, &theirs), 0);
-	assert_int_equal(stat("/proc/self/ns/net", &own), 0);
-	assert_true(own.st_ino != theirs.st_ino);
+	for (size_t i = 0; i < ARRAY_SIZE(namespaces); i++) {
+		snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)pid, namespaces[i]);
+		assert_int_equal(stat(path, &theirs), 0);
+		snprintf(path, sizeof(path), "/proc/self/ns/%s", namespaces[i]);
+		assert_int_equal(stat(path, &own), 0);
+		assert_true(own.st_ino != theirs.st_ino);
+	}
 	snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
 	snprintf(name, sizeof(name), "%s", read_text(path));
 	assert_string_equal(name, "sh\n");
@@ -745,6 +749,25 @@ static void a_hung_up_terminal_is_a_signal(void **state)
 	(void)close(listener);
 }
 
+static void the_columns_of_a_list_are_as_wide_as_what_is_in_them(void **state)
+{
+	static const char id[] = "0123456789abcdef0123456789abcdef";
+
+	(void)state;
+	(void)create(id);
+	(void)create("short");
+	assert_int_equal(RUN(verb_list, "--format=table"), 0);
+	const char *head = t.out, *first = strstr(t.out, id);
+	const char *second = strstr(t.out, "\nshort ");
+	assert_true(first && second);
+	long status = strstr(head, "STATUS") - head, bundle = strstr(head, "BUNDLE") - head;
+	assert_int_equal(strstr(first, "created") - first, status);
+	assert_int_equal(strstr(second, "created") - second - 1, status);
+	assert_int_equal(strstr(second, t.bundle) - second - 1, bundle);
+	assert_int_equal(RUN(verb_delete, "--force", id), 0);
+	assert_int_equal(RUN(verb_delete, "--force", "short"), 0);
+}
+
 static void lists_have_every_container(void **state)
 {
 	(void)state;
@@ -927,8 +950,8 @@ int main(int argc, char **argv)
 						tear_down),
 		cmocka_unit_test_setup_teardown(a_signal_to_the_stand_in_is_the_containers, set_up,
 						tear_down),
-		cmocka_unit_test_setup_teardown(the_stand_in_has_its_own_network_and_name, set_up,
-						tear_down),
+		cmocka_unit_test_setup_teardown(the_stand_in_has_its_own_namespaces_and_name,
+						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_shared_network_namespace_means_a_shared_sandbox,
 						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
@@ -955,6 +978,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(the_console_socket_gets_the_terminal, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(a_hung_up_terminal_is_a_signal, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			the_columns_of_a_list_are_as_wide_as_what_is_in_them, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(lists_have_every_container, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(ps_update_and_events_ask_the_shim, set_up,
 						tear_down),

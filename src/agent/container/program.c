@@ -77,24 +77,43 @@ static const char *find_env(char *const *env, const char *name)
 	return NULL;
 }
 
-/* The environment of the spec, with HOME from /etc/passwd when it has none. */
+/* The place of a variable of that name among the first @nr, or @nr. */
+static size_t find_same(char *const *env, size_t nr, const char *entry)
+{
+	size_t len = strcspn(entry, "="), i = 0;
+
+	while (i < nr && (strncmp(env[i], entry, len) != 0 || env[i][len] != entry[len]))
+		i++;
+	return i;
+}
+
+/*
+ * The environment of the spec: of variables that are given twice the last one holds, and HOME is
+ * that of /etc/passwd when it is empty or missing.
+ */
 static int build_env(const struct launch_plan *launch, char ***ret, struct err *err)
 {
 	const struct strv *env = &launch->process->env;
 	char **copy = arena_calloc(launch->arena, env->nr + 2, sizeof(*copy));
-	char home[PATH_MAX];
+	char path[PATH_MAX];
+	size_t nr = 0;
 
 	if (!copy)
 		return err_set_errno(err, -ENOMEM, "environment");
-	for (size_t i = 0; i < env->nr; i++)
-		copy[i] = env->v[i];
-	if (!find_env(copy, "HOME")) {
-		int r = user_find_home(launch->process->user.uid, home, sizeof(home));
+	for (size_t i = 0; i < env->nr; i++) {
+		size_t at = find_same(copy, nr, env->v[i]);
+
+		copy[at] = env->v[i];
+		nr += at == nr;
+	}
+	if (str_empty(find_env(copy, "HOME"))) {
+		int r = user_find_home(launch->process->user.uid, path, sizeof(path));
 		if (r < 0)
 			return err_set_errno(err, r, "read /etc/passwd of the container");
-		copy[env->nr] = arena_printf(launch->arena, "HOME=%s", home);
-		if (!copy[env->nr])
+		char *home = arena_printf(launch->arena, "HOME=%s", path);
+		if (!home)
 			return err_set_errno(err, -ENOMEM, "environment");
+		copy[find_same(copy, nr, home)] = home;
 	}
 	*ret = copy;
 	return 0;
@@ -173,6 +192,14 @@ static int verify_cwd(struct err *err)
 	return 0;
 }
 
+static int chdir_failed(const char *cwd, int errnum, struct err *err)
+{
+	char words[64];
+
+	return err_set(err, errnum, "chdir to cwd (\"%s\") set in config.json failed: %s", cwd,
+		       errno_words(errnum, words));
+}
+
 static int change_dir(const char *cwd, bool *ret_again, struct err *err)
 {
 	*ret_again = false;
@@ -183,7 +210,7 @@ static int change_dir(const char *cwd, bool *ret_again, struct err *err)
 		*ret_again = true;
 		return 0;
 	}
-	return err_set_errno(err, -errno, "chdir to cwd (\"%s\") set in config.json failed", cwd);
+	return chdir_failed(cwd, errno, err);
 }
 
 /*
@@ -214,8 +241,7 @@ static int change_user(struct launch_plan *launch, struct err *err)
 	if (r >= 0)
 		r = capability_apply(&launch->caps, extra_capability(launch), err);
 	if (r >= 0 && again && chdir(process->cwd) < 0)
-		r = err_set_errno(err, -errno, "chdir to cwd (\"%s\") set in config.json failed",
-				  process->cwd);
+		r = chdir_failed(process->cwd, errno, err);
 	if (r >= 0)
 		r = verify_cwd(err);
 	if (r >= 0)

@@ -40,7 +40,8 @@ static bool in_user_namespace(void)
 
 /**
  * standin_fork() - fork a stand-in that waits to be set up
- * @isolated: give it PID and mount namespaces of its own
+ * @isolated: give it namespaces of its own, so that who enters the container's on the host changes
+ *	nothing of the host: no name, no queues
  * @ret: receives it
  * @err: filled on failure
  *
@@ -57,8 +58,9 @@ int standin_fork(bool isolated, struct standin_proc *ret, struct err *err)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return err_set_errno(err, -errno, "socketpair");
 	/* As fork(2); glibc has no call of its own that also makes namespaces. */
-	pid_t pid = (pid_t)syscall(SYS_clone, (isolated ? CLONE_NEWPID | CLONE_NEWNS : 0) | SIGCHLD,
-				   NULL, NULL, NULL, 0);
+	const unsigned long own = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS |
+				  CLONE_NEWCGROUP;
+	pid_t pid = (pid_t)syscall(SYS_clone, (isolated ? own : 0) | SIGCHLD, NULL, NULL, NULL, 0);
 	if (pid == 0)
 		standin_child(pair[1]);
 	(void)close(pair[1]);

@@ -70,6 +70,36 @@ static bool is_hosts_name(const struct oci_device *device)
 	       major(st.st_rdev) == device->major && minor(st.st_rdev) == device->minor;
 }
 
+/* As with runc it is a node that cannot be opened. */
+static bool is_absent(const struct oci_device *device)
+{
+	char path[64];
+
+	(void)snprintf(path, sizeof(path), "/sys/dev/block/%u:%u", (unsigned)device->major,
+		       (unsigned)device->minor);
+	return access(path, F_OK) < 0 && errno == ENOENT;
+}
+
+/* Numbers that mean nothing on the host may be those of somebody's disk in the guest. */
+static int deny(struct sb_container *ctr, struct oci_linux *linux_, const struct oci_device *device)
+{
+	const struct oci_resources *old = linux_->resources;
+	struct oci_resources *res = old ? arena_memdup(ctr->arena, old, sizeof(*old))
+					: arena_alloc(ctr->arena, sizeof(*res));
+	struct oci_device_cgroup rule = { .type = "b", .access = "rwm" };
+
+	if (!res)
+		return -ENOMEM;
+	rule.major = arena_memdup(ctr->arena, &device->major, sizeof(device->major));
+	rule.minor = arena_memdup(ctr->arena, &device->minor, sizeof(device->minor));
+	res->devices = arena_extend(ctr->arena, res->devices, res->nr_devices, sizeof(rule));
+	if (!rule.major || !rule.minor || !res->devices)
+		return -ENOMEM;
+	res->devices[res->nr_devices++] = rule;
+	linux_->resources = res;
+	return 0;
+}
+
 /* The kernel's name of a device leads to its node. */
 static int open_disk(const struct oci_device *device, bool read_only, struct err *err)
 {
@@ -252,6 +282,15 @@ int device_plug_all(struct sb_container *ctr, struct oci_spec *spec, struct agen
 		kept[nr_kept++] = *device;
 		if (!is_block(device))
 			continue;
+		if (is_absent(device)) {
+			log_warn("container %s: device %s: the host has no block device %u:%u: it "
+				 "cannot be opened",
+				 ctr->id, device->path, (unsigned)device->major,
+				 (unsigned)device->minor);
+			if (deny(ctr, linux_, device) < 0)
+				return err_set(err, ENOMEM, "out of memory");
+			continue;
+		}
 		int r = plug_listed(ctr, device, !may_write(linux_->resources, device),
 				    &plugged[nr_plugged], err);
 		if (r < 0)

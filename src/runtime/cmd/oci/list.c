@@ -4,10 +4,15 @@
  */
 #include "runtime/cmd/oci/verbs.h"
 
+#include <string.h>
+
 #include "common/fd.h"
 #include "common/str.h"
 #include "runtime/cli/username.h"
 #include "runtime/shim/session.h"
+
+#define LIST_COLUMNS 6
+#define LIST_PADDING 3
 
 enum list_format { LIST_TABLE, LIST_JSON, LIST_IDS };
 
@@ -49,7 +54,7 @@ static int put_container(struct list_containers *list, struct session *s)
 		record_put_state(record, &list->w, session_status_name(status), owner);
 		return 0;
 	}
-	return strbuf_printf(&list->out, "%-12s %-9d %-10s %s   %s   %s\n", record->id,
+	return strbuf_printf(&list->out, "%s\t%d\t%s\t%s\t%s\t%s\n", record->id,
 			     status == TASK_STATUS_STOPPED ? 0 : (int)record->standin_pid,
 			     session_status_name(status), record->bundle,
 			     record->created ? record->created : "", owner);
@@ -86,8 +91,7 @@ static int collect(struct list_containers *list)
 		json_writer_init(&list->w, &list->out, 0);
 		json_array(&list->w);
 	} else if (list->format == LIST_TABLE) {
-		r = strbuf_printf(&list->out, "%-12s %-9s %-10s %s   %s   %s\n", "ID", "PID",
-				  "STATUS", "BUNDLE", "CREATED", "OWNER");
+		r = strbuf_puts(&list->out, "ID\tPID\tSTATUS\tBUNDLE\tCREATED\tOWNER\n");
 	}
 	cleanup_close int root_fd = record_open_root(list->cli->root, false, &ignored);
 	if (root_fd >= 0 && r == 0) /* no root: no containers */
@@ -103,14 +107,59 @@ static int collect(struct list_containers *list)
 	return r;
 }
 
+/* The next cell and what ends it: a tab, a newline, or '\0' at the end of the text. */
+static size_t cell_len(const char *text)
+{
+	return strcspn(text, "\t\n");
+}
+
+static void measure(const char *text, size_t widths[LIST_COLUMNS])
+{
+	size_t column = 0;
+
+	for (; *text; text += *text ? 1 : 0) {
+		size_t len = cell_len(text);
+
+		if (column < LIST_COLUMNS)
+			widths[column] = MAX(widths[column], len + LIST_PADDING);
+		text += len;
+		column = *text == '\t' ? column + 1 : 0;
+	}
+}
+
+/* Every column as wide as its widest cell, at least as wide as runc makes it. */
+static int align(const char *text, struct strbuf *ret)
+{
+	size_t widths[LIST_COLUMNS] = { 12, 12, 12, 12, 12, 0 };
+	size_t column = 0;
+	int r = 0;
+
+	measure(text, widths);
+	for (; *text && r == 0; text += *text ? 1 : 0) {
+		size_t len = cell_len(text);
+		bool last = text[len] != '\t';
+
+		r = strbuf_printf(ret, "%-*.*s%s",
+				  last || column >= LIST_COLUMNS ? 0 : (int)widths[column],
+				  (int)len, text, last ? "\n" : "");
+		text += len;
+		column = last ? 0 : column + 1;
+	}
+	return r;
+}
+
 static int print_list(void *arg, struct err *err)
 {
 	struct list_containers *list = arg;
+	cleanup_strbuf struct strbuf table = STRBUF_NULL;
 	int r = collect(list);
 
+	if (r == 0 && list->format == LIST_TABLE)
+		r = align(list->out.data, &table);
 	if (r < 0)
 		return err_set_errno(err, r, "cannot list %s", list->cli->root);
-	return cli_print(list->out.data, list->out.len, err);
+	return list->format == LIST_TABLE ? cli_print(table.data, table.len, err)
+					  : cli_print(list->out.data, list->out.len, err);
 }
 
 /**
