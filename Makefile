@@ -158,7 +158,7 @@ $(B)/tests/test-%: $(B)/obj/tests/unit/test-%.o $(UNIT_HELPERS) $(call lib,$(TES
 	@mkdir -p $(@D)
 	$(call link,$(TEST_LIBS))
 
-.PHONY: unit-tests check check-unit check-system check-many check-faults check-security check-soak check-asan check-host lint fuzz fuzz-coverage bench demo deploy-image deb deps install uninstall clean help
+.PHONY: unit-tests check check-unit check-system check-many check-faults check-security check-soak check-asan check-runtime-tools check-clock check-host lint fuzz fuzz-coverage bench demo deploy-image deb deps install uninstall clean help
 unit-tests: $(UNIT_TESTS)
 check: ## run all tests (installs what they need; as root)
 	tests/run.sh
@@ -176,6 +176,10 @@ check-soak: ## mixed verbs by docker, podman and containerd at once for KATA_SOA
 	tests/run.sh soak
 check-asan: ## run the system tests with command line, shim and proxy under ASan and UBSan (hours)
 	tests/run.sh asan
+check-runtime-tools: ## run the validation programs of opencontainers/runtime-tools (a Go module), with runc beside
+	tests/run.sh runtime-tools
+check-clock: ## follow a guest's clock for KATA_CLOCK_SECONDS (600) while its QEMU is stopped now and then
+	tests/run.sh clock
 check-host: ## run the system tests in an emulated host with KVM and systemd: HOST=debian12 (default) or debian13
 	tests/run.sh whole-host $(HOST)
 lint: ## formatting, layers, static analysis

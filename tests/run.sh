@@ -3,8 +3,8 @@
 # Runs the tests: `tests/run.sh [unit|system|host]`, all of these without an argument; `tests/run.sh whole-host [HOST]`
 # runs all system tests in an emulated host, of which `host` is a part; `tests/run.sh many` those tagged so, with numbers;
 # `tests/run.sh faults` kills and stops what a pod consists of; `tests/run.sh security` lets a guest lie;
-# `tests/run.sh soak` and `tests/run.sh asan` are long ones. Ends with "N flaky", of those that passed at their second
-# try only, which it names, and "N passed, N failed".
+# `tests/run.sh soak`, `clock` and `asan` are long ones; `tests/run.sh runtime-tools` runs programs that others wrote.
+# Ends with "N flaky", of those that passed at their second try only, which it names, and "N passed, N failed".
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 # shellcheck source=tests/lib/flaky.sh
@@ -136,16 +136,33 @@ run_security() {
 	rm -rf "$dir" "$dir.log"
 }
 
-# run_soak SECONDS: mixed verbs by three managers at once.
-run_soak() {
-	echo "== mixed verbs for $1 seconds"
+# run_tap TITLE COMMAND...: one whose TAP is shown and counted.
+run_tap() {
+	echo "== $1"
+	shift
 	make -s -j"$jobs" all guest || broken "the programs or the guest do not build"
 	local out status
 	out=$(mktemp)
-	KATA_SOAK_SECONDS=$1 timeout $(($1 * 2 + 900)) bats --tap tests/soak | tee "$out"
+	"$@" | tee "$out"
 	status=${PIPESTATUS[0]}
-	count_tap "$out" "$status"
+	count_tap "$out" "$status" > /dev/null
 	rm -f "$out"
+}
+
+# run_soak SECONDS: mixed verbs by three managers at once.
+run_soak() {
+	KATA_SOAK_SECONDS=$1 run_tap "mixed verbs for $1 seconds" timeout $(($1 * 2 + 900)) bats --tap tests/soak
+}
+
+# run_clock SECONDS: the offset of a guest's clock while its QEMU is stopped and goes on.
+run_clock() {
+	KATA_CLOCK_SECONDS=$1 run_tap "the clock of a guest, for $1 s" \
+		bats --tap --filter-tags endurance tests/system/28-clock.bats
+}
+
+# run_interop NAME: others' programs, tests/interop/NAME.sh; what they said is in build/interop/NAME.
+run_interop() {
+	run_tap "$1" "tests/interop/$1.sh" "build/interop/$1"
 }
 
 # run_asan: system tests with the command line, the shim and the proxy under ASan and UBSan. What these
@@ -205,8 +222,10 @@ faults) run_faults "${KATA_FAULTS:-300}" "${KATA_SEED:-1}" ;;
 security) run_security "${KATA_SECURITY:-10}" ;;
 soak) run_soak "${KATA_SOAK_SECONDS:-600}" ;;
 asan) KATA_SUITE_SECONDS=6000 run_asan ;;
+clock) run_clock "${KATA_CLOCK_SECONDS:-600}" ;;
+runtime-tools) run_interop runtime-tools ;;
 whole-host) run_host "${2:-debian12}" '!many' 36000 ;;
 all) run_unit; run_security 1; run_system; run_faults 12 "${KATA_SEED:-1}"; run_host debian12 quick 1500 ;;
-*) echo "usage: $0 [unit|system|host|many|faults|security|soak|asan|whole-host [HOST]]" >&2; exit 2 ;;
+*) echo "usage: $0 [unit|system|host|many|faults|security|soak|asan|clock|runtime-tools|whole-host [HOST]]" >&2; exit 2 ;;
 esac
 finish

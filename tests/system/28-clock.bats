@@ -87,3 +87,35 @@ qemu_of() {
 	done
 	end_teller
 }
+
+# settle_and_look WHAT: two seconds later it is right, which is written down.
+settle_and_look() {
+	local offset half
+	sleep 2
+	read -r offset half < <(ask)
+	echo "$(($(date +%s) - begin)) s: after $1 $offset us off, half of the round trip is $half us"
+	nr=$((nr + 1))
+	[ "${offset#-}" -le "$worst" ] || worst=${offset#-}
+	[ "${offset#-}" -le $((20000 + half)) ] || late="$late $1:$offset/$half"
+}
+
+# bats test_tags=endurance
+@test "the time is right two seconds after any stop, for minutes" {
+	[ -n "${KATA_CLOCK_SECONDS:-}" ] || skip "make check-clock"
+	local begin nr=0 worst=0 late= stop=0
+	start_teller
+	begin=$(date +%s) qemu=$(qemu_of)
+	while [ $(($(date +%s) - begin)) -lt "$KATA_CLOCK_SECONDS" ]; do
+		# Long and short ones, by the process and by the runtime, and times without any.
+		stop=$((stop % 20 + 3))
+		case $((nr % 4)) in
+		0) kill -STOP "$qemu" && sleep "$stop" && kill -CONT "$qemu" && settle_and_look "SIGSTOP for $stop s" ;;
+		1) kata pause "$ID" && sleep "$stop" && kata resume "$ID" && settle_and_look "a pause of $stop s" ;;
+		2) sleep "$stop" && settle_and_look "$stop s as they go" ;;
+		3) kill -STOP "$qemu" && sleep 0.3 && kill -CONT "$qemu" && settle_and_look "SIGSTOP for 0.3 s" ;;
+		esac
+	done
+	end_teller
+	echo "# $nr looks, at worst $worst us off${late:+; late:$late}" >&3
+	[ -z "$late" ]
+}

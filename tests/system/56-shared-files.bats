@@ -274,6 +274,63 @@ features() {
 	stop_shell
 }
 
+# What has two sides, of which one is another kernel's: as docs/limits.md has it, so that it is told when that changes.
+kernels_stay_apart() {
+	cc -static -O1 -o "$BATS_TEST_TMPDIR/inotify-wait" "$REPO/tests/lib/inotify-wait.c"
+	make_shell
+	cp "$BATS_TEST_TMPDIR/inotify-wait" "$BUNDLE/rootfs/bin/"
+	mkfifo "$VOLUME/fifo"
+	mkdir "$VOLUME/watched"
+	run_shell
+	inside 'cat /v/fifo > /tmp/fifo & inotify-wait /v/watched name > /tmp/watched & sleep 1; cat /tmp/watched'
+	[ "$output" = watching ]
+	# Nobody of the host reads it.
+	run timeout 2 sh -c 'echo host > "$1"' sh "$VOLUME/fifo"
+	[ "$status" -eq 124 ]
+	touch "$VOLUME/new"
+	mv "$VOLUME/new" "$VOLUME/watched/name"
+	inside 'ls /v/watched; sleep 1; jobs | grep -c Running'
+	echo "$output"
+	# The change is seen, though nobody told of it; both still wait.
+	[ "$output" = $'name\n2' ]
+	# A change of the guest's own is told there, and a FIFO has both sides in it.
+	inside 'touch /v/n2; mv /v/n2 /v/watched/name; echo guest > /v/fifo; wait; cat /tmp/fifo'
+	[ "$output" = guest ]
+	stop_shell
+}
+
+# fallocate_keeps MODE: what is left of 6777 after fallocate(2) by somebody else.
+fallocate_keeps() {
+	make_shell
+	run_shell
+	for dir in /root /v; do
+		inside "chmod 755 /root; touch $dir/s; chmod 6777 $dir/s; su nobody -s /bin/sh -c 'fallocate -l 4096 $dir/s'; stat -c '%a %s' $dir/s"
+		echo "$output"
+		[ "$output" = "$1 4096" ]
+	done
+	stop_shell
+}
+
+@test "what has another kernel on its other side stays apart: virtiofsd of QEMU" {
+	configure c
+	kernels_stay_apart
+}
+
+@test "what has another kernel on its other side stays apart: virtiofsd in Rust" {
+	configure rust
+	kernels_stay_apart
+}
+
+@test "set-user-ID stays where others allocate space: virtiofsd of QEMU" {
+	configure c
+	fallocate_keeps 6777
+}
+
+@test "set-user-ID stays where others allocate space: virtiofsd in Rust" {
+	configure rust
+	fallocate_keeps 6777
+}
+
 @test "names in volumes are current: virtiofsd of QEMU" {
 	configure c
 	names_are_current

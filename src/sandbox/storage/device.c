@@ -70,14 +70,27 @@ static bool is_hosts_name(const struct oci_device *device)
 	       major(st.st_rdev) == device->major && minor(st.st_rdev) == device->minor;
 }
 
-/* As with runc it is a node that cannot be opened. */
+static bool is_char(const struct oci_device *device)
+{
+	return str_eq(device->type, "c") || str_eq(device->type, "u");
+}
+
+/*
+ * As with runc it is a node that cannot be opened. A node of a driver that is not loaded yet is no
+ * absent device.
+ */
 static bool is_absent(const struct oci_device *device)
 {
 	char path[64];
+	struct stat st;
 
-	(void)snprintf(path, sizeof(path), "/sys/dev/block/%u:%u", (unsigned)device->major,
-		       (unsigned)device->minor);
-	return access(path, F_OK) < 0 && errno == ENOENT;
+	if (!is_block(device) && !is_char(device))
+		return false;
+	(void)snprintf(path, sizeof(path), "/sys/dev/%s/%u:%u", is_block(device) ? "block" : "char",
+		       (unsigned)device->major, (unsigned)device->minor);
+	if (access(path, F_OK) == 0 || errno != ENOENT)
+		return false;
+	return is_block(device) || stat(device->path, &st) < 0 || !S_ISCHR(st.st_mode);
 }
 
 /* Numbers that mean nothing on the host may be those of somebody's disk in the guest. */
@@ -86,7 +99,7 @@ static int deny(struct sb_container *ctr, struct oci_linux *linux_, const struct
 	const struct oci_resources *old = linux_->resources;
 	struct oci_resources *res = old ? arena_memdup(ctr->arena, old, sizeof(*old))
 					: arena_alloc(ctr->arena, sizeof(*res));
-	struct oci_device_cgroup rule = { .type = "b", .access = "rwm" };
+	struct oci_device_cgroup rule = { .type = is_block(device) ? "b" : "c", .access = "rwm" };
 
 	if (!res)
 		return -ENOMEM;
@@ -280,17 +293,18 @@ int device_plug_all(struct sb_container *ctr, struct oci_spec *spec, struct agen
 		if (privileged && i < nr_listed && (!is_block(device) || is_hosts_name(device)))
 			continue;
 		kept[nr_kept++] = *device;
-		if (!is_block(device))
-			continue;
 		if (is_absent(device)) {
-			log_warn("container %s: device %s: the host has no block device %u:%u: it "
-				 "cannot be opened",
-				 ctr->id, device->path, (unsigned)device->major,
-				 (unsigned)device->minor);
+			log_warn(
+				"container %s: device %s: the host has no device %s %u:%u: it cannot "
+				"be opened",
+				ctr->id, device->path, device->type, (unsigned)device->major,
+				(unsigned)device->minor);
 			if (deny(ctr, linux_, device) < 0)
 				return err_set(err, ENOMEM, "out of memory");
 			continue;
 		}
+		if (!is_block(device))
+			continue;
 		int r = plug_listed(ctr, device, !may_write(linux_->resources, device),
 				    &plugged[nr_plugged], err);
 		if (r < 0)
