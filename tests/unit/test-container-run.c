@@ -272,6 +272,35 @@ static void exec_joins_everything(void **state)
 	assert_has(res.exec_out, "\n1000\n/tmp\nb\ntyped\nCapEff:\t0000000000000000\n4\n");
 }
 
+/* It takes one fork to get there, which the limit of the program does not count. */
+static void exec_has_its_limits(void **state)
+{
+	(void)state;
+	RUN(.shell = "read x", .input = "\n",
+	    .exec = "{\"args\": [\"sh\", \"-c\", \"ulimit -u; ulimit -n; exit 4\"], \"cwd\": "
+		    "\"/\", \"env\": [\"PATH=/bin\"], \"user\": {\"uid\": 4321, \"gid\": 0}, "
+		    "\"rlimits\": [{\"type\": \"RLIMIT_NPROC\", \"soft\": 1, \"hard\": 1}, "
+		    "{\"type\": \"RLIMIT_NOFILE\", \"soft\": 77, \"hard\": 77}]}");
+	assert_int_equal(res.r, 0);
+	assert_string_equal(res.exec_out, "1\n77\n");
+	assert_int_equal(res.exec_code, 4);
+}
+
+static void exec_leads_its_session(void **state)
+{
+	(void)state;
+	RUN(.shell = "read x", .input = "\n",
+	    .exec = "{\"args\": [\"sh\", \"-c\", \"cut -d' ' -f1,4-6 /proc/$$/stat; echo $$\"], "
+		    "\"cwd\": \"/\", \"env\": [\"PATH=/bin\"]}");
+	int pid, parent, group, session, self;
+	assert_int_equal(
+		sscanf(res.exec_out, "%d %d %d %d\n%d", &pid, &parent, &group, &session, &self), 5);
+	assert_int_equal(pid, self);
+	assert_int_equal(parent, 0);
+	assert_int_equal(group, pid);
+	assert_int_equal(session, pid);
+}
+
 static void exec_of_a_missing_program_fails_at_once(void **state)
 {
 	(void)state;
@@ -656,6 +685,8 @@ int main(void)
 		cmocka_unit_test(no_descriptor_of_ours_leaks),
 		cmocka_unit_test(signals_are_reset),
 		cmocka_unit_test(exec_joins_everything),
+		cmocka_unit_test(exec_has_its_limits),
+		cmocka_unit_test(exec_leads_its_session),
 		cmocka_unit_test(exec_of_a_missing_program_fails_at_once),
 		cmocka_unit_test(a_terminal_is_one),
 		cmocka_unit_test(a_terminal_for_an_exec),

@@ -76,11 +76,9 @@ static int clone_in_pid_ns(const struct launch_plan *launch, launch_child_fn chi
 			   pid_t *ret_pid, int *ret_pidfd, struct err *err)
 {
 	const struct ns_plan *pid_ns = &launch->ns[CONTAINER_NS_PID];
-	int target = launch->join_flags & CLONE_NEWPID ? launch->init_pidfd : -1;
+	int target = !launch->joined && pid_ns->mode == NS_MODE_JOIN ? pid_ns->fd : -1;
 	cleanup_close int own = -1;
 
-	if (!launch->joined && pid_ns->mode == NS_MODE_JOIN)
-		target = pid_ns->fd;
 	if (target >= 0) {
 		own = neg_errno(open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC));
 		if (own < 0)

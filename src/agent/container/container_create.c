@@ -264,6 +264,8 @@ static int after_ready(struct launch_plan *launch, struct err *err)
 	char path[64];
 
 	int r = limits_apply(&launch->limits, c->init->pid, err);
+	if (r >= 0)
+		r = limits_set_scheduler(&launch->limits, c->init->pid, err);
 	if (r < 0)
 		return r;
 	if (launch->ns[CONTAINER_NS_TIME].mode != NS_MODE_OWN) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One more process in a running container: one fork into its cgroup, one setns(2), then the same
- * last steps as an init.
+ * One more process in a running container: one fork into its cgroup, one setns(2), the same last
+ * steps as an init, and the birth of the program's own process (birth.c).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,6 +15,7 @@
 #include "agent/container/attr/label.h"
 #include "agent/container/attr/limits.h"
 #include "agent/container/attr/user.h"
+#include "agent/container/birth.h"
 #include "agent/container/cgroup/cgroup.h"
 #include "agent/container/clone.h"
 #include "agent/container/init.h"
@@ -42,9 +43,8 @@ static int exec_enter(struct launch_plan *launch, struct err *err)
 		return r;
 	if (launch->container->time_ns_fd >= 0 && setns(launch->container->time_ns_fd, 0) < 0)
 		return err_set_errno(err, -errno, "join the time namespace of the container");
-	/* The clone has made it in the PID namespace already. */
-	int flags = launch->join_flags & ~CLONE_NEWPID;
-	if (flags && setns(launch->init_pidfd, flags) < 0)
+	/* Of the PID namespace it is only children that get into it. */
+	if (launch->join_flags && setns(launch->init_pidfd, launch->join_flags) < 0)
 		return errno == ESRCH
 			       ? err_set(err, ESRCH, "container %s has ended",
 					 launch->container->id)
@@ -72,16 +72,14 @@ static int exec_run(struct launch_plan *launch, struct err *err)
 	int r = init_begin(launch, err);
 
 	if (r >= 0)
+		r = birth_note_memory(launch, err);
+	if (r >= 0)
 		r = exec_enter(launch, err);
 	if (r >= 0 && launch->process->terminal)
 		r = exec_terminal(launch, err);
 	if (r >= 0)
 		r = program_prepare(launch, &path, &env, err);
-	if (r >= 0)
-		r = program_confine(launch, err);
-	if (r >= 0)
-		r = program_run(launch, path, env, err);
-	return r;
+	return r < 0 ? r : birth_run(launch, path, env, err);
 }
 
 static void exec_main(struct launch_plan *launch)
@@ -116,11 +114,12 @@ static int exec_plan(struct launch_plan *launch, struct err *err)
 	capability_parse(process->capabilities ? process->capabilities : c->capabilities,
 			 &launch->caps);
 	int r = limits_plan_init(&launch->limits, launch->process, launch->arena, err);
+	launch->limits.forks = true;
 	return r < 0 ? r : label_plan_check(&launch->label, err);
 }
 
 /* Waits for the execve. The terminal comes first, when there is one. */
-static int exec_wait(int sync_fd, struct process *p, uint64_t deadline_ns, struct err *err)
+static int wait_execve(int sync_fd, struct process *p, uint64_t deadline_ns, struct err *err)
 {
 	for (;;) {
 		enum sync_type type = SYNC_ERROR;
@@ -139,6 +138,21 @@ static int exec_wait(int sync_fd, struct process *p, uint64_t deadline_ns, struc
 	}
 }
 
+/* Waits until the program's own process is the one that we know. */
+static int exec_wait(const struct launch_plan *launch, int sync_fd, struct process *p,
+		     uint64_t deadline_ns, struct err *err)
+{
+	int r = wait_execve(sync_fd, p, deadline_ns, err);
+
+	if (r < 0)
+		return r;
+	r = process_wait_born(p, deadline_ns);
+	if (r < 0)
+		return err_set_errno(err, r, "wait for the container process");
+	r = p->exited ? 0 : limits_set_scheduler(&launch->limits, p->pid, err);
+	return r == -ESRCH ? 0 : r; /* it was short */
+}
+
 static int exec_start(struct launch_plan *launch, const char *exec_id, struct process *stdio,
 		      int sync_fd, uint64_t deadline_ns, struct process **ret, struct err *err)
 {
@@ -147,7 +161,10 @@ static int exec_start(struct launch_plan *launch, const char *exec_id, struct pr
 	int pidfd = -1;
 	pid_t pid;
 
-	int r = clone_process(launch, exec_main, &pid, &pidfd, err);
+	int r = birth_new(&launch->birth);
+	if (r < 0)
+		return err_set_errno(err, r, "exec");
+	r = clone_process(launch, exec_main, &pid, &pidfd, err);
 	if (r < 0)
 		return r;
 	r = process_new(c, exec_id, pid, pidfd, &p);
@@ -155,12 +172,13 @@ static int exec_start(struct launch_plan *launch, const char *exec_id, struct pr
 		(void)kill(pid, SIGKILL); /* not reaped yet, so the number is still its own */
 		return err_set_errno(err, r, "watch the container process");
 	}
+	process_expect(p, TAKE_PTR(launch->birth));
 	p->terminal = launch->process->terminal;
 	p->stdin_fd = TAKE_FD(stdio->stdin_fd);
 	p->stdout_fd = TAKE_FD(stdio->stdout_fd);
 	p->stderr_fd = TAKE_FD(stdio->stderr_fd);
 	launch->sync_fd = fd_close(launch->sync_fd);
-	r = exec_wait(sync_fd, p, deadline_ns, err);
+	r = exec_wait(launch, sync_fd, p, deadline_ns, err);
 	if (r < 0) {
 		bool mask = fiber_mask_cancel(true);
 
@@ -227,6 +245,7 @@ int container_exec(struct container *c, const char *exec_id, const struct oci_pr
 		(void)err_set_errno(err, r, "socketpair");
 	if (r >= 0)
 		r = exec_start(&launch, exec_id, &stdio, pair[0], deadline_ns, ret, err);
+	launch.birth = birth_free(launch.birth);
 	(void)fd_close(pair[0]);
 	(void)fd_close(launch.sync_fd);
 	for (int i = 0; i < 3; i++)

@@ -161,11 +161,11 @@ static int init_run(struct launch_plan *launch, struct err *err)
 	r = sync_wait_child(launch->sync_fd, SYNC_START, err);
 	/* As under runc, its hooks can do no more than the program. */
 	if (r >= 0)
-		r = program_confine(launch, err);
+		r = program_confine(launch, NULL, err);
 	if (r >= 0)
 		r = start_hooks(launch, err);
 	if (r >= 0)
-		r = program_run(launch, path, env, err);
+		r = program_run(path, launch->process->args.v, env, err);
 	return err_wrap(err, "unable to start container process");
 }
 

@@ -4,7 +4,7 @@
  *
  * Private to src/agent/container. Everything that can be decided, checked or opened before the fork
  * is put into a struct launch_plan by the agent; clone3(2) copies it into the child, which only carries
- * it out. There is no helper program and one fork per process.
+ * it out. There is no helper program.
  *
  *	agent (container_create.c)                child (init.c)
  *	  open mount sources, compile seccomp,
@@ -20,7 +20,8 @@
  *	  end of file on the socket means that the execve succeeded; an ERROR says why not
  *
  * An exec (container_exec.c) is the same without the middle: clone3 into the cgroup, setns, user,
- * capabilities, execve. The child reports failures as ERROR with errno and text. When the agent
+ * capabilities, filter; its program runs in a child that is forked into the PID namespace last
+ * (birth.c). The child reports failures as ERROR with errno and text. When the agent
  * dies the child sees the end of the socket.
  */
 #pragma once
@@ -34,6 +35,7 @@
 #include "agent/container/attr/limits.h"
 #include "agent/container/attr/seccomp.h"
 #include "agent/container/container.h"
+#include "agent/container/memory.h"
 #include "agent/container/namespace.h"
 #include "agent/container/rootfs/plan.h"
 #include "common/arena.h"
@@ -50,10 +52,12 @@ struct launch_plan {
 	bool is_init;
 
 	struct ns_plan ns[CONTAINER_NS_NR];
-	bool joined;	/* an intermediate process has joined what is NS_MODE_JOIN */
-	bool userns;	/* in another user namespace than the agent */
-	int init_pidfd; /* exec: whose namespaces to join */
-	int join_flags; /* exec: CLONE_NEW* for setns(2) */
+	bool joined;		     /* an intermediate process has joined what is NS_MODE_JOIN */
+	bool userns;		     /* in another user namespace than the agent */
+	int init_pidfd;		     /* exec: whose namespaces to join */
+	int join_flags;		     /* exec: CLONE_NEW* for setns(2) */
+	struct birth *birth;	     /* where its child is noted; NULL: it is the program itself */
+	struct memory_ranges memory; /* what that child does not get */
 
 	struct capability_sets caps;
 	const struct seccomp_prog *seccomp; /* NULL: none */

@@ -12,10 +12,12 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "agent/container/attr/user.h"
+#include "agent/container/birth.h"
 #include "agent/container/launch.h"
 #include "agent/util/child.h"
 #include "common/fd.h"
@@ -26,6 +28,54 @@
 /* Shown when the status was taken by somebody else, which child.h rules out. */
 #define EXIT_CODE_UNKNOWN 255
 
+static void on_exit_ready(void *arg, unsigned events);
+
+/*
+ * A child that the first process of a launch has left to us: it is the process from here on. The
+ * number comes from the kernel, but a page that others had mapped is not believed.
+ */
+static int take_child(struct process *p, pid_t pid)
+{
+	cleanup_close int pidfd = neg_errno(syscall(SYS_pidfd_open, pid, 0));
+	siginfo_t info;
+
+	if (pidfd < 0)
+		return pidfd;
+	if (waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG | WNOWAIT) < 0)
+		return -errno;
+	struct loop_source *watcher;
+	int r = loop_add_io(p->container->loop, pidfd, LOOP_READ, on_exit_ready, p, &watcher);
+	if (r < 0) {
+		(void)kill(pid, SIGKILL); /* ours and not reaped yet */
+		return r;
+	}
+	(void)loop_source_free(p->watcher);
+	p->watcher = watcher;
+	(void)fd_close(p->pidfd);
+	p->pidfd = TAKE_FD(pidfd);
+	p->pid = p->pid_seen = pid;
+	return 0;
+}
+
+/* The first process of a launch has been reaped. Return: true when another goes on for it. */
+static bool goes_on(struct process *p)
+{
+	pid_t pid = p->birth ? birth_pid(p->birth) : 0;
+
+	if (!p->birth)
+		return false;
+	p->birth = birth_free(p->birth);
+	int r = pid > 0 ? take_child(p, pid) : -ESRCH;
+	child_reaped(&p->child);
+	if (r < 0)
+		return false;
+	child_add(p->container->children, &p->child, pid);
+	if (p->signo)
+		(void)process_signal(p, p->signo);
+	fiber_cond_broadcast(&p->exit_cond);
+	return true;
+}
+
 static void on_exit_ready(void *arg, unsigned events)
 {
 	struct process *p = arg;
@@ -33,7 +83,7 @@ static void on_exit_ready(void *arg, unsigned events)
 
 	(void)events;
 	if (waitid(P_PIDFD, (id_t)p->pidfd, &info, WEXITED | WNOHANG) >= 0) {
-		if (!info.si_pid)
+		if (!info.si_pid || goes_on(p))
 			return;
 		p->wstatus = info.si_code == CLD_EXITED ? W_EXITCODE(info.si_status, 0)
 							: W_EXITCODE(0, info.si_status);
@@ -104,6 +154,7 @@ void process_free(struct process *p)
 	list_del(&p->node);
 	p->watcher = loop_source_free(p->watcher);
 	child_reaped(&p->child);
+	p->birth = birth_free(p->birth);
 	(void)fd_close(p->stdin_fd);
 	(void)fd_close(p->stdout_fd);
 	(void)fd_close(p->stderr_fd);
@@ -111,6 +162,33 @@ void process_free(struct process *p)
 	(void)fd_close(p->pidfd);
 	free(p->exec_id);
 	free(p);
+}
+
+/**
+ * process_expect() - a child will take its place
+ * @p: first process of a launch; the loop must not have run since it was forked
+ * @birth_consume: where the child is noted; owned by the process from here on
+ */
+void process_expect(struct process *p, struct birth *birth_consume)
+{
+	p->birth = birth_consume;
+	child_expect(&p->child);
+}
+
+/**
+ * process_wait_born() - wait until the child has taken its place
+ * @p: process
+ * @deadline_ns: absolute time
+ *
+ * Return: 0, also when it has ended instead; -ETIMEDOUT or -ECANCELED.
+ */
+int process_wait_born(struct process *p, uint64_t deadline_ns)
+{
+	int r = 0;
+
+	while (p->birth && !p->exited && r >= 0)
+		r = fiber_cond_wait(&p->exit_cond, deadline_ns);
+	return r;
 }
 
 /**
@@ -186,6 +264,9 @@ int process_signal(struct process *p, int signo)
 {
 	const struct proc proc = { .pid = p->pid_seen, .pidfd = p->pidfd };
 
+	/* It may be too late for this one, and too early for the next. */
+	if (p->birth && signo && p->signo != SIGKILL)
+		p->signo = signo;
 	return p->exited ? -ESRCH : proc_signal(&proc, signo);
 }
 

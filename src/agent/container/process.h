@@ -13,6 +13,7 @@
 #include "common/fiber.h"
 #include "common/list.h"
 
+struct birth;
 struct container;
 struct launch_plan;
 
@@ -37,7 +38,9 @@ struct process {
 	bool exited;
 	int exit_code;		     /* 0-255, 128 + signal; valid when exited */
 	int wstatus;		     /* the same in waitpid(2)'s form */
-	struct fiber_cond exit_cond; /* broadcast once, when exited becomes true */
+	struct fiber_cond exit_cond; /* broadcast when exited becomes true, or birth NULL */
+	struct birth *birth; /* where the child is noted that takes its place; NULL: it is itself */
+	int signo;	     /* sent before that, 0: none */
 	struct loop_source *watcher; /* private */
 	struct child child;	     /* private */
 	unsigned nr_waiters;	     /* private */
@@ -52,4 +55,6 @@ void process_remove(struct process *p); /* of an exec that has exited and that n
 int process_new(struct container *c, const char *exec_id, pid_t pid, int pidfd_consume,
 		struct process **ret) must_check;
 void process_free(struct process *p);
+void process_expect(struct process *p, struct birth *birth_consume);
+int process_wait_born(struct process *p, uint64_t deadline_ns) must_check;
 int process_open_stdio(struct process *p, struct launch_plan *launch, struct err *err) must_check;

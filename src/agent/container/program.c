@@ -24,6 +24,7 @@
 #include "agent/container/attr/label.h"
 #include "agent/container/attr/limits.h"
 #include "agent/container/attr/seccomp.h"
+#include "agent/container/attr/seccomp_key.h"
 #include "agent/container/attr/user.h"
 #include "agent/container/launch.h"
 #include "common/fd.h"
@@ -309,40 +310,43 @@ int program_prepare(struct launch_plan *launch, char **ret_path, char ***ret_env
 /**
  * program_confine() - load the filter and give up the last right
  * @launch: plan
+ * @ret_key: receives what opens the filter for the process's last steps; NULL: nothing does
  * @err: filled on failure
  *
- * From here on only system calls are made that profiles have to allow anyway.
+ * From here on only system calls are made that profiles have to allow anyway, or that the key opens.
  *
  * Return: 0 or -errno.
  */
-int program_confine(const struct launch_plan *launch, struct err *err)
+int program_confine(const struct launch_plan *launch, struct seccomp_key *ret_key, struct err *err)
 {
-	int r = fd_cloexec_from(3);
+	/* What a container may see before the program runs has no descriptor of ours at all. */
+	int r = ret_key ? fd_close_from(3, &launch->sync_fd, 1) : fd_cloexec_from(3);
 
 	if (r < 0)
 		return err_set_errno(err, r, "close_range");
-	if (launch->seccomp) {
+	if (ret_key)
+		r = seccomp_key_load(launch->seccomp, ret_key);
+	else if (launch->seccomp)
 		r = seccomp_prog_load(launch->seccomp);
-		if (r < 0)
-			return err_set_errno(err, r, "load the seccomp filter");
-	}
+	if (r < 0)
+		return err_set_errno(err, r, "load the seccomp filter");
 	return extra_capability(launch) ? capability_apply(&launch->caps, 0, err) : 0;
 }
 
 /**
  * program_run() - execute the program
- * @launch: plan
  * @path: program
+ * @args: its arguments
  * @env: environment
  * @err: says why it could not be executed
  *
  * Return: -errno; does not return otherwise.
  */
-int program_run(const struct launch_plan *launch, const char *path, char **env, struct err *err)
+int program_run(const char *path, char *const *args, char *const *env, struct err *err)
 {
 	char words[64];
 
-	(void)execve(path, launch->process->args.v, env);
+	(void)execve(path, args, env);
 	int r = -errno;
 	return err_set(err, -r, "exec %s: %s", path, errno_words(-r, words));
 }

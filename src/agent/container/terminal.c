@@ -81,7 +81,8 @@ static int set_up_slave(const struct launch_plan *launch, int slave, struct err 
 	if (fchown(slave, launch->process->user.uid, (gid_t)-1) < 0)
 		return err_set_errno(err, -errno, "give the terminal to user %u",
 				     launch->process->user.uid);
-	if (ioctl(slave, TIOCSCTTY, 0) < 0)
+	/* It belongs to a session, and that is its child's. */
+	if (!launch->birth && ioctl(slave, TIOCSCTTY, 0) < 0)
 		return err_set_errno(err, -errno, "make it the controlling terminal");
 	for (int fd = 0; fd <= 2; fd++)
 		if (dup2(slave, fd) < 0)

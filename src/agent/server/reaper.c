@@ -21,7 +21,8 @@ static void reap(void *arg)
 	for (int i = 0; i < REAPER_BATCH; i++) {
 		siginfo_t info = { 0 };
 
-		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || !info.si_pid ||
+		if (reaper->children->nr_expected ||
+		    waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || !info.si_pid ||
 		    children_know(reaper->children, info.si_pid))
 			return;
 		(void)waitid(P_PID, (id_t)info.si_pid, &info,

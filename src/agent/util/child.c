@@ -5,8 +5,6 @@
  */
 #include "agent/util/child.h"
 
-#include <stddef.h>
-
 /**
  * children_init() - an empty list
  * @children: receives it; must stay in place
@@ -42,9 +40,22 @@ void child_add(struct children *children, struct child *child, pid_t pid)
 {
 	child->children = children;
 	child->pid = pid;
+	child->expected = false;
 	list_init(&child->node);
 	if (children)
 		list_add_tail(&children->known, &child->node);
+}
+
+/**
+ * child_expect() - this child will leave a child of its own to us
+ * @child: entry; until child_reaped() no orphan is reaped
+ */
+void child_expect(struct child *child)
+{
+	if (!child->children || child->expected)
+		return;
+	child->expected = true;
+	child->children->nr_expected++;
 }
 
 /**
@@ -56,6 +67,9 @@ void child_reaped(struct child *child)
 	if (list_empty(&child->node))
 		return;
 	list_del(&child->node);
+	if (child->expected)
+		child->children->nr_expected--;
+	child->expected = false;
 	if (child->children->reaped_fn)
 		child->children->reaped_fn(child->children->arg);
 }

@@ -129,10 +129,13 @@ void capability_parse(const struct oci_capabilities *caps, struct capability_set
  */
 int capability_drop_bounding(uint64_t keep, struct err *err)
 {
-	for (unsigned cap = 0; cap < CAPABILITY_BITS && kernel_has(cap); cap++)
-		if (!(keep & (1ULL << cap)) && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
-			return err_set_errno(err, -errno,
-					     "drop capability %u from the bounding set", cap);
+	for (unsigned cap = 0; cap < CAPABILITY_BITS; cap++) {
+		if (keep & (1ULL << cap) || prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) >= 0)
+			continue;
+		if (errno == EINVAL) /* the kernel has no such one, nor any behind it */
+			return 0;
+		return err_set_errno(err, -errno, "drop capability %u from the bounding set", cap);
+	}
 	return 0;
 }
 

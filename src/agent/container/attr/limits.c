@@ -171,7 +171,31 @@ static int set_io_priority(const struct oci_io_priority *io, pid_t pid, struct e
 }
 
 /**
- * limits_apply() - set resource limits, scheduler and I/O priority
+ * limits_find() - what is planned for a resource
+ * @plan: plan
+ * @resource: RLIMIT_*
+ *
+ * Return: its limit, or NULL.
+ */
+const struct rlimit_plan *limits_find(const struct limits_plan *plan, int resource)
+{
+	for (size_t i = 0; i < plan->nr_rlimits; i++)
+		if (plan->rlimits[i].resource == resource)
+			return &plan->rlimits[i];
+	return NULL;
+}
+
+/* What forks must not be kept from it by the limit of its child, but may be the last to raise it. */
+static void leave_room(struct rlimit *limit)
+{
+	struct rlimit now = { 0 };
+
+	(void)getrlimit(RLIMIT_NPROC, &now);
+	limit->rlim_cur = limit->rlim_max = MAX(limit->rlim_max, now.rlim_max);
+}
+
+/**
+ * limits_apply() - set resource limits and I/O priority
  * @plan: plan
  * @pid: the process, 0 for the caller
  * @err: names what could not be set
@@ -186,15 +210,29 @@ int limits_apply(const struct limits_plan *plan, pid_t pid, struct err *err)
 		const struct rlimit_plan *rlimit = &plan->rlimits[i];
 		struct rlimit limit = { .rlim_cur = rlimit->soft, .rlim_max = rlimit->hard };
 
+		if (plan->forks && rlimit->resource == RLIMIT_NPROC)
+			leave_room(&limit);
 		if (prlimit(pid, (enum __rlimit_resource)rlimit->resource, &limit, NULL) < 0)
 			return err_set_errno(
 				err, -errno, "set %s to %llu, %llu", process->rlimits[i].type,
 				(unsigned long long)rlimit->soft, (unsigned long long)rlimit->hard);
 	}
-	int r = process->scheduler ? set_scheduler(process->scheduler, pid, err) : 0;
-	if (r >= 0 && process->io_priority)
-		r = set_io_priority(process->io_priority, pid, err);
-	return r;
+	return process->io_priority ? set_io_priority(process->io_priority, pid, err) : 0;
+}
+
+/**
+ * limits_set_scheduler() - set the scheduler
+ * @plan: plan
+ * @pid: the process that runs the program; it may not be inherited
+ * @err: filled on failure
+ *
+ * Return: 0 or -errno.
+ */
+int limits_set_scheduler(const struct limits_plan *plan, pid_t pid, struct err *err)
+{
+	const struct oci_scheduler *scheduler = plan->process->scheduler;
+
+	return scheduler ? set_scheduler(scheduler, pid, err) : 0;
 }
 
 /**

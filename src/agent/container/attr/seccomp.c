@@ -16,6 +16,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "agent/container/attr/seccomp_key.h"
 #include "common/fd.h"
 #include "common/io.h"
 #include "common/str.h"
@@ -379,7 +380,7 @@ static int join_programs(const struct arch_progs *progs, struct seccomp_prog **r
 
 	for (size_t i = 0; i < progs->nr; i++)
 		total += progs->v[i].nr;
-	if (total > SECCOMP_INSNS_MAX)
+	if (total > SECCOMP_INSNS_MAX - SECCOMP_KEY_INSNS)
 		return -E2BIG;
 	struct seccomp_prog *prog = calloc(1, sizeof(*prog) + total * sizeof(struct sock_filter));
 	if (!prog)
