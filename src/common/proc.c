@@ -24,6 +24,7 @@
 #include "common/fd.h"
 #include "common/fiber.h"
 #include "common/io.h"
+#include "common/starter.h"
 #include "common/str.h"
 
 /*
@@ -154,12 +155,14 @@ static void child_confine(const struct proc_spec *spec, int report)
 		child_check_parent(report);
 }
 
-static void attr_noreturn child_main(const struct proc_spec *spec, const int reports[2])
+/**
+ * proc_child_main() - be the child of proc_spawn()
+ * @spec: what and how
+ * @report: pipe on which a failure is reported
+ */
+void attr_noreturn proc_child_main(const struct proc_spec *spec, int report)
 {
-	int report = reports[1];
-
 	child_reset_signals();
-	(void)close(reports[0]);
 	if (spec->die_with_parent) {
 		if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 			child_fail(report, "prctl");
@@ -191,12 +194,18 @@ static void attr_noreturn child_main(const struct proc_spec *spec, const int rep
 	child_fail(report, "exec");
 }
 
-/* As fork(); into new namespaces without the C library, whose fork() has no such thing. */
-static pid_t start_child(const struct proc_spec *spec)
+/* Into new namespaces without the C library, whose fork() has no such thing. */
+static pid_t start_child(const struct proc_spec *spec, const int reports[2])
 {
-	return spec->namespaces ? (pid_t)syscall(SYS_clone, spec->namespaces | SIGCHLD, NULL, NULL,
-						 NULL, NULL)
-				: fork();
+	if (starter_is_for(spec))
+		return starter_start(spec, reports[1]);
+	pid_t pid = spec->namespaces ? (pid_t)syscall(SYS_clone, spec->namespaces | SIGCHLD, NULL,
+						      NULL, NULL, NULL)
+				     : fork();
+	if (pid != 0)
+		return neg_errno(pid);
+	(void)close(reports[0]);
+	proc_child_main(spec, reports[1]);
 }
 
 /*
@@ -243,14 +252,11 @@ int proc_spawn(const struct proc_spec *spec, struct proc *ret, struct err *err)
 		return err_set(err, E2BIG, "%s: too many descriptors", spec->path);
 	if (pipe2(report, O_CLOEXEC) < 0)
 		return err_set_errno(err, -errno, "pipe");
-	pid_t pid = start_child(spec);
-	if (pid == 0)
-		child_main(spec, report);
-	int failed = pid < 0 ? -errno : 0;
+	pid_t pid = start_child(spec, report);
 	(void)close(report[1]);
 	cleanup_close int reports = report[0];
-	if (failed)
-		return err_set_errno(err, failed, "%s: fork", spec->path);
+	if (pid < 0)
+		return err_set_errno(err, pid, "%s: fork", spec->path);
 	struct proc proc = { .pid = pid, .pidfd = proc_open_pidfd(pid) };
 	if (proc.pidfd < 0) {
 		(void)kill(pid, SIGKILL);

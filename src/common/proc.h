@@ -37,6 +37,7 @@ struct proc_spec {
 	size_t nr_cgroup_fds;
 	bool new_session;
 	bool die_with_parent; /* PR_SET_PDEATHSIG SIGKILL */
+	bool unfiltered;      /* not ours: without the system call filter of the parent */
 	bool keep_caps;	      /* changing its user id does not take capabilities from it */
 	/*
 	 * It, and what it executes, have no more capabilities than these, a bit for each, as far as
@@ -71,6 +72,7 @@ struct proc_watch {
 #define PROC_NULL ((struct proc){ .pid = 0, .pidfd = -1 })
 
 int proc_spawn(const struct proc_spec *spec, struct proc *ret, struct err *err) must_check;
+void attr_noreturn proc_child_main(const struct proc_spec *spec, int report);
 void proc_deinit(struct proc *proc);
 int proc_signal(const struct proc *proc, int signo) must_check;
 int proc_open_pidfd(pid_t pid) must_check;

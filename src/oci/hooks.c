@@ -104,6 +104,7 @@ static int start(struct hook_run *run, const struct oci_hook *hook, struct err *
 		.netns_fd = run->place->netns_fd,
 		/* A process that is becoming a container may see another number for its parent. */
 		.die_with_parent = !run->place->blocking,
+		.unfiltered = true,
 	};
 	return proc_spawn(&spec, &run->proc, err);
 }

@@ -187,6 +187,28 @@ try_like_qemu() {
 	kata delete --force "$ID"
 }
 
+@test "hooks have no filter of the shim's; the shim and its helpers have" {
+	make_bundle true
+	printf '#!/bin/sh\ngrep -E "^(Seccomp|NoNewPrivs):" /proc/self/status | tr -d "\\t" > %s/hook\n' "$BATS_TEST_TMPDIR" \
+		> "$BATS_TEST_TMPDIR/hook.sh"
+	chmod 755 "$BATS_TEST_TMPDIR/hook.sh"
+	edit_config '.hooks = {createRuntime: [{path: $path}]} | .process.args = ["sleep", "1000"]' \
+		--arg path "$BATS_TEST_TMPDIR/hook.sh"
+	new_id
+	kata create --bundle "$BUNDLE" "$ID"
+	cat "$BATS_TEST_TMPDIR/hook"
+	[ "$(cat "$BATS_TEST_TMPDIR/hook")" = "$(printf 'NoNewPrivs:0\nSeccomp:0')" ]
+	local pid
+	pid=$(cut -d ' ' -f 1 "$ROOT/$ID/shim.pid")
+	grep -q '^Seccomp:.2$' "/proc/$pid/status"
+	for child in $(pgrep -P "$pid" | grep -vxF "$(pgrep -P "$pid" -x kata-starter)"); do
+		echo "$child $(cat "/proc/$child/comm")"
+		grep -q '^Seccomp:.2$' "/proc/$child/status"
+	done
+	[ "$(pgrep -cP "$pid" -x kata-starter)" -eq 1 ]
+	kata delete --force "$ID"
+}
+
 @test "docs/security.md tells of each process what the kernel tells" {
 	start_vm
 	kata security --format json "$ID" | jq -r '.[] | select(.process != "helper") | [

@@ -18,6 +18,7 @@
 #include "sandbox/lifecycle/sandbox_record.h"
 #include "shim/cli/cli_frontend.h"
 #include "shim/cli/standin_server.h"
+#include "shim/core/confine.h"
 #include "shim/core/event_ring.h"
 #include "shim/core/shim.h"
 #include "shim/task/admin_service.h"
@@ -117,6 +118,7 @@ static int run(struct cli_shim *cli)
 		log_error("%s", err.text);
 		return r;
 	}
+	confine_shim();
 	r = loop_new(&shim->loop);
 	if (r >= 0)
 		r = sandbox_new(shim->loop, &shim_sandbox_events, shim, &shim->sandbox);

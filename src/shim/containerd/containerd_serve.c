@@ -25,6 +25,7 @@
 #include "shim/containerd/containerd_paths.h"
 #include "shim/containerd/events.h"
 #include "shim/containerd/sandbox_api.h"
+#include "shim/core/confine.h"
 #include "shim/core/event_ring.h"
 #include "shim/core/shim.h"
 #include "shim/task/admin_service.h"
@@ -155,6 +156,8 @@ int containerd_serve(const struct shim_options *options)
 		r = make_state_dir(options, dir, sizeof(dir));
 	if (r >= 0)
 		r = share_isolate_mounts(&err);
+	if (r >= 0)
+		confine_shim();
 	if (r >= 0)
 		r = loop_new(&shim->loop);
 	if (r >= 0)

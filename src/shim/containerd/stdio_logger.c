@@ -182,6 +182,7 @@ static int spawn(struct shim *shim, const struct stdio_request *req, struct logg
 		.nr_fds = ARRAY_SIZE(fds),
 		.netns_fd = -1,
 		.new_session = true,
+		.unfiltered = true,
 	};
 	struct proc proc = PROC_NULL;
 	r = proc_spawn(&spec, &proc, err);

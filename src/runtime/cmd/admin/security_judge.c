@@ -28,7 +28,10 @@ struct expected {
 
 /* Of those that do not depend on the configuration; what is not listed is root of the host. */
 static const struct expected expectations[SECURITY_ROLE_COUNT_] = {
-	[SECURITY_ROLE_SHIM] = { .caps = ALL_CAPS, .own_ns = NS(MOUNT) },
+	[SECURITY_ROLE_SHIM] = { .caps = ALL_CAPS,
+				 .own_ns = NS(MOUNT),
+				 .seccomp = true,
+				 .no_new_privs = true },
 	[SECURITY_ROLE_VIRTIOFSD] = { .caps = ~(1ULL << CAP_SYS_ADMIN | 1ULL << CAP_SYS_PTRACE |
 						1ULL << CAP_SYS_MODULE | 1ULL << CAP_NET_ADMIN),
 				      .own_ns = NS(MOUNT) | NS(PID) | NS(NET),
