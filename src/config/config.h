@@ -85,11 +85,15 @@ struct config_hypervisor {
 	struct strv valid_kernel_paths, valid_initrd_paths, valid_firmware_paths; /* ours */
 };
 
+/* Of the rules of a policy together: they go on a kernel command line. */
+#define CONFIG_POLICY_MAX 1000
+
 /* [agent.kata]. */
 struct config_agent {
 	bool enable_debug;
 	bool debug_console_enabled;
 	bool require_secret; /* ours */
+	struct strv policy;  /* ours: rules, in the agent's words */
 	struct strv kernel_modules;
 	uint64_t dial_timeout_ms;
 	uint64_t request_timeout_ms; /* ours: one ordinary call */

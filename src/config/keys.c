@@ -149,6 +149,7 @@ const struct config_key config_keys[] = {
 	BOOL(AG, "enable_debug", agent.enable_debug, "false", CONFIG_ADMIN),
 	BOOL(AG, "debug_console_enabled", agent.debug_console_enabled, "false", CONFIG_ADMIN),
 	BOOL(AG, "require_secret", agent.require_secret, "true", CONFIG_ADMIN), /* ours */
+	STRV(AG, "policy", agent.policy, CONFIG_ADMIN), /* ours */
 	STRV(AG, "kernel_modules", agent.kernel_modules, CONFIG_LISTED),
 	SECONDS(AG, "dial_timeout", agent.dial_timeout_ms, "45", CONFIG_ADMIN),
 	SECONDS(AG, "request_timeout", agent.request_timeout_ms, "60", CONFIG_ADMIN), /* ours */

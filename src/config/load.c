@@ -286,6 +286,29 @@ static int default_lists(struct config_hypervisor *hv, struct arena *arena, stru
 	return r;
 }
 
+/* It becomes one word of the guest's kernel command line; what it means is the agent's to say. */
+static int check_policy(const struct strv *policy, struct err *err)
+{
+	size_t len = 0;
+
+	for (size_t i = 0; i < policy->nr; i++) {
+		const char *rule = policy->v[i];
+
+		for (const char *p = rule; *p; p++)
+			if (*p <= ' ' || *p > '~' || strchr("\",;", *p))
+				return err_set(err, EINVAL,
+					       "policy: \"%s\" has a character that "
+					       "no rule may have",
+					       rule);
+		len += strlen(rule) + 1;
+		if (!*rule || len > CONFIG_POLICY_MAX)
+			return err_set(err, ERANGE, "policy: %s",
+				       *rule ? "the rules are too long together"
+					     : "a rule is empty");
+	}
+	return 0;
+}
+
 /**
  * config_complete() - fill in what depends on the host and on other keys, and check keys against
  * each other
@@ -315,6 +338,9 @@ int config_complete(struct config *config, struct err *err)
 	if (hv->jail_uid_count > INT32_MAX - hv->jail_uid_base)
 		return err_set(err, ERANGE, "jail_uid_count: %u numbers from %u on are too many",
 			       hv->jail_uid_count, hv->jail_uid_base);
+	int r = check_policy(&config->agent.policy, err);
+	if (r < 0)
+		return r;
 	for (size_t i = 0; str_empty(hv->virtio_fs_daemon) && i < ARRAY_SIZE(virtiofsd_paths); i++)
 		if (access(virtiofsd_paths[i], X_OK) == 0)
 			hv->virtio_fs_daemon = virtiofsd_paths[i];

@@ -25,6 +25,48 @@ configure() {
 	[[ "$output" == *made ]]
 }
 
+@test "the agent's policy: a container runs, an exec is refused, a mount elsewhere too; nothing of it is left" {
+	configure 's|^policy = .*|policy = ["*", "!ExecProcess", "mount=/[dps]*", "mount=/volumes/*", "mount=/etc/*"]|'
+	make_bundle sleep 1000
+	new_id
+	kata run --detach --bundle "$BUNDLE" "$ID"
+	run kata exec "$ID" true
+	echo "$output"
+	[ "$status" -ne 0 ]
+	[[ "$output" == *"not allowed by the agent's policy: ExecProcess"* ]]
+	[ "$(kata state "$ID" | jq -r .status)" = running ]
+	kata delete --force "$ID"
+	mkdir "$BATS_TEST_TMPDIR/volume"
+	edit_config '.mounts += [{destination: "/home/x", type: "bind", source: $source, options: ["rbind"]}]' \
+		--arg source "$BATS_TEST_TMPDIR/volume"
+	new_id
+	run kata run --detach --bundle "$BUNDLE" "$ID"
+	echo "$output"
+	[ "$status" -ne 0 ]
+	[[ "$output" == *"not allowed by the agent's policy: CreateContainer, mount "*"/home/x"* ]]
+	edit_config '(.mounts[] | select(.destination == "/home/x")).destination = "/volumes/x"'
+	new_id
+	kata run --detach --bundle "$BUNDLE" "$ID"
+	kata delete --force "$ID"
+	# The list of docs/agent.md.
+	local names
+	names=$(sed -n '/^A list without/,/^so /p' "$REPO/docs/agent.md" | grep '^    ' | tr -d ' \n' | sed 's/,/", "/g')
+	configure "s|^policy = .*|policy = [\"$names\"]|"
+	grep '^policy' "$BATS_TEST_TMPDIR/c.toml"
+	make_bundle echo works
+	new_id
+	run --separate-stderr kata run --bundle "$BUNDLE" "$ID"
+	echo "$output $stderr"
+	[ "$output" = works ]
+	# A word that is misspelt allows nothing, instead of what it was to deny.
+	configure 's|^policy = .*|policy = ["*", "!ExecProces"]|'
+	new_id
+	run kata run --detach --bundle "$BUNDLE" "$ID"
+	echo "$output"
+	[ "$status" -ne 0 ]
+	[[ "$output" == *"not allowed by the agent's policy"* ]]
+}
+
 @test "vCPUs follow the quota of a single container; the exact quota is the cgroup's" {
 	configure 's|^default_vcpus = .*|default_vcpus = 1|; s|^default_maxvcpus = .*|default_maxvcpus = 3|'
 	make_bundle sleep 1000

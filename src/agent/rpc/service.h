@@ -68,3 +68,9 @@ RPC_FN(iptables_rpc_get);
 RPC_FN(iptables_rpc_set);
 RPC_FN(metrics_rpc_get);
 RPC_FN(processes_rpc_list);
+
+/* policy_guard.c */
+struct agent;
+int policy_guard(void *ctx, const struct rpc_method *method, const void *req,
+		 struct err *err) must_check;
+void policy_guard_init(struct agent *agent);

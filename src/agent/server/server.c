@@ -233,6 +233,8 @@ int server_init(struct server *server, struct loop *loop, const struct agent_con
 	if (r < 0)
 		return err_set_errno(err, r, "RPC server");
 	rpc_server_on_disconnect(server->rpc, on_rpc_disconnect);
+	policy_guard_init(agent);
+	rpc_server_set_guard(server->rpc, policy_guard);
 	if (config->asks_secret)
 		r = secret_ask(console_fd, &server->secret, err);
 	if (r >= 0)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Settings of the agent. The kernel command line belongs to many readers, so an unknown or
- * malformed parameter is worth a line in the log and never an error.
+ * malformed parameter is worth a line in the log and never an error, but for a policy: one that
+ * cannot be understood allows nothing.
  */
 #include "agent/util/cmdline.h"
 
@@ -162,6 +163,8 @@ int agent_config_set(struct agent_config *config, const char *key, const char *v
 		r = parse_secret(value, &config->asks_secret);
 	else if (str_eq(key, "container_pipe_size"))
 		r = parse_pipe_size(value, &config->pipe_size);
+	else if (str_eq(key, "policy"))
+		return policy_add(&config->policy, value, err);
 	else
 		return err_set(err, ENOENT, "agent.%s is not known", key);
 	return r < 0 ? err_set_errno(err, r, "agent.%s=%s", key, value) : 0;
@@ -191,7 +194,7 @@ static void apply_word(struct agent_config *config, char *word)
  */
 void agent_config_read_cmdline(struct agent_config *config, const char *cmdline)
 {
-	char word[512];
+	char word[POLICY_TEXT_MAX + 64];
 	size_t len = 0;
 	bool quoted = false, cut = false;
 
@@ -210,6 +213,8 @@ void agent_config_read_cmdline(struct agent_config *config, const char *cmdline)
 		word[len] = '\0';
 		if (len && !cut)
 			apply_word(config, word);
+		if (cut && str_skip_prefix(word, "agent.policy="))
+			config->policy.broken = true;
 		len = 0;
 		cut = false;
 		if (!*p)

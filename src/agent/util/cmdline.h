@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "agent/util/policy.h"
 #include "common/err.h"
 #include "common/log.h"
 
@@ -33,6 +34,7 @@ struct agent_config {
 	uint64_t hotplug_timeout_ms;
 	bool asks_secret; /* on the console, before it listens */
 	size_t pipe_size; /* of container streams, 0: the agent's choice */
+	struct policy policy;
 };
 
 void agent_config_init(struct agent_config *config);

@@ -63,6 +63,12 @@ struct rpc_server *rpc_server_free(struct rpc_server *server);
 /* Listening sockets and single connections; both take the descriptor over even on failure. */
 int rpc_server_listen(struct rpc_server *server, int fd_consume) must_check;
 int rpc_server_add_connection(struct rpc_server *server, int fd_consume) must_check;
+/*
+ * Asked before each handler, with the decoded request; its failure is the answer. May be NULL.
+ */
+typedef int (*rpc_guard_fn)(void *ctx, const struct rpc_method *method, const void *req,
+			    struct err *err);
+void rpc_server_set_guard(struct rpc_server *server, rpc_guard_fn guard);
 /* Called (in the loop, not in a fiber) when a connection ends; may be NULL. */
 void rpc_server_on_disconnect(struct rpc_server *server,
 			      void (*fn)(void *ctx, struct rpc_conn *conn));

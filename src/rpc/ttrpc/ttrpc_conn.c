@@ -160,7 +160,10 @@ static int request_handle(struct request *req, uint8_t **ret_data, size_t *ret_l
 		if (!response)
 			return err_set(err, ENOMEM, "out of memory");
 	}
-	int r = req->handler->fn(req->conn->server->ctx, &req->call, plain, response, err);
+	const struct rpc_server *server = req->conn->server;
+	int r = server->guard ? server->guard(server->ctx, method, plain, err) : 0;
+	if (r >= 0)
+		r = req->handler->fn(server->ctx, &req->call, plain, response, err);
 	if (r < 0)
 		return err->code ? r : err_set_errno(err, r, "%s", method->name);
 	r = pb_encode(method->response, response, req->call.arena, ret_data, ret_len);

@@ -18,6 +18,7 @@ struct rpc_server {
 	const struct rpc_handler *handlers;
 	size_t nr_handlers;
 	void *ctx;
+	rpc_guard_fn guard;
 	void (*on_disconnect)(void *ctx, struct rpc_conn *conn);
 	struct list listeners;
 	struct list conns;

@@ -102,6 +102,16 @@ int rpc_server_new(struct loop *loop, const struct rpc_handler *handlers, size_t
 }
 
 /**
+ * rpc_server_set_guard() - ask before each handler
+ * @server: server
+ * @guard: whom
+ */
+void rpc_server_set_guard(struct rpc_server *server, rpc_guard_fn guard)
+{
+	server->guard = guard;
+}
+
+/**
  * rpc_server_unref() - drop a reference
  * @server: server
  */

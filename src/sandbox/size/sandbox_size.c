@@ -20,22 +20,41 @@ static const char *none_if_empty(const char *s)
 	return str_empty(s) ? NULL : s;
 }
 
+/* Rules have no comma in them. */
+static int add_policy(const struct strv *rules, char *ret, size_t size)
+{
+	size_t len = 0;
+
+	for (size_t i = 0; i < rules->nr; i++) {
+		len += (size_t)snprintf(ret + len, size - len, "%s%s",
+					i ? "," : " agent.policy=", rules->v[i]);
+		if (len >= size)
+			return -E2BIG;
+	}
+	return 0;
+}
+
 static const char *kernel_params(struct sandbox *sb)
 {
 	const struct config *config = sb->config;
-	char pipe_size[64] = "";
+	char pipe_size[64] = "", policy[CONFIG_POLICY_MAX + 32] = "";
 
 	if (config->agent.container_pipe_size)
 		(void)snprintf(pipe_size, sizeof(pipe_size), " agent.container_pipe_size=%u",
 			       config->agent.container_pipe_size);
+	int r = add_policy(&config->agent.policy, policy, sizeof(policy));
 	const char *params =
-		arena_printf(sb->arena, "%s%s%s%s", config->hypervisor.kernel_params, pipe_size,
-			     config->agent.enable_debug ? " agent.log=debug" : "",
-			     config->agent.debug_console_enabled
-				     ? " agent.debug_console agent.debug_console_vport=1026"
-				     : "");
+		r < 0 ? NULL
+		      : arena_printf(sb->arena, "%s%s%s%s%s", config->hypervisor.kernel_params,
+				     pipe_size,
+				     config->agent.enable_debug ? " agent.log=debug" : "",
+				     config->agent.debug_console_enabled
+					     ? " agent.debug_console agent.debug_console_vport=1026"
+					     : "",
+				     policy);
 
-	return params ? params : config->hypervisor.kernel_params;
+	/* An empty policy allows nothing. */
+	return params ? params : "agent.policy=";
 }
 
 /* What the pod or the single container may use: its annotations, or its own limits. */
