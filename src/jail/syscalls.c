@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/fiber_sanitize.h"
 #include "common/str.h"
 
 /* For each purpose the names, with a space behind each. */
@@ -71,7 +72,7 @@ static const char *const allowed[] = {
 	"sched_get_priority_max sched_get_priority_min getpriority setpriority "
 	"ioprio_get ioprio_set getcpu getrlimit setrlimit ugetrlimit prlimit64 "
 	"getrusage sysinfo uname getrandom seccomp ",
-	/* identities: what becomes QEMU, virtiofsd or kata-proxy gives its own up; virtiofsd acts for the guest's users */
+	/* identities: helpers give theirs up, virtiofsd acts for the users of the guest */
 	"getuid geteuid getgid getegid getuid32 geteuid32 getgid32 getegid32 getresuid "
 	"getresgid getresuid32 getresgid32 getgroups getgroups32 setuid setgid "
 	"setreuid setregid setresuid setresgid setuid32 setgid32 setreuid32 setregid32 "
@@ -83,6 +84,10 @@ static const char *const allowed[] = {
 	"io_destroy io_uring_setup io_uring_enter io_uring_register ",
 	/* device lists of cgroups, and where sockets of the host's network are looked up */
 	"bpf ",
+#ifdef FIBER_SANITIZE
+	/* LeakSanitizer stops the process at its end. */
+	"ptrace ",
+#endif
 };
 
 static int allow(scmp_filter_ctx ctx, const char *names)
