@@ -33,6 +33,15 @@ struct kata_secret {
 };
 
 /*
+ * A VM that is to be saved, and started from again and again, has "agent.template=console" on its
+ * kernel's command line. Its agent makes the guest ready, prints this line, and waits there for one
+ * of the host's (common/guest_wake.c): it is a new guest from then on, whose devices are yet to be
+ * found.
+ */
+#define KATA_TEMPLATE_LINE "kata-agent: template"
+#define KATA_TEMPLATE_PARAM "agent.template=console"
+
+/*
  * In stdin_port, stdout_port and stderr_port of CreateContainer and ExecProcess: no such stream,
  * and no RPC stream either. All three 0 means streams by RPC; with another port given, 0 is the
  * same as this.

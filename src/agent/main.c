@@ -6,12 +6,14 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "agent/device/modprobe.h"
 #include "agent/sandbox/pid_ns.h"
 #include "agent/server/guest_init.h"
 #include "agent/server/server.h"
+#include "agent/server/wake.h"
 #include "agent/util/version.h"
 #include "common/log.h"
 
@@ -74,9 +76,22 @@ static int catch_signals(struct loop *loop, struct loop_source *sources[2])
 	return r < 0 ? r : loop_add_signal(loop, SIGINT, on_terminate, loop, &sources[1]);
 }
 
+/* Until here every guest is the same: what makes it one of its own follows. */
+static int sleep_until_woken(int console, struct guest_wake *wake,
+			     const struct kata_secret **ret_secret, struct err *err)
+{
+	int r = wake_await(console, wake, err);
+
+	if (r >= 0 && wake->has_secret)
+		*ret_secret = &wake->secret;
+	return r;
+}
+
 int main(int argc, char **argv)
 {
 	static struct server server;
+	static struct guest_wake wake;
+	const struct kata_secret *secret = NULL;
 	struct loop_source *sources[2] = { NULL };
 	struct agent_config config;
 	struct loop *loop = NULL;
@@ -93,10 +108,13 @@ int main(int argc, char **argv)
 	(void)signal(SIGPIPE, SIG_IGN); /* cannot fail for this signal */
 	if (is_init)
 		r = guest_init(&config, &console, &err);
+	if (r >= 0 && is_init && config.sleeps)
+		r = sleep_until_woken(console, &wake, &secret, &err);
 	if (r >= 0 && (loop_new(&loop) < 0 || (!is_init && catch_signals(loop, sources) < 0)))
 		r = err_set(&err, ENOMEM, "out of memory");
 	if (r >= 0)
-		r = server_init(&server, loop, &config, console, &err);
+		r = server_init(&server, loop, &config, console, secret, &err);
+	explicit_bzero(&wake, sizeof(wake));
 	if (r < 0) {
 		/*
 		 * There is no sandbox yet to be lost, and the host sees at once that there will be

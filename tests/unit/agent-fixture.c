@@ -87,7 +87,7 @@ static void run_agent(const struct agent_world *w)
 	log_init("kata-agent", STDERR_FILENO, LOG_FORMAT_PLAIN,
 		 getenv("KATA_TEST_DEBUG") ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN);
 	must(loop_new(&loop), "loop");
-	if (server_init(&server, loop, &config, -1, &err) < 0) {
+	if (server_init(&server, loop, &config, -1, NULL, &err) < 0) {
 		(void)fprintf(stderr, "# %s\n", err.text);
 		_exit(98);
 	}

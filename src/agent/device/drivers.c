@@ -32,6 +32,8 @@
 #define VSOCK_MODULE "vmw_vsock_virtio_transport"
 /* A host that has given no console by then has none. */
 #define CONSOLE_WAIT_MS 2000
+/* QEMU says by it that PCI devices come or go. */
+#define HOTPLUG_EVENT "gpe01"
 #define VIRTIO_VENDOR "0x1af4" /* in PCI */
 
 /* In this order: virtio_pci makes devices of the second bus of those on the first. */
@@ -134,6 +136,41 @@ void drivers_load(void)
 {
 	for (size_t i = 0; running && i < ARRAY_SIZE(buses); i++)
 		for_each_idle(buses[i], load_driver, NULL);
+}
+
+/* A kernel without ACPI has none. */
+static void set_hotplug_event(const char *word)
+{
+	(void)io_write_str_at(AT_FDCWD, "/sys/firmware/acpi/interrupts/" HOTPLUG_EVENT, word);
+}
+
+/**
+ * drivers_expect_devices() - PCI devices will come that drivers_find_devices() is to find
+ *
+ * The kernel is not to hear of them otherwise: it would interpret the machine's methods for each,
+ * which takes longer than all else that is done for a device, and no-one could look for devices
+ * meanwhile.
+ */
+void drivers_expect_devices(void)
+{
+	set_hotplug_event("disable");
+}
+
+/**
+ * drivers_find_devices() - look for the PCI devices that have come
+ *
+ * When it returns, those that have a driver are bound to it.
+ *
+ * Return: 0 or -errno.
+ */
+int drivers_find_devices(void)
+{
+	int r = io_write_str_at(AT_FDCWD, "/sys/bus/pci/rescan", "1");
+
+	set_hotplug_event("clear");
+	set_hotplug_event("enable");
+	drivers_load();
+	return r;
 }
 
 /* New memory of a kernel that is not ours stays offline, and virtio-mem waits for somebody. */

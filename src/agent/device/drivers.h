@@ -10,6 +10,8 @@
 
 void drivers_start(void);
 void drivers_load(void);
+void drivers_expect_devices(void);
+int drivers_find_devices(void) must_check;
 int drivers_open_console(void) must_check;
 int drivers_check(struct err *err) must_check;
 int drivers_mount_failed(struct err *err, int r, const char *source, const char *fstype) must_check;

@@ -5,14 +5,11 @@
  */
 #include "agent/server/secret.h"
 
-#include <ctype.h>
 #include <errno.h>
-#include <poll.h>
-#include <stdbool.h>
 #include <string.h>
-#include <termios.h>
-#include <unistd.h>
 
+#include "agent/server/console_line.h"
+#include "common/hex.h"
 #include "common/io.h"
 #include "common/loop.h"
 
@@ -20,61 +17,19 @@
 #define ANSWER_MS 60000
 #define ANSWER_LEN (4 * KATA_SECRET_LEN)
 
-static int hex_value(char c)
-{
-	return isdigit((unsigned char)c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static bool parse(const char *digits, uint8_t *ret, size_t len)
-{
-	for (size_t i = 0; i < len; i++) {
-		int high = hex_value(digits[2 * i]), low = hex_value(digits[2 * i + 1]);
-
-		if (high < 0 || low < 0)
-			return false;
-		ret[i] = (uint8_t)(high << 4 | low);
-	}
-	return true;
-}
-
 /* Reads a line that is exactly that long. Return: 0, -EBADMSG for another, or -errno. */
-static int read_answer(int fd, char answer[ANSWER_LEN])
+static int read_answer(int fd, struct kata_secret *ret)
 {
-	uint64_t deadline_ns = loop_deadline_ms(ANSWER_MS);
 	char line[ANSWER_LEN + 1];
-	size_t len = 0;
+	ssize_t n = console_line_read(fd, line, sizeof(line), loop_deadline_ms(ANSWER_MS));
+	int r = n < 0 ? (int)n : 0;
 
-	while (len < sizeof(line)) {
-		uint64_t now_ns = loop_now_ns();
-		struct pollfd pfd = { .fd = fd, .events = POLLIN };
-
-		if (now_ns >= deadline_ns)
-			return -ETIMEDOUT;
-		(void)poll(&pfd, 1, (int)((deadline_ns - now_ns) / 1000000) + 1);
-		ssize_t n = read(fd, line + len, sizeof(line) - len);
-		if (n == 0)
-			return -EPIPE;
-		if (n < 0 && errno != EAGAIN && errno != EINTR)
-			return -errno;
-		len += n > 0 ? (size_t)n : 0;
-		if (memchr(line, '\n', len))
-			break;
-	}
-	if (len != sizeof(line) || line[ANSWER_LEN] != '\n')
-		return -EBADMSG;
-	memcpy(answer, line, ANSWER_LEN);
-	return 0;
-}
-
-/* The answer must not be seen on the console, where the host logs what the guest says. */
-static int set_echo(int fd, bool on)
-{
-	struct termios tio;
-
-	if (tcgetattr(fd, &tio) < 0)
-		return errno == ENOTTY ? 0 : -errno;
-	tio.c_lflag = on ? tio.c_lflag | ECHO : tio.c_lflag & ~(tcflag_t)ECHO;
-	return neg_errno(tcsetattr(fd, TCSANOW, &tio));
+	if (r == -EMSGSIZE || (r == 0 && n != sizeof(line)))
+		r = -EBADMSG;
+	if (r == 0)
+		r = hex_read(line, sizeof(*ret), ret);
+	explicit_bzero(line, sizeof(line));
+	return r;
 }
 
 /**
@@ -91,19 +46,18 @@ static int set_echo(int fd, bool on)
 int secret_ask(int console_fd, struct kata_secret *ret, struct err *err)
 {
 	static const char ask[] = KATA_SECRET_ASK "\n";
-	char answer[ANSWER_LEN];
-	int r = console_fd < 0 ? -ENODEV : set_echo(console_fd, false);
+	struct kata_secret secret;
+	int r = console_fd < 0 ? -ENODEV : console_line_set_echo(console_fd, false);
 
 	if (r >= 0)
 		r = io_write_full(console_fd, ask, sizeof(ask) - 1);
 	if (r >= 0)
-		r = read_answer(console_fd, answer);
-	if (r >= 0 && (!parse(answer, ret->dialler, KATA_SECRET_LEN) ||
-		       !parse(answer + 2 * KATA_SECRET_LEN, ret->agent, KATA_SECRET_LEN)))
-		r = -EBADMSG;
-	explicit_bzero(answer, sizeof(answer));
+		r = read_answer(console_fd, &secret);
 	if (r < 0)
 		return err_set_errno(err, r, "ask the host for the sandbox's secret");
-	(void)set_echo(console_fd, true); /* a debug shell there would be blind, no more */
+	*ret = secret;
+	explicit_bzero(&secret, sizeof(secret));
+	(void)console_line_set_echo(console_fd,
+				    true); /* a debug shell there would be blind, no more */
 	return 0;
 }

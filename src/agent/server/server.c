@@ -122,8 +122,7 @@ static int listen_at(struct server *server, const struct agent_addr *addr, liste
 
 	if (r >= 0)
 		r = listener_open(&server->listeners[server->nr_listeners], server->agent.loop,
-				  addr, server->agent.config.asks_secret ? &server->secret : NULL,
-				  fn, server);
+				  addr, server->has_secret ? &server->secret : NULL, fn, server);
 	if (r < 0 && addr->type == AGENT_ADDR_UNIX)
 		return err_set_errno(err, r, "listen on %s", addr->path);
 	if (r < 0)
@@ -209,12 +208,13 @@ static int open_debug_console(struct server *server, struct err *err)
  * @loop: loop
  * @config: settings, copied
  * @console_fd: where "ready" is said, borrowed; -1: nowhere
+ * @secret: of the sandbox, copied; NULL: the host is asked if it has one
  * @err: says what failed
  *
  * Return: 0 or -errno; server_deinit() is due in both cases.
  */
 int server_init(struct server *server, struct loop *loop, const struct agent_config *config,
-		int console_fd, struct err *err)
+		int console_fd, const struct kata_secret *secret, struct err *err)
 {
 	struct err console_err = ERR_NULL;
 	struct agent *agent = &server->agent;
@@ -235,7 +235,10 @@ int server_init(struct server *server, struct loop *loop, const struct agent_con
 	rpc_server_on_disconnect(server->rpc, on_rpc_disconnect);
 	policy_guard_init(agent);
 	rpc_server_set_guard(server->rpc, policy_guard);
-	if (config->asks_secret)
+	server->has_secret = secret || config->asks_secret;
+	if (secret)
+		server->secret = *secret;
+	else if (config->asks_secret)
 		r = secret_ask(console_fd, &server->secret, err);
 	if (r >= 0)
 		r = listen_all(server, err);

@@ -24,8 +24,9 @@ struct rpc_server;
 struct server {
 	struct agent agent;
 	struct rpc_server *rpc;
-	struct kata_secret secret; /* if the host has one for this sandbox */
-	size_t nr_conns;	   /* of RPC */
+	struct kata_secret secret;
+	bool has_secret; /* the host has one for this sandbox */
+	size_t nr_conns; /* of RPC */
 	struct listener listeners[SERVER_LISTENERS_MAX];
 	size_t nr_listeners;
 	struct dns_port dns;
@@ -36,5 +37,5 @@ struct server {
 };
 
 int server_init(struct server *server, struct loop *loop, const struct agent_config *config,
-		int console_fd, struct err *err) must_check;
+		int console_fd, const struct kata_secret *secret, struct err *err) must_check;
 void server_deinit(struct server *server);

@@ -110,7 +110,8 @@ static int parse_timeout(const char *value, uint64_t *ret_ms)
 	return 0;
 }
 
-static int parse_secret(const char *value, bool *ret)
+/* What is done on the console, and can be nowhere else. */
+static int parse_console(const char *value, bool *ret)
 {
 	if (!str_eq(value, "console"))
 		return -EINVAL;
@@ -160,7 +161,9 @@ int agent_config_set(struct agent_config *config, const char *key, const char *v
 	else if (str_eq(key, "hotplug_timeout"))
 		r = parse_timeout(value, &config->hotplug_timeout_ms);
 	else if (str_eq(key, "secret"))
-		r = parse_secret(value, &config->asks_secret);
+		r = parse_console(value, &config->asks_secret);
+	else if (str_eq(key, "template"))
+		r = parse_console(value, &config->sleeps);
 	else if (str_eq(key, "container_pipe_size"))
 		r = parse_pipe_size(value, &config->pipe_size);
 	else if (str_eq(key, "policy"))

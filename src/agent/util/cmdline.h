@@ -33,6 +33,7 @@ struct agent_config {
 	uint32_t passfd_port; /* a further port for streams besides KATA_PORT_STREAM; 0: none */
 	uint64_t hotplug_timeout_ms;
 	bool asks_secret; /* on the console, before it listens */
+	bool sleeps;	  /* waits to be saved, until it is woken as a new guest */
 	size_t pipe_size; /* of container streams, 0: the agent's choice */
 	struct policy policy;
 };
