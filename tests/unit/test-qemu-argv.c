@@ -48,7 +48,7 @@ static int build(const struct vm_config *config, const struct qemu_links *use, s
 	int r = arena_new(&arena);
 
 	assert_int_equal(r, 0);
-	qemu_pci_init(&pci, qemu_machine_is_express(config), config->bridges);
+	qemu_pci_init(&pci, qemu_machine_is_express(config), config->bridges, false);
 	r = qemu_cmdline_build(config, use, &pci, slots, arena, &cmd, err);
 	if (r < 0)
 		return r;
@@ -271,7 +271,7 @@ static void pc_fills_the_root_bus_before_its_bridge(void **state)
 	char path[16];
 
 	(void)state;
-	qemu_pci_init(&pci, false, 1);
+	qemu_pci_init(&pci, false, 1, false);
 	for (int i = 0; i < 29; i++) {
 		assert_int_equal(qemu_pci_take(&pci, true, &slot), 0);
 		assert_int_equal(slot.bus, 0);
@@ -293,10 +293,10 @@ static void q35_plugs_hot_into_root_ports_only(void **state)
 	char path[16];
 
 	(void)state;
-	qemu_pci_init(&pci, true, 0);
+	qemu_pci_init(&pci, true, 0, false);
 	assert_int_equal(qemu_pci_take(&pci, true, &slot), -ENOSPC);
 	assert_int_equal(qemu_pci_take(&pci, false, &slot), 0);
-	qemu_pci_init(&pci, true, 1);
+	qemu_pci_init(&pci, true, 1, false);
 	assert_int_equal(qemu_pci_take(&pci, true, &slot), 0);
 	qemu_pci_guest_path(&pci, &slot, path, sizeof(path));
 	assert_string_equal(path, "01/00");
@@ -306,7 +306,7 @@ static void q35_plugs_hot_into_root_ports_only(void **state)
 	assert_int_equal(qemu_pci_take(&pci, false, &slot), 0);
 	qemu_pci_guest_path(&pci, &slot, path, sizeof(path));
 	assert_string_equal(path, "02");
-	qemu_pci_init(&pci, true, 1000);
+	qemu_pci_init(&pci, true, 1000, false);
 	assert_int_equal(pci.nr_buses, QEMU_PCI_BUSES_MAX);
 }
 

@@ -234,6 +234,24 @@ int hypervisor_resize(struct hypervisor *hv, const struct vm_size *want, struct 
 }
 
 /**
+ * hypervisor_save() - write down what a VM is, but for its RAM
+ * @hv: VM whose RAM is a file, memory.fd, and which has no device that is served by another process
+ * @fd: regular file, written from where it stands
+ * @deadline_ns: absolute time
+ * @err: filled on failure
+ *
+ * It is paused from then on, and only to be ended: the file is its RAM as it was saved.
+ *
+ * Return: 0 or -errno.
+ */
+int hypervisor_save(struct hypervisor *hv, int fd, uint64_t deadline_ns, struct err *err)
+{
+	int r = check_state(hv, "save", IN(RUNNING), err);
+
+	return r < 0 ? r : hv->ops->save(hv, fd, deadline_ns, err);
+}
+
+/**
  * hypervisor_info() - the host side of a VM
  * @hv: VM
  * @ret: receives pid, threads and size

@@ -9,8 +9,8 @@
  * hypervisor_attach() returned, whatever they returned. Strings and arrays of struct vm_config must
  * live until hypervisor_start() returned.
  *
- * hypervisor_start(), _attach(), _detach(), _set_link(), _pause(), _resume(), _resize(), _info() and _stop() run
- * in fibers and suspend the caller. Events arrive in the loop; the callback may start fibers but
+ * hypervisor_start(), _attach(), _detach(), _set_link(), _pause(), _resume(), _resize(), _save(),
+ * _info() and _stop() run in fibers and suspend the caller. Events arrive in the loop; the callback may start fibers but
  * must not wait, and it must not destroy the hypervisor.
  */
 #pragma once
@@ -45,7 +45,8 @@ enum hypervisor_state {
 };
 
 enum vm_event_type {
-	VM_EVENT_READY, /* by its console, the guest's agent listens: a hint, nothing more */
+	VM_EVENT_READY,	 /* by its console, the guest's agent listens: a hint, nothing more */
+	VM_EVENT_ASLEEP, /* by its console, the guest's agent waits for the VM to be saved */
 	/* the guest powered itself off or rebooted; the VMM ends and EXITED follows */
 	VM_EVENT_SHUTDOWN,
 	VM_EVENT_PANICKED, /* the guest kernel panicked; EXITED follows at once */
@@ -98,6 +99,8 @@ int hypervisor_resume_for_test(struct hypervisor *hv, uint64_t deadline_ns,
 			       struct err *err) must_check;
 int hypervisor_resize(struct hypervisor *hv, const struct vm_size *want, struct vm_size *ret,
 		      uint64_t deadline_ns, struct err *err) must_check;
+int hypervisor_save(struct hypervisor *hv, int fd, uint64_t deadline_ns,
+		    struct err *err) must_check;
 int hypervisor_info(struct hypervisor *hv, struct vm_info *ret, uint64_t deadline_ns,
 		    struct err *err) must_check;
 size_t hypervisor_console(struct hypervisor *hv, char *buf, size_t len);

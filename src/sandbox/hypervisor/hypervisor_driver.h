@@ -61,6 +61,8 @@ struct hypervisor_ops {
 	 */
 	int (*resize)(struct hypervisor *hv, const struct vm_size *want, struct vm_size *ret,
 		      uint64_t deadline_ns, struct err *err);
+	/* RUNNING, and PAUSED on success. The RAM, a file of the caller's, is not written. */
+	int (*save)(struct hypervisor *hv, int fd, uint64_t deadline_ns, struct err *err);
 	/* RUNNING or PAUSED. */
 	int (*info)(struct hypervisor *hv, struct vm_info *ret, uint64_t deadline_ns,
 		    struct err *err);

@@ -146,6 +146,15 @@ static int null_resize(struct hypervisor *hv, const struct vm_size *want, struct
 	return 0;
 }
 
+static int null_save(struct hypervisor *hv, int fd, uint64_t deadline_ns, struct err *err)
+{
+	(void)deadline_ns;
+	if (write(fd, "null", 4) != 4)
+		return err_set_errno(err, -errno, "save");
+	hypervisor_set_state(hv, HYPERVISOR_STATE_PAUSED);
+	return 0;
+}
+
 static int null_info(struct hypervisor *hv, struct vm_info *ret, uint64_t deadline_ns,
 		     struct err *err)
 {
@@ -191,6 +200,7 @@ const struct hypervisor_ops null_ops = {
 	.set_link = null_set_link,
 	.set_paused = null_set_paused,
 	.resize = null_resize,
+	.save = null_save,
 	.info = null_info,
 	.console = null_console,
 	.stop = null_stop,

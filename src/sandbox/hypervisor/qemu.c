@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "common/fd.h"
+#include "common/hex.h"
 #include "common/json.h"
 #include "common/log.h"
 #include "common/run_output.h"
@@ -168,6 +169,8 @@ static void on_console_line(void *arg, const char *line)
 	log_debug("guest: %s", line);
 	if (str_eq(line, KATA_READY_LINE))
 		hypervisor_emit(&qemu->base, VM_EVENT_READY, line);
+	if (str_eq(line, KATA_TEMPLATE_LINE))
+		hypervisor_emit(&qemu->base, VM_EVENT_ASLEEP, line);
 	if (*qemu->secret && str_eq(line, KATA_SECRET_ASK))
 		tell_secret(qemu);
 	if (mark && !*qemu->panic) {
@@ -227,6 +230,8 @@ static void on_qmp_event(void *arg, const char *name, const struct json *data)
 			hypervisor_emit(&qemu->base, VM_EVENT_PANICKED, qemu->panic);
 	} else if (str_eq(name, "RESUME")) {
 		hypervisor_emit(&qemu->base, VM_EVENT_RESUMED, "");
+	} else if (str_eq(name, "MIGRATION")) {
+		qemu_on_migration_event(qemu, data);
 	} else {
 		qemu_on_unplug_event(qemu, name, data);
 	}
@@ -280,6 +285,9 @@ static int adopt_config(struct qemu *qemu, const struct vm_config *config,
 	qemu->hugepages = config->memory.hugepages;
 	for (size_t i = 0; i < config->nr_devices; i++) {
 		const struct vm_device *dev = &config->devices[i];
+
+		if (qemu_device_comes_late(config, dev))
+			continue;
 		int r = qemu_adopt_device(qemu, dev, &slots[i],
 					  dev->type == VM_DEVICE_BLOCK ? ++fdset : 0);
 
@@ -301,7 +309,8 @@ static int spawn(struct qemu *qemu, const struct vm_config *config, const struct
 	slots = calloc(config->nr_devices + 1, sizeof(*slots));
 	if (!slots || arena_new(&arena) < 0)
 		return err_set(err, ENOMEM, "out of memory");
-	qemu_pci_init(&qemu->pci, qemu_machine_is_express(config), config->bridges);
+	qemu_pci_init(&qemu->pci, qemu_machine_is_express(config), config->bridges,
+		      config->to_save || config->restore);
 	r = qemu_cmdline_build(config, links, &qemu->pci, slots, arena, &cmd, err);
 	if (r < 0)
 		return r;
@@ -340,16 +349,14 @@ static int spawn(struct qemu *qemu, const struct vm_config *config, const struct
 	return r < 0 ? err_set_errno(err, r, "watch QEMU") : 0;
 }
 
-static int keep_secret(struct qemu *qemu, const struct kata_secret *secret, int console)
+/* Keeps the way to the console, and what is told there. */
+static int keep_console(struct qemu *qemu, const struct kata_secret *secret, int console)
 {
-	const uint8_t *bytes = (const uint8_t *)secret;
-
-	if (!secret)
-		return 0;
 	qemu->console_in = neg_errno(fcntl(console, F_DUPFD_CLOEXEC, 0));
-	for (size_t i = 0; i < sizeof(*secret); i++)
-		(void)snprintf(qemu->secret + 2 * i, 3, "%02x", bytes[i]);
-	strcpy(qemu->secret + 2 * sizeof(*secret), "\n");
+	if (secret) {
+		hex_write(secret, sizeof(*secret), qemu->secret);
+		strcat(qemu->secret, "\n");
+	}
 	return qemu->console_in < 0 ? qemu->console_in : 0;
 }
 
@@ -368,7 +375,7 @@ static int launch(struct qemu *qemu, struct err *err)
 	if (r >= 0)
 		r = qmp_new(loop, TAKE_FD(qmp), on_qmp_event, qemu, &qemu->qmp);
 	if (r >= 0)
-		r = keep_secret(qemu, qemu->base.config->secret, console);
+		r = keep_console(qemu, qemu->base.config->secret, console);
 	if (r >= 0)
 		r = output_ring_new(loop, TAKE_FD(console), CONSOLE_KEEP, &qemu->console);
 	if (r >= 0)
@@ -434,6 +441,8 @@ static int q_start(struct hypervisor *hv, uint64_t deadline_ns, struct err *err)
 
 	if (r >= 0)
 		r = qmp_handshake(qemu->qmp, deadline_ns, err);
+	if (r >= 0 && hv->config->restore)
+		r = qemu_restore(qemu, hv->config, deadline_ns, err);
 	if (r < 0)
 		return fail_start(qemu, r, err);
 	if (qemu->exited) /* between the handshake and now */
@@ -541,6 +550,7 @@ const struct hypervisor_ops qemu_ops = {
 	.set_link = qemu_set_link,
 	.set_paused = q_set_paused,
 	.resize = qemu_resize,
+	.save = qemu_save,
 	.info = q_info,
 	.console = q_console,
 	.stop = q_stop,

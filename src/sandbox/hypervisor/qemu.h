@@ -27,6 +27,13 @@ enum qemu_unplug {
 	QEMU_UNPLUG_DONE,    /* DEVICE_DELETED came */
 };
 
+/* How the saving or restoring stands, by QEMU's events. */
+enum qemu_migration {
+	QEMU_MIGRATION_NONE,
+	QEMU_MIGRATION_DONE,
+	QEMU_MIGRATION_FAILED,
+};
+
 /* A device that can be taken away: PCI devices (with @slot) and vCPUs. */
 struct qemu_device {
 	struct list node;
@@ -62,6 +69,7 @@ struct qemu {
 	bool has_balloon;
 	uint64_t plugged_mib, ballooned_mib; /* size.memory_mib is the difference */
 	bool virtio_mem, hugepages;
+	enum qemu_migration migration;
 	bool exited;
 	int wstatus;
 	char panic[QEMU_REASON_MAX]; /* the guest kernel's last words, "" when it did not panic */
@@ -93,6 +101,12 @@ int qemu_detach(struct hypervisor *hv, const char *id, uint64_t deadline_ns,
 int qemu_unplug(struct qemu *qemu, struct qemu_device *device, uint64_t deadline_ns,
 		struct err *err) must_check;
 void qemu_on_unplug_event(struct qemu *qemu, const char *event, const struct json *data);
+
+/* qemu_migrate.c */
+int qemu_save(struct hypervisor *hv, int fd, uint64_t deadline_ns, struct err *err) must_check;
+int qemu_restore(struct qemu *qemu, const struct vm_config *config, uint64_t deadline_ns,
+		 struct err *err) must_check;
+void qemu_on_migration_event(struct qemu *qemu, const struct json *data);
 
 /* qemu_balloon.c */
 int qemu_balloon(struct qemu *qemu, uint64_t want_mib, uint64_t deadline_ns,

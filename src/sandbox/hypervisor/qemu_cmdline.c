@@ -344,6 +344,13 @@ static void add_device(struct builder *b, struct vm_device *dev, struct qemu_slo
 	qemu_pci_guest_path(b->pci, ret_slot, dev->guest_path, sizeof(dev->guest_path));
 }
 
+/* Devices are plugged between loading and running, so it is to stand still there. */
+static void add_incoming(struct builder *b)
+{
+	argv_add(&b->args, "-S");
+	argv_add2(&b->args, "-incoming", "defer");
+}
+
 static int check_config(const struct vm_config *config, struct err *err)
 {
 	if (str_empty(config->path) || str_empty(config->kernel) || str_empty(config->name))
@@ -406,6 +413,8 @@ int qemu_cmdline_build(const struct vm_config *config, const struct qemu_links *
 	argv_add2(&b.args, "-display", "none");
 	argv_add(&b.args, "-no-reboot");
 	argv_add2(&b.args, "-msg", "timestamp=off");
+	if (config->restore)
+		add_incoming(&b);
 	add_machine(&b);
 	add_memory(&b);
 	add_kernel(&b, links->firmware);
@@ -416,7 +425,8 @@ int qemu_cmdline_build(const struct vm_config *config, const struct qemu_links *
 		add_simple_device(&b, "virtio-balloon-pci", "balloon0",
 				  ",\"disable-legacy\":\"on\",\"free-page-reporting\":true");
 	for (size_t i = 0; i < config->nr_devices; i++)
-		add_device(&b, &config->devices[i], &slots[i], err);
+		if (!qemu_device_comes_late(config, &config->devices[i]))
+			add_device(&b, &config->devices[i], &slots[i], err);
 	if (b.args.r < 0)
 		return err->code ? b.args.r : err_set_errno(err, b.args.r, "QEMU's command line");
 	/* Not by inherit(): its number is fixed and no argument names it. */

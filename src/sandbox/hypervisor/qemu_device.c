@@ -101,6 +101,21 @@ void qemu_device_name(const char *prefix, const char *id, char buf[static QEMU_N
 }
 
 /**
+ * qemu_device_comes_late() - is a device plugged when a saved VM has been loaded
+ * @config: VM
+ * @dev: device
+ *
+ * QEMU 7.2 loads nothing while it has a device that it could not save: those of vhost-user.
+ *
+ * Return: whether; not of a VM that boots.
+ */
+bool qemu_device_comes_late(const struct vm_config *config, const struct vm_device *dev)
+{
+	return config->restore && (dev->type == VM_DEVICE_FS ||
+				   (dev->type == VM_DEVICE_VSOCK && dev->vsock.vhost_user));
+}
+
+/**
  * qemu_device_has_chardev() - is it a vhost-user device, reached through a socket chardev
  * @dev: device
  *

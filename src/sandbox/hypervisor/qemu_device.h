@@ -24,6 +24,7 @@ struct qemu_fd_text {
 
 int qemu_device_check(const struct vm_device *dev, struct err *err) must_check;
 void qemu_device_name(const char *prefix, const char *id, char buf[static QEMU_NAME_MAX]);
+bool qemu_device_comes_late(const struct vm_config *config, const struct vm_device *dev);
 bool qemu_device_has_chardev(const struct vm_device *dev);
 int qemu_device_json(const struct vm_device *dev, const struct qemu_pci *pci,
 		     const struct qemu_slot *slot, const struct qemu_fd_text *text,

@@ -113,8 +113,8 @@ int qemu_jail_plan(const struct vm_config *config, const char *firmware, struct 
 		add(&p, ROOT_ENTRY_DEVICE, "/dev/kvm");
 	if (shared)
 		add(&p, ROOT_ENTRY_TREE, shared->p9.path);
-	/* It reaches attributes and modes of files by /proc/self/fd. */
-	if (shared)
+	/* It reaches attributes and modes of files, and RAM that it inherits, by /proc/self/fd. */
+	if (shared || config->memory.fd >= 0)
 		add(&p, ROOT_ENTRY_PROC, "/proc");
 	if (p.r < 0)
 		return err_set_errno(err, p.r, "QEMU's jail");

@@ -40,8 +40,9 @@ static void add_bus(struct qemu_pci *pci, int slot, unsigned function, uint32_t 
  * @pci: to fill
  * @express: q35 rather than pc
  * @nr_bridges: bridges (pc) or groups of root ports (q35), cut to QEMU_PCI_BRIDGES_MAX
+ * @late: it is saved or restored: there is room for what comes late, without less for hot-plug
  */
-void qemu_pci_init(struct qemu_pci *pci, bool express, unsigned nr_bridges)
+void qemu_pci_init(struct qemu_pci *pci, bool express, unsigned nr_bridges, bool late)
 {
 	*pci = (struct qemu_pci){ .express = express, .nr_buses = 1 };
 	pci->used[0] = express ? Q35_RESERVED : PC_RESERVED;
@@ -55,6 +56,11 @@ void qemu_pci_init(struct qemu_pci *pci, bool express, unsigned nr_bridges)
 		if (!express)
 			add_bus(pci, slot, 0, BRIDGE_RESERVED);
 	}
+	if (!express || !late)
+		return;
+	int slot = take_bit(&pci->used[0]);
+	for (unsigned function = 0; function < QEMU_PCI_LATE_PORTS; function++)
+		add_bus(pci, slot, function, PORT_RESERVED);
 }
 
 /**

@@ -13,7 +13,10 @@
 
 #define QEMU_PCI_BRIDGES_MAX 5
 #define QEMU_PCI_PORTS_PER_BRIDGE 8 /* q35: root ports, the functions of one slot */
-#define QEMU_PCI_BUSES_MAX (1 + QEMU_PCI_BRIDGES_MAX * QEMU_PCI_PORTS_PER_BRIDGE)
+/* q35: root ports for what a restored VM gets late, two of virtio-fs and vsock. */
+#define QEMU_PCI_LATE_PORTS 3
+#define QEMU_PCI_BUSES_MAX \
+	(1 + QEMU_PCI_BRIDGES_MAX * QEMU_PCI_PORTS_PER_BRIDGE + QEMU_PCI_LATE_PORTS)
 
 /* A bridge (pc) or root port (q35) on the root bus. */
 struct qemu_bridge {
@@ -34,7 +37,7 @@ struct qemu_slot {
 	unsigned slot;
 };
 
-void qemu_pci_init(struct qemu_pci *pci, bool express, unsigned nr_bridges);
+void qemu_pci_init(struct qemu_pci *pci, bool express, unsigned nr_bridges, bool late);
 int qemu_pci_take(struct qemu_pci *pci, bool hot, struct qemu_slot *ret) must_check;
 unsigned qemu_pci_count_free(const struct qemu_pci *pci);
 void qemu_pci_release(struct qemu_pci *pci, const struct qemu_slot *slot);

@@ -84,6 +84,20 @@ struct vm_memory {
 	int fd;			/* memfd or file to use as RAM, -1: made by the VMM */
 };
 
+/*
+ * A VM that goes on where another was saved by hypervisor_save(). Its machine, CPUs, RAM and bridges
+ * are that one's; it may have devices that the other had not, which come after those it had. The
+ * callbacks run in the fiber of the start.
+ */
+struct vm_restore {
+	int state_fd; /* what was saved, for reading */
+	/* Once the VMM is there, before it loads anything: returns when memory.fd is filled. */
+	int (*await_memory)(void *arg, uint64_t deadline_ns, struct err *err);
+	/* When its vCPUs run: what is to be written to its console. Return: the length. */
+	size_t (*greet)(void *arg, char *buf, size_t size);
+	void *arg;
+};
+
 /* What confines the VMM process. */
 struct vm_jail {
 	uid_t uid;		  /* its user, and group, which nobody else has */
@@ -111,6 +125,8 @@ struct vm_config {
 	unsigned bridges; /* PCI bridges or root ports for hot-plug beyond the root bus */
 	const char *seccomp_sandbox;	  /* NULL: the driver's strictest; "" or "off": none */
 	const char *entropy_source;	  /* NULL: /dev/urandom */
+	bool to_save;			  /* hypervisor_save() will be asked for */
+	const struct vm_restore *restore; /* NULL: it boots */
 	const struct kata_secret *secret; /* given to the agent that asks; NULL: there is none */
 	bool legacy_serial;		  /* console on an ISA UART instead of virtio */
 	bool debug;			  /* chatty guest kernel */
