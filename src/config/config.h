@@ -117,10 +117,17 @@ struct config_runtime {
 	struct strv enable_annotations;
 };
 
+/* [factory], or [hypervisor.qemu.factory]. */
+struct config_factory {
+	bool enable_template;
+	const char *template_path;
+};
+
 struct config {
 	struct config_hypervisor hypervisor;
 	struct config_agent agent;
 	struct config_runtime runtime;
+	struct config_factory factory;
 	/* [runtime] start_timeout, ours: from exec of the VMM to a ready agent */
 	uint64_t start_timeout_ms;
 	/* what was read, the main file first; empty when none exists and the defaults hold */

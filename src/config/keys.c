@@ -13,6 +13,7 @@
 
 #include "common/str.h"
 #include "config/config.h"
+#include "kata/state.h"
 #include "paths.h"
 
 #if defined(__x86_64__)
@@ -146,6 +147,11 @@ const struct config_key config_keys[] = {
 	ONLY_FALSE(HV, "confidential_guest"),
 	ONLY_FALSE(HV, "sev_snp_guest"),
 
+	/* On by default, and by itself: Kata's are off, and made by "factory init". */
+	BOOL(CONFIG_FACTORY, "enable_template", factory.enable_template, "true", CONFIG_ADMIN),
+	STRING(CONFIG_FACTORY, "template_path", CONFIG_PATH, factory.template_path, KATA_DEFAULT_ROOT "/.templates",
+	       CONFIG_ADMIN, .words = NULL),
+
 	BOOL(AG, "enable_debug", agent.enable_debug, "false", CONFIG_ADMIN),
 	BOOL(AG, "debug_console_enabled", agent.debug_console_enabled, "false", CONFIG_ADMIN),
 	BOOL(AG, "require_secret", agent.require_secret, "true", CONFIG_ADMIN), /* ours */
@@ -200,7 +206,7 @@ static const char *const no_effect[CONFIG_NR_SECTIONS][96] = {
 		"prefetch_list_path", "initdata", "selinux_label", "rootless_user", "boot_to_be_template",
 		"boot_from_template", "memory_path", "device_state_path", "disable_nested_virtualization",
 	},
-	[CONFIG_FACTORY] = { "enable_template", "template_path", "vm_cache_number", "vm_cache_endpoint" },
+	[CONFIG_FACTORY] = { "vm_cache_number", "vm_cache_endpoint" },
 	[CONFIG_AGENT] = {
 		"enable_tracing", "cdh_api_timeout", "cdh_api_timeout_ms", "launch_process_timeout",
 		"visible_cdi_devices", "dial_timeout_ms", "reconnect_timeout_ms", "server_port", "log_port",

@@ -151,7 +151,9 @@ struct sandbox_start {
 	const char *step;		 /* what it is doing, for its deadline's error */
 	struct fiber *fiber;		 /* that does it; NULL once it does not wait for the VM */
 	bool agent_listens;		 /* by the console's word */
-	struct fiber_cond agent_changed; /* broadcast when it says so, and when the VM ends */
+	bool restoring;			 /* from a template: without it, it goes on */
+	bool restore_failed;		 /* the VM or a helper ended meanwhile */
+	struct fiber_cond agent_changed; /* broadcast when any of these changes */
 };
 
 /* Why the VM ended; see lifecycle/sandbox_exit.c. */

@@ -28,6 +28,7 @@
 #include "sandbox/core/sandbox.h"
 #include "sandbox/hypervisor/vm_config.h"
 #include "sandbox/lifecycle/agent_client.h"
+#include "sandbox/lifecycle/boot.h"
 #include "sandbox/lifecycle/clock_sync.h"
 #include "sandbox/lifecycle/sandbox_cgroup.h"
 #include "sandbox/lifecycle/sandbox_exit.h"
@@ -35,237 +36,6 @@
 #include "sandbox/network/loopback.h"
 #include "sandbox/network/network.h"
 #include "sandbox/size/sandbox_size.h"
-
-#define SANDBOX_VSOCK_NAME "vsock.sock"
-#define SANDBOX_DEVICES_MAX 16
-
-/* Descriptors that live only while the VM is being made. */
-struct boot {
-	struct sandbox *sb;
-	uint64_t deadline_ns;
-	int fs_fds[SANDBOX_EXPORTS], vsock_fd;
-	struct vm_config vm;
-	struct vm_jail jail;
-	struct vm_device devices[SANDBOX_DEVICES_MAX];
-	size_t nr_devices;
-};
-
-static const char *const fs_cache_names[] = {
-	[CONFIG_FS_CACHE_AUTO] = "auto",
-	[CONFIG_FS_CACHE_NEVER] = "never",
-	[CONFIG_FS_CACHE_METADATA] = "metadata",
-	[CONFIG_FS_CACHE_ALWAYS] = "always",
-};
-
-static const struct {
-	const char *id, *tag;
-} exports[] = {
-	[SANDBOX_EXPORT_ROOTS] = { "fs-shared", KATA_SHARED_TAG },
-	[SANDBOX_EXPORT_VOLUMES] = { "fs-volumes", KATA_VOLUMES_TAG },
-};
-
-static int start_virtiofsd(struct boot *boot, const struct virtiofsd_program *program,
-			   enum sandbox_export_use use, struct err *err)
-{
-	struct sandbox *sb = boot->sb;
-	struct sandbox_export *export = &sb->helpers.exports[use];
-	const struct config_hypervisor *hc = &sb->config->hypervisor;
-	struct virtiofsd_config config = {
-		.path = hc->virtio_fs_daemon,
-		.source = sb->storage.share.path,
-		.dir = sb->dir.path,
-		.cache = fs_cache_names[hc->virtio_fs_cache],
-		.current = use == SANDBOX_EXPORT_VOLUMES,
-		.extra_args = (const char *const *)hc->virtio_fs_extra_args.v,
-		.nr_extra_args = hc->virtio_fs_extra_args.nr,
-		.cgroup_fds = sb->cgroup.now.procs_fds,
-		.nr_cgroup_fds = sb->cgroup.now.nr,
-	};
-	int r = virtiofsd_start(sb->loop, &config, program, &export->virtiofsd, &boot->fs_fds[use],
-				err);
-
-	if (r < 0)
-		return r;
-	r = sandbox_watch_virtiofsd(export);
-	if (r < 0)
-		return err_set_errno(err, r, "watch virtiofsd");
-	struct vm_device *dev = &boot->devices[boot->nr_devices++];
-	*dev = (struct vm_device){
-		.type = VM_DEVICE_FS,
-		.fs = { .fd = boot->fs_fds[use],
-			.tag = exports[use].tag,
-			.queue_size = hc->virtio_fs_queue_size },
-	};
-	(void)snprintf(dev->id, sizeof(dev->id), "%s", exports[use].id);
-	return 0;
-}
-
-static int share_by_virtiofs(struct boot *boot, struct err *err)
-{
-	const char *path = boot->sb->config->hypervisor.virtio_fs_daemon;
-	struct virtiofsd_program program;
-	int r = virtiofsd_probe(path, &program, err);
-
-	if (r >= 0 && !virtiofsd_can_be_current(&program))
-		log_warn("%s %u.%u: names in volumes lead for up to a second to what was there "
-			 "before; 1.11 and later do without",
-			 path, program.major, program.minor);
-	for (size_t i = 0; i < SANDBOX_EXPORTS && r >= 0; i++)
-		r = start_virtiofsd(boot, &program, i, err);
-	return r;
-}
-
-/* Where no virtiofsd exists: slower, but QEMU serves it by itself. */
-static void share_by_9p(struct boot *boot)
-{
-	struct vm_device *dev = &boot->devices[boot->nr_devices++];
-
-	*dev = (struct vm_device){
-		.type = VM_DEVICE_9P,
-		.id = "fs-shared",
-		.p9 = { .tag = KATA_SHARED_TAG, .path = boot->sb->storage.share.path },
-	};
-}
-
-/*
- * The virtiofsd in C can ask the host for locks that fail rather than wait, and answers that waiting
- * is not supported; the one in Rust has none of the host's, and QEMU's 9p grants all. Where a server
- * has none, the guest's kernel grants them; no mount option makes it refuse.
- */
-static int check_locks(const struct config_runtime *rc, struct err *err)
-{
-	if (rc->volume_locks == CONFIG_VOLUME_LOCKS_HOST)
-		return err_set(err, ENOTSUP,
-			       "volume_locks = \"host\": not supported: nothing that shares files "
-			       "waits for a lock of the host's");
-	if (rc->volume_locks == CONFIG_VOLUME_LOCKS_REFUSE)
-		return err_set(err, ENOTSUP,
-			       "volume_locks = \"refuse\": not supported: the guest's kernel "
-			       "grants locks that it is not given");
-	return 0;
-}
-
-static int share_files(struct boot *boot, struct err *err)
-{
-	struct sandbox *sb = boot->sb;
-	const struct config_hypervisor *hc = &sb->config->hypervisor;
-	int r = check_locks(&sb->config->runtime, err);
-
-	if (r >= 0)
-		r = share_init(&sb->storage.share, sb->dir.path, err);
-	if (r < 0)
-		return r;
-	if (hc->shared_fs == CONFIG_SHARED_FS_NONE)
-		return err_set(err, ENOTSUP,
-			       "shared_fs = \"none\": not supported: root file systems are shared");
-	sb->storage.shared_by_9p = hc->shared_fs == CONFIG_SHARED_FS_VIRTIO_9P ||
-				   !*hc->virtio_fs_daemon;
-	if (!sb->storage.shared_by_9p)
-		return share_by_virtiofs(boot, err);
-	if (hc->shared_fs == CONFIG_SHARED_FS_VIRTIO_FS)
-		log_warn("no virtiofsd was found: sharing files by 9p, which is slow");
-	share_by_9p(boot);
-	return 0;
-}
-
-static int listen_in_state_dir(struct sandbox *sb, struct err *err)
-{
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	char *path = arena_printf(sb->arena, "%s/" SANDBOX_VSOCK_NAME, sb->dir.path);
-	cleanup_close int dir = neg_errno(open(sb->dir.path, O_PATH | O_DIRECTORY | O_CLOEXEC));
-
-	if (dir < 0 || !path)
-		return err_set_errno(err, dir < 0 ? dir : -ENOMEM, "open %s", sb->dir.path);
-	cleanup_close int fd =
-		neg_errno(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-	if (fd < 0)
-		return err_set_errno(err, fd, "socket");
-	/* State directories may be deeper than a socket address is long. */
-	(void)snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d/" SANDBOX_VSOCK_NAME,
-		       dir);
-	(void)unlink(path); /* a socket of a shim that was killed */
-	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 || listen(fd, 128) < 0)
-		return err_set_errno(err, -errno, "listen on %s", path);
-	sb->vsock.dir_fd = TAKE_FD(dir);
-	sb->vsock.addr.kind = VSOCK_HYBRID;
-	sb->vsock.addr.path =
-		arena_printf(sb->arena, "/proc/self/fd/%d/" SANDBOX_VSOCK_NAME, sb->vsock.dir_fd);
-	return sb->vsock.addr.path ? TAKE_FD(fd) : err_set(err, ENOMEM, "out of memory");
-}
-
-static int start_proxy(struct boot *boot, struct err *err)
-{
-	struct sandbox *sb = boot->sb;
-	int pair[2];
-
-	cleanup_close int listen_fd = listen_in_state_dir(sb, err);
-	if (listen_fd < 0)
-		return listen_fd;
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-		return err_set_errno(err, -errno, "socketpair");
-	cleanup_close int proxy_end = pair[1];
-	boot->vsock_fd = pair[0];
-	char *argv[] = { (char *)"kata-proxy", (char *)"--vhost-fd",
-			 (char *)"3",	       (char *)"--listen-fd",
-			 (char *)"4",	       (char *)"--cid",
-			 (char *)"3",	       NULL };
-	struct proc_fd fds[] = { { proxy_end, 3 }, { listen_fd, 4 }, { STDERR_FILENO, 2 } };
-	char path[PATH_MAX];
-	int r = program_find_proxy(NULL, path, sizeof(path), err);
-	if (r < 0)
-		return r;
-	struct proc_spec spec = {
-		.path = path,
-		.argv = argv,
-		.fds = fds,
-		.nr_fds = ARRAY_SIZE(fds),
-		.netns_fd = -1,
-		.die_with_parent = true,
-		.cwd = "/",
-		.cgroup_fds = sb->cgroup.now.procs_fds,
-		.nr_cgroup_fds = sb->cgroup.now.nr,
-	};
-	r = proc_spawn(&spec, &sb->helpers.proxy, err);
-	if (r < 0)
-		return r;
-	r = sandbox_watch_proxy(sb);
-	return r < 0 ? err_set_errno(err, r, "watch kata-proxy") : 0;
-}
-
-/* Any program of the host can dial a guest by kernel vsock. */
-static int add_secret(struct boot *boot, struct err *err)
-{
-	struct sandbox *sb = boot->sb;
-	int r = vsock_secret_new(&sb->vsock.secret);
-
-	if (r < 0)
-		return err_set_errno(err, r, "a secret for the guest's agent");
-	boot->vm.kernel_params =
-		arena_printf(sb->arena, "%s agent.secret=console", boot->vm.kernel_params);
-	boot->vm.secret = sb->vsock.addr.secret = &sb->vsock.secret;
-	return boot->vm.kernel_params ? 0 : err_set_errno(err, -ENOMEM, "kernel parameters");
-}
-
-static int add_vsock(struct boot *boot, struct err *err)
-{
-	struct sandbox *sb = boot->sb;
-	struct vm_device *dev = &boot->devices[boot->nr_devices++];
-	struct err ignored = ERR_NULL;
-	uint32_t cid = 0;
-
-	*dev = (struct vm_device){ .type = VM_DEVICE_VSOCK, .id = "vsock" };
-	boot->vsock_fd = vsock_claim_cid(&cid, &ignored);
-	if (boot->vsock_fd >= 0) {
-		sb->vsock.addr = (struct vsock_addr){ .kind = VSOCK_KERNEL, .cid = cid };
-		dev->vsock = (struct vm_vsock){ .fd = boot->vsock_fd, .cid = cid };
-		return sb->config->agent.require_secret ? add_secret(boot, err) : 0;
-	}
-	log_debug("no kernel vsock (%s): using kata-proxy", ignored.text);
-	int r = start_proxy(boot, err);
-	dev->vsock =
-		(struct vm_vsock){ .vhost_user = true, .fd = boot->vsock_fd, .cid = VM_GUEST_CID };
-	return r;
-}
 
 static int choose_accel(struct sandbox *sb, enum vm_accel *ret, struct err *err)
 {
@@ -322,66 +92,6 @@ static int size_vm(struct boot *boot, struct err *err)
 	sb->size.accel = boot->vm.accel;
 	sandbox_vm_config(sb, &boot->vm);
 	return sandbox_size_vm(sb, &boot->vm, err);
-}
-
-/* A user for QEMU, and what it may see. */
-static int prepare_jail(struct boot *boot, struct err *err)
-{
-	struct sandbox *sb = boot->sb;
-	const struct config_hypervisor *hc = &sb->config->hypervisor;
-	const struct user_range range = { .first = hc->jail_uid_base, .nr = hc->jail_uid_count };
-
-	if (hc->rootless && !hc->jail)
-		return err_set(err, EINVAL,
-			       "rootless = true: QEMU gets a user of its own with its jail, but "
-			       "jail = false");
-	if (!hc->jail) {
-		log_warn("QEMU runs as root of the host: \"jail = false\" in the configuration");
-		return 0;
-	}
-	boot->jail = (struct vm_jail){
-		.paths = (const char *const *)hc->jail_paths.v,
-		.nr_paths = hc->jail_paths.nr,
-		.cache_dir = KATA_DEFAULT_ROOT,
-	};
-	sb->helpers.user_fd = user_claim(KATA_DEFAULT_ROOT, &range, &boot->jail.uid, err);
-	if (sb->helpers.user_fd < 0)
-		return sb->helpers.user_fd;
-	boot->vm.jail = &boot->jail;
-	return 0;
-}
-
-static int start_vm(struct boot *boot, struct err *err)
-{
-	struct sandbox *sb = boot->sb;
-	struct vm_config *vm = &boot->vm;
-	int r;
-
-	sandbox_step(sb, "preparing the network");
-	r = prepare_network(boot, vm->vcpus, err);
-	if (r < 0)
-		return r;
-	sandbox_step(sb, "starting the VM");
-	r = prepare_jail(boot, err);
-	if (r < 0)
-		return r;
-	vm->netns_fd = sb->net.netns_fd;
-	vm->cgroup_fds = sb->cgroup.now.procs_fds;
-	vm->nr_cgroup_fds = sb->cgroup.now.nr;
-	vm->devices = boot->devices;
-	vm->nr_devices = boot->nr_devices;
-	r = hypervisor_create(sb->driver, sb->loop, vm, sandbox_on_vm_event, sb, &sb->hv, err);
-	if (r >= 0)
-		r = hypervisor_start(sb->hv, boot->deadline_ns, err);
-	if (r < 0)
-		return r;
-	network_find_devices(sb->net.network, boot->devices, boot->nr_devices);
-	struct vm_info *info = arena_alloc(sb->arena, sizeof(*info));
-	if (!info)
-		return err_set(err, ENOMEM, "out of memory");
-	r = hypervisor_info(sb->hv, info, boot->deadline_ns, err);
-	sb->vmm_pid = info->pid;
-	return r;
 }
 
 static int run_hooks(struct sandbox *sb, struct err *err)
@@ -455,19 +165,25 @@ static int boot_steps(struct boot *boot, struct err *err)
 	r = prepare_cgroup(sb, err);
 	if (r < 0)
 		return r;
+	boot_find_template(boot);
 	sandbox_step(sb, "sharing the file system");
-	r = share_files(boot, err);
+	r = boot_share_init(boot, err);
+	if (r >= 0)
+		r = boot_share_files(boot, err);
 	if (r < 0)
 		return r;
 	sandbox_step(sb, "preparing vsock");
-	r = add_vsock(boot, err);
+	r = boot_add_vsock(boot, err);
 	if (r < 0)
 		return r;
 	sandbox_step(sb, "running hooks");
 	r = run_hooks(sb, err);
 	if (r < 0)
 		return r;
-	r = start_vm(boot, err);
+	sandbox_step(sb, "preparing the network");
+	r = prepare_network(boot, boot->vm.vcpus, err);
+	if (r >= 0)
+		r = boot_start_vm(boot, err);
 	if (r < 0)
 		return r;
 	host_cgroup_settle(&sb->cgroup.now);
@@ -512,12 +228,11 @@ int sandbox_boot(struct sandbox *sb, uint64_t deadline_ns, struct err *err)
 		.fs_fds = { -1, -1 },
 		.vsock_fd = -1,
 		.vm = VM_CONFIG_NULL,
+		.template = TEMPLATE_START_NULL,
+		.maker_fd = -1,
 	};
 	int r = boot_steps(&boot, err);
 
-	/* QEMU has its duplicates by now. */
-	for (size_t i = 0; i < SANDBOX_EXPORTS; i++)
-		(void)fd_close(boot.fs_fds[i]);
-	(void)fd_close(boot.vsock_fd);
+	boot_end(&boot, r >= 0);
 	return r;
 }

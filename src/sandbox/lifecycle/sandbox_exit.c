@@ -40,6 +40,16 @@ static bool is_up(const struct sandbox *sb)
 	return sb->state == SANDBOX_STATE_STARTING || sb->state == SANDBOX_STATE_RUNNING;
 }
 
+/* A start that can go on without what ended. Return: whether it is one. */
+static bool is_told_to_restore(struct sandbox *sb)
+{
+	if (!sb->start.restoring)
+		return false;
+	sb->start.restore_failed = true;
+	fiber_cond_broadcast(&sb->start.agent_changed);
+	return true;
+}
+
 static void on_pending_reason(void *arg)
 {
 	struct sandbox *sb = arg;
@@ -55,7 +65,8 @@ static void on_pending_reason(void *arg)
  */
 static void helper_ended(struct sandbox *sb, const char *name, const char *reason)
 {
-	if (sb->state == SANDBOX_STATE_STOPPING || sb->end.pending_reason_timer)
+	if (sb->state == SANDBOX_STATE_STOPPING || sb->end.pending_reason_timer ||
+	    is_told_to_restore(sb))
 		return;
 	(void)snprintf(sb->end.pending_reason, sizeof(sb->end.pending_reason), "%s ended%s%s", name,
 		       *reason ? ": " : "", reason);
@@ -96,10 +107,14 @@ void sandbox_on_vm_event(void *arg, enum vm_event_type type, const char *reason)
 {
 	struct sandbox *sb = arg;
 
+	if (type == VM_EVENT_ASLEEP) /* a container writes to the console */
+		return;
 	if (type == VM_EVENT_RESUMED) {
 		clock_sync_now(sb->clock);
 		return;
 	}
+	if (type != VM_EVENT_READY && is_told_to_restore(sb))
+		return;
 	if (type == VM_EVENT_PANICKED)
 		note_exit_reason(sb, "the guest kernel panicked", reason);
 	if (type == VM_EVENT_SHUTDOWN && sb->state != SANDBOX_STATE_STOPPING)

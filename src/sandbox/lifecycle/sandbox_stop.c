@@ -85,6 +85,20 @@ static void reap_child(struct proc *proc)
 		proc_deinit(proc);
 }
 
+/**
+ * sandbox_end_helpers() - end the programs beside the VMM
+ * @sb: sandbox whose VMM has ended, or ends
+ *
+ * In a fiber when any was started.
+ */
+void sandbox_end_helpers(struct sandbox *sb)
+{
+	kill_child(&sb->helpers.proxy, &sb->helpers.proxy_watch);
+	kill_exports(sb);
+	reap_child(&sb->helpers.proxy);
+	reap_exports(sb);
+}
+
 /*
  * Return: false when somebody stays inside of the gate, in a hook of the bundle say. Then what he
  * may still use is left where it is, dead, until the process ends.
@@ -145,10 +159,7 @@ void sandbox_shut_down(struct sandbox *sb, bool politely)
 	bool empty = empty_gate(sb);
 	if (empty)
 		release_guest(sb);
-	kill_child(&sb->helpers.proxy, &sb->helpers.proxy_watch);
-	kill_exports(sb);
-	reap_child(&sb->helpers.proxy);
-	reap_exports(sb);
+	sandbox_end_helpers(sb);
 	sb->helpers.user_fd = fd_close(sb->helpers.user_fd);
 	if (empty) {
 		share_deinit(&sb->storage.share);

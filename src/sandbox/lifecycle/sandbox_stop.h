@@ -12,4 +12,5 @@ struct sandbox;
 
 /* In fibers. */
 int sandbox_stop(struct sandbox *sb, struct err *err) must_check;
+void sandbox_end_helpers(struct sandbox *sb);
 void sandbox_shut_down(struct sandbox *sb, bool politely);
