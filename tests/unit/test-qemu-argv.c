@@ -48,7 +48,8 @@ static int build(const struct vm_config *config, const struct qemu_links *use, s
 	int r = arena_new(&arena);
 
 	assert_int_equal(r, 0);
-	qemu_pci_init(&pci, qemu_machine_is_express(config), config->bridges, false);
+	qemu_pci_init(&pci, qemu_machine_is_express(config), config->bridges,
+		      config->to_save || config->restore);
 	r = qemu_cmdline_build(config, use, &pci, slots, arena, &cmd, err);
 	if (r < 0)
 		return r;
@@ -209,6 +210,33 @@ static void image_as_block_device_and_ram_from_a_file(void **state)
 	(void)close(120);
 }
 
+/* What is saved is the beginning of what is restored, device for device and place for place. */
+static void a_saved_vm_and_one_that_is_restored(void **state)
+{
+	const struct vm_restore restore = { .state_fd = -1 };
+	struct vm_config config = minimal();
+	struct vm_device devices[] = {
+		{ .type = VM_DEVICE_FS,
+		  .id = "fs-shared",
+		  .fs = { .fd = 110, .tag = "kataShared" } },
+		{ .type = VM_DEVICE_VSOCK, .id = "vsock", .vsock = { .fd = 111, .cid = 4 } },
+		{ .type = VM_DEVICE_NET,
+		  .id = "eth0",
+		  .net = { .tap_fds = { 112 }, .nr_queues = 1, .mac = { 2, 0, 0, 0, 0, 1 } } },
+	};
+
+	(void)state;
+	config.memory.fd = 120;
+	config.bridges = 1;
+	config.to_save = true;
+	check_golden("saved", &config, &links);
+	config.to_save = false;
+	config.restore = &restore;
+	config.devices = devices;
+	config.nr_devices = ARRAY_SIZE(devices);
+	check_golden("restored", &config, &links);
+}
+
 static void bad_configurations_are_refused_with_words(void **state)
 {
 	cleanup_strbuf struct strbuf text = STRBUF_NULL;
@@ -307,6 +335,8 @@ static void q35_plugs_hot_into_root_ports_only(void **state)
 	qemu_pci_guest_path(&pci, &slot, path, sizeof(path));
 	assert_string_equal(path, "02");
 	qemu_pci_init(&pci, true, 1000, false);
+	assert_int_equal(pci.nr_buses, QEMU_PCI_BUSES_MAX - QEMU_PCI_LATE_PORTS);
+	qemu_pci_init(&pci, true, 1000, true);
 	assert_int_equal(pci.nr_buses, QEMU_PCI_BUSES_MAX);
 }
 
@@ -318,6 +348,7 @@ int main(void)
 		cmocka_unit_test(usual_pod_with_kvm_and_kernel_vhost),
 		cmocka_unit_test(pc_machine_with_bridge_serial_console_and_9p),
 		cmocka_unit_test(image_as_block_device_and_ram_from_a_file),
+		cmocka_unit_test(a_saved_vm_and_one_that_is_restored),
 		cmocka_unit_test(bad_configurations_are_refused_with_words),
 		cmocka_unit_test(devices_are_checked_before_qemu_hears_of_them),
 		cmocka_unit_test(pc_fills_the_root_bus_before_its_bridge),

@@ -186,7 +186,7 @@ static int describe(int store_fd, const char *key, struct template_info *ret)
 	if (fstatat(store_fd, key, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return -errno;
 	*ret = (struct template_info){ .used_s = st.st_mtim.tv_sec };
-	memcpy(ret->key, key, SNAPSHOT_DIGEST_LEN);
+	(void)snprintf(ret->key, sizeof(ret->key), "%s", key);
 	cleanup_close int dir =
 		neg_errno(openat(store_fd, key, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
 	if (dir < 0)
