@@ -44,6 +44,7 @@ static const struct verb verbs[] = {
 	{ "security", verb_security, "print what a sandbox's processes may do to the host" },
 	{ "metrics", verb_metrics, "print a sandbox's metrics" },
 	{ "iptables", verb_iptables, "read or set a guest's netfilter tables" },
+	{ "factory", verb_factory, "make, list or remove the templates that VMs start from" },
 	{ "configure", verb_configure, "tell a container manager of this runtime" },
 	{ "completion", verb_completion, "print the completion script of a shell" },
 	{ "complete", verb_complete, NULL },

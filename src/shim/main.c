@@ -13,6 +13,7 @@
 #include "common/log.h"
 #include "common/str.h"
 #include "shim/cli/standalone.h"
+#include "shim/cli/template_command.h"
 #include "shim/containerd/containerd_serve.h"
 #include "shim/containerd/containerd_start.h"
 #include "shim/core/options.h"
@@ -21,6 +22,8 @@ static int run(const struct shim_options *options)
 {
 	bool delete = str_eq(options->action, "delete");
 
+	if (template_command_is_asked(options))
+		return template_command_run(options);
 	if (options->standalone)
 		return delete ? standalone_delete(options) : standalone_run(options);
 	if (options->info)

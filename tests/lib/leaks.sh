@@ -28,6 +28,12 @@ report() {
 	found=1
 }
 
+# Of a template: the maker itself, or its QEMU.
+is_maker() {
+	[ "$(cat "$1/comm" 2>/dev/null)" = kata-template ] ||
+		grep -qz '^guest=sandbox-template,' "$1/cmdline" 2>/dev/null
+}
+
 # A process may still be on its way out when its container is gone for its manager: give it a moment.
 processes() {
 	local pid exe
@@ -38,6 +44,8 @@ processes() {
 		virtiofsd | qemu-system-x86_64) ;;
 		*) continue ;;
 		esac
+		# Templates are made in the background, for nobody's container.
+		is_maker "$pid" && continue
 		echo "${pid#/proc/} $exe $(tr '\0' ' ' < "$pid/cmdline" 2>/dev/null)"
 	done | in_scope | cut -c1-200
 }
@@ -71,9 +79,10 @@ done
 [ -n "$scope" ] || set -- /run/kata "$@"
 for root in "$@"; do
 	[ -d "$root" ] || continue
+	# .templates are VMs that others start from.
 	# .kvm is what is known of this host's KVM until it is booted again, .jail-* what is of its QEMU and VMs' users.
 	state=$(find "$root" -mindepth 1 -not -path "$root/ns" -not -path "$root/ns/*" -not -name .kvm -not -name '.jail-*' \
-		2>/dev/null | head -5)
+		-not -path "$root/.templates" -not -path "$root/.templates/*" 2>/dev/null | head -5)
 	[ -z "$state" ] || report "state in $root: $state"
 done
 state=$(find /run/kata/ns -mindepth 2 2>/dev/null | in_scope | head -5)

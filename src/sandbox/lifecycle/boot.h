@@ -27,6 +27,9 @@ struct boot {
 	int maker_fd; /* of who makes a template once the sandbox runs, -1: nobody */
 };
 
+/* sandbox_boot.c */
+int boot_size_vm(struct boot *boot, struct err *err) must_check;
+
 /* boot_share.c */
 int boot_share_init(struct boot *boot, struct err *err) must_check;
 int boot_share_files(struct boot *boot, struct err *err) must_check;
@@ -35,6 +38,7 @@ int boot_share_files(struct boot *boot, struct err *err) must_check;
 int boot_add_vsock(struct boot *boot, struct err *err) must_check;
 
 /* boot_vm.c */
+const char *boot_template_obstacle(const struct vm_config *vm);
 void boot_find_template(struct boot *boot);
 int boot_start_vm(struct boot *boot, struct err *err) must_check;
 void boot_end(struct boot *boot, bool good);

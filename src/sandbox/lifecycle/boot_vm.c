@@ -21,8 +21,13 @@
 /* A restored guest answers in some tenths of a second; a boot must still fit behind it. */
 #define RESTORE_MS 15000
 
-/* What a template cannot have. Return: its name, or NULL. */
-static const char *find_obstacle(const struct vm_config *vm)
+/**
+ * boot_template_obstacle() - what of a VM no template can have
+ * @vm: VM
+ *
+ * Return: its name, or NULL.
+ */
+const char *boot_template_obstacle(const struct vm_config *vm)
 {
 	if (vm->memory.hugepages)
 		return "enable_hugepages";
@@ -57,7 +62,7 @@ void boot_find_template(struct boot *boot)
 {
 	struct sandbox *sb = boot->sb;
 	const struct template_payer payer = { sb->cgroup.now.procs_fds, sb->cgroup.now.nr };
-	const char *obstacle = find_obstacle(&boot->vm);
+	const char *obstacle = boot_template_obstacle(&boot->vm);
 	struct err err = ERR_NULL;
 
 	if (!sb->config->factory.enable_template)

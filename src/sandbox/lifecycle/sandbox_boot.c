@@ -82,7 +82,14 @@ static int prepare_network(struct boot *boot, unsigned vcpus, struct err *err)
 	return 0;
 }
 
-static int size_vm(struct boot *boot, struct err *err)
+/**
+ * boot_size_vm() - the VM as it is before it has anything of its sandbox's
+ * @boot: start; its vm is filled
+ * @err: filled on failure
+ *
+ * Return: 0 or -errno.
+ */
+int boot_size_vm(struct boot *boot, struct err *err)
 {
 	struct sandbox *sb = boot->sb;
 	int r = choose_accel(sb, &boot->vm.accel, err);
@@ -158,7 +165,7 @@ static int boot_steps(struct boot *boot, struct err *err)
 	int r;
 
 	sandbox_step(sb, "sizing the VM");
-	r = size_vm(boot, err);
+	r = boot_size_vm(boot, err);
 	if (r < 0)
 		return r;
 	sandbox_step(sb, "preparing the host's cgroup");

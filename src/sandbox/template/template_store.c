@@ -306,3 +306,31 @@ bool template_store_has_failed(int store_fd, const char *key)
 	(void)unlinkat(store_fd, name, 0);
 	return false;
 }
+
+/**
+ * template_store_empty() - remove all that is in the store
+ * @store_fd: store
+ *
+ * Return: 0, -EWOULDBLOCK while a template is being made, or -errno.
+ */
+int template_store_empty(int store_fd)
+{
+	cleanup_close int lock = template_store_lock(store_fd);
+	int fd = lock < 0 ? lock
+			  : neg_errno(openat(store_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	int r = 0;
+
+	if (fd < 0)
+		return fd;
+	DIR *dir = fdopendir(fd);
+	if (!dir) {
+		(void)fd_close(fd);
+		return -ENOMEM;
+	}
+	for (struct dirent *e = readdir(dir); e && r >= 0; e = readdir(dir))
+		/* The lock's file stays: another one would be another lock. */
+		if (e->d_name[0] != '.' && strcmp(e->d_name, LOCK_NAME) != 0)
+			r = io_rm_tree_at(store_fd, e->d_name);
+	(void)closedir(dir);
+	return r;
+}

@@ -35,4 +35,5 @@ int template_store_begin(int store_fd, struct err *err) must_check;
 int template_store_commit(int store_fd, const char *key, struct err *err) must_check;
 void template_store_abandon(int store_fd, const char *key, const char *why);
 bool template_store_has_failed(int store_fd, const char *key);
+int template_store_empty(int store_fd) must_check;
 int template_store_list(int store_fd, struct template_info *ret, size_t max) must_check;

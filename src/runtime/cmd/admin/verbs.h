@@ -12,6 +12,7 @@ int verb_completion(struct cli *cli, int argc, char **argv, struct err *err);
 int verb_configure(struct cli *cli, int argc, char **argv, struct err *err);
 int verb_console(struct cli *cli, int argc, char **argv, struct err *err);
 int verb_env(struct cli *cli, int argc, char **argv, struct err *err);
+int verb_factory(struct cli *cli, int argc, char **argv, struct err *err);
 int verb_iptables(struct cli *cli, int argc, char **argv, struct err *err);
 int verb_metrics(struct cli *cli, int argc, char **argv, struct err *err);
 int verb_network(struct cli *cli, int argc, char **argv, struct err *err);
