@@ -105,13 +105,14 @@ void qemu_device_name(const char *prefix, const char *id, char buf[static QEMU_N
  * @config: VM
  * @dev: device
  *
- * QEMU 7.2 loads nothing while it has a device that it could not save: those of vhost-user.
+ * QEMU 7.2 loads nothing while it has a device that it could not save: those of vhost-user. And what
+ * is in a root port while that is loaded has no power: the saved one was empty.
  *
  * Return: whether; not of a VM that boots.
  */
 bool qemu_device_comes_late(const struct vm_config *config, const struct vm_device *dev)
 {
-	return config->restore && (dev->type == VM_DEVICE_FS ||
+	return config->restore && (dev->type == VM_DEVICE_FS || dev->type == VM_DEVICE_NET ||
 				   (dev->type == VM_DEVICE_VSOCK && dev->vsock.vhost_user));
 }
 

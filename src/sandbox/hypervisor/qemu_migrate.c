@@ -7,8 +7,8 @@
  * for that of memory-backend-file only. What is left are some hundred kilobytes.
  *
  * QEMU reads a section for each device that was saved, and leaves alone what has none: a restored VM
- * may have devices that the saved one had not. Those that QEMU 7.2 refuses to save, vhost-user's, it
- * has to get between loading and running. No device comes with a word to the guest: it looks for them,
+ * may have devices that the saved one had not. Some it has to get between loading and running, see
+ * qemu_device_comes_late(). No device comes with a word to the guest: it looks for them,
  * which is quicker than the hot-plug of ACPI, whose interrupt it has switched off until it has found
  * them.
  */
