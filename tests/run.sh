@@ -16,6 +16,7 @@ failed=0
 skipped=0
 
 finish() {
+	KATA_TEMPLATES=1 switch_templates # as it was built
 	echo "$skipped skipped"
 	flaky_print
 	echo "$passed passed, $failed failed"
@@ -82,19 +83,18 @@ run_unit() {
 # Templates are made in the background, beside tests that count processes, time and memory. Those that are about them
 # have a configuration of their own; KATA_TEMPLATES=1 leaves them on in all.
 switch_templates() {
-	mkdir -p build/config.d
-	if [ "${KATA_TEMPLATES:-0}" = 1 ]; then
-		rm -f build/config.d/90-no-templates.toml
-	else
-		printf '[factory]\nenable_template = false\n' > build/config.d/90-no-templates.toml
-	fi
+	local on=false file
+	[ "${KATA_TEMPLATES:-0}" = 1 ] && on=true
+	for file in build/configuration.toml build/configuration-distro.toml; do
+		[ ! -e "$file" ] || sed -i "s/^enable_template = .*/enable_template = $on/" "$file"
+	done
 }
 
 # run_system [BATS_OPTION ...]
 run_system() {
-	switch_templates
 	echo "== system tests"
 	make -s -j"$jobs" all guest || broken "the programs or the guest do not build"
+	switch_templates
 	local suite out status
 	out=$(mktemp)
 	# One more try for a test that fails: real daemons on a shared machine, seldom but now and then.
@@ -130,6 +130,7 @@ run_rounds() {
 run_faults() {
 	echo "== twice $1 faults, seed $2"
 	make -s -j"$jobs" all guest || broken "the programs or the guest do not build"
+	switch_templates
 	run_rounds shim/killer.py "$1" "$2"
 	run_rounds security/inject.py "$1" "$2"
 }

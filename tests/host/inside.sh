@@ -25,7 +25,7 @@ asset() {
 	sed -n "s/^$1 = \"\(.*\)\"/\1/p" "$configuration"
 }
 
-# Deadlines are for hosts on which a VM starts in a second.
+# Deadlines are for hosts on which a VM starts in a second. Templates are made beside what is tested.
 raise_deadlines() {
 	cat > "$1" <<-TOML
 	[agent.kata]
@@ -34,6 +34,8 @@ raise_deadlines() {
 	create_container_timeout = 240
 	[runtime]
 	start_timeout = 300
+	[factory]
+	enable_template = ${KATA_TEMPLATES:-false}
 	TOML
 }
 
@@ -60,7 +62,8 @@ make_build() {
 	raise_deadlines "${configuration%/*}/config.d/50-test-host.toml"
 	sed "s|^kernel = .*|kernel = \"$KATA_BUILD/guest/vmlinux\"|; s|^initrd = .*|initrd = \"$KATA_BUILD/guest/initrd.img\"|
 		s/^\(dial_timeout\|request_timeout\|create_container_timeout\) = .*/\1 = 240/
-		s/^start_timeout = .*/start_timeout = 300/" "$configuration" > "$KATA_BUILD/configuration.toml"
+		s/^start_timeout = .*/start_timeout = 300/
+		s/^enable_template = .*/enable_template = ${KATA_TEMPLATES:-false}/" "$configuration" > "$KATA_BUILD/configuration.toml"
 }
 
 # run_suite SUITE FILTER
