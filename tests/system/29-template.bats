@@ -6,8 +6,8 @@
 load helpers
 
 setup_file() {
-	export STORE_DIR=/dev/shm/kata-template-$$
-	mkdir -p "$STORE_DIR"
+	STORE_DIR=$(mktemp -d /dev/shm/kata-template.XXXXXX)
+	export STORE_DIR
 }
 
 teardown_file() {
@@ -31,7 +31,8 @@ use_store() {
 	mkdir -p "$conf/config.d"
 	cp "$BUILD/configuration.toml" "$conf/"
 	printf '[factory]\nenable_template = true\ntemplate_path = "%s"\n' "$store" > "$conf/config.d/90-template.toml"
-	printf '%s\n' '[hypervisor.qemu]' 'default_memory = 256' "$@" >> "$conf/config.d/90-template.toml"
+	printf '%s\n' '[runtime]' 'start_timeout = 240' '[agent.kata]' 'dial_timeout = 240' \
+		'[hypervisor.qemu]' 'default_memory = 256' "$@" >> "$conf/config.d/90-template.toml"
 	KATA=("$BUILD/kata-runtime" --config "$conf/configuration.toml" --root "$ROOT")
 }
 
