@@ -50,6 +50,7 @@ runtime() {
 	shift
 	case $name in
 	kata) kata "$@" ;;
+	kata-cold | kata-template) CONFIG=$WORK/$name.toml kata "$@" ;;
 	runsc) runsc_here "$@" ;;
 	crun) crun_here --root "$WORK/crun" "$@" ;;
 	*) "$name" --root "$WORK/$name" "$@" ;;
@@ -72,6 +73,40 @@ runtimes() {
 	echo kata
 	for name in runc crun runsc; do
 		command -v "$name" > /dev/null && echo "$name"
+	done
+}
+
+# The ways to start a container, ours first: "kata" alone in a build that has no templates of VMs, otherwise without and
+# with one, each by a configuration of its own.
+starts() {
+	local name templates
+	if grep -q '^#* *enable_template = ' "$CONFIG"; then
+		for templates in cold:false template:true; do
+			name=kata-${templates%:*}
+			sed "s/^#* *enable_template = .*/enable_template = ${templates#*:}/" "$CONFIG" > "$WORK/$name.toml"
+			echo "$name"
+		done
+	else
+		echo kata
+	fi
+	runtimes | grep -v '^kata$'
+}
+
+# pss PID: KiB
+pss() {
+	awk '/^Pss:/ { print $2 }' "/proc/$1/smaps_rollup" 2> /dev/null || echo 0
+}
+
+# processes ID: of a container of ours on the host, "NAME PID" each.
+processes() {
+	local shim pid child
+	shim=$(cut -d' ' -f1 "$ROOT/$1/shim.pid")
+	echo "shim $shim"
+	echo "stand-in $(kata state "$1" | jq .pid)"
+	for pid in $(pgrep -P "$shim"); do
+		for child in $pid $(pgrep -P "$pid"); do
+			echo "$(basename "$(readlink "/proc/$child/exe")") $child"
+		done
 	done
 }
 

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# run.sh [start|memory|streams|network|files|endurance ...]: side by side in one run with other runtimes on the same
-# bundle, as Markdown that can be put into an issue as it is. Machines differ and drift: read the ratios. BENCH_ROUNDS, BENCH_STREAM_MIB and BENCH_NET_SECONDS make it longer or
+# run.sh [boot|start|memory|streams|network|files|endurance ...]: side by side in one run with other runtimes on the same
+# bundle, as Markdown that can be put into an issue as it is; chart.py makes a picture of it. Machines differ and drift:
+# read the ratios. BENCH_ROUNDS, BENCH_AT_ONCE, BENCH_ALIVE, BENCH_STREAM_MIB and BENCH_NET_SECONDS make it longer or
 # shorter; endurance.sh has its own.
 set -uo pipefail
 dir=$(cd "$(dirname "$0")" && pwd)
@@ -26,7 +27,7 @@ END
 for other in runc crun runsc; do
 	command -v "$other" > /dev/null && echo "| $other | $("$other" --version 2> /dev/null | head -1) |"
 done
-[ $# -gt 0 ] || set -- start memory streams network files endurance
+[ $# -gt 0 ] || set -- boot start memory streams network files endurance
 failed=0
 for part in "$@"; do
 	"$dir/$part.sh" || failed=1
