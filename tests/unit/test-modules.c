@@ -150,6 +150,19 @@ static void a_device_finds_its_driver_by_its_alias(void **state)
 	expect("pci:v00001AF4d0000104-sv0000", ENOENT, "");
 }
 
+static void buses_are_known_by_the_aliases_of_their_devices(void **state)
+{
+	cleanup_modules struct modules *modules = NULL;
+	struct inserted in = { 0 };
+
+	(void)state;
+	assert_int_equal(modules_open(dir, insert, &in, &modules), 0);
+	assert_true(modules_know_bus(modules, "virtio"));
+	assert_true(modules_know_bus(modules, "pci"));
+	assert_false(modules_know_bus(modules, "acpi"));
+	assert_false(modules_know_bus(modules, "fs"));
+}
+
 static void one_of_several_modules_of_an_alias_is_enough(void **state)
 {
 	struct inserted in = { .fails = "kernel/crypto/crc32c-intel.ko", .error = -ENODEV };
@@ -264,6 +277,7 @@ int main(void)
 		cmocka_unit_test(dash_and_underscore_are_the_same),
 		cmocka_unit_test(a_packed_module_is_found_by_its_name),
 		cmocka_unit_test(a_device_finds_its_driver_by_its_alias),
+		cmocka_unit_test(buses_are_known_by_the_aliases_of_their_devices),
 		cmocka_unit_test(one_of_several_modules_of_an_alias_is_enough),
 		cmocka_unit_test(what_is_built_in_needs_nothing),
 		cmocka_unit_test(a_module_that_does_not_go_in_is_named),

@@ -2,12 +2,14 @@
 /*
  * DOC: Kernels with modules
  *
- * Our own kernel has everything built in, and then nothing here does more than look. A
- * distribution's has virtio, virtiofs and vsock as modules, which the initrd holds
- * (guest/kernel/distro.sh). There is no udev and no modprobe: before the console is opened, and
- * again whenever the kernel says that devices have changed, the agent gives each device that has no
- * driver the modules that its "modalias" in sysfs asks for. Everything else (file systems, netfilter)
- * the kernel loads when it is needed, by modprobe.c.
+ * Our own kernel has built in what every start needs. A distribution's has virtio, virtiofs and vsock
+ * as modules, which the initrd holds (guest/kernel/distro.sh). There is no udev and no modprobe:
+ * before the console is opened, and again whenever the kernel says that a device has come, the agent
+ * gives each device that has no driver the modules that its "modalias" in sysfs asks for. Everything
+ * else (file systems, netfilter) the kernel loads when it is needed, by modprobe.c.
+ *
+ * The lists of modules are read anew each time: a guest hardly ever needs them, and its memory is
+ * dear.
  */
 #include "agent/device/drivers.h"
 
@@ -72,8 +74,8 @@ static const struct {
 	{ "cgroup2", "CONFIG_CGROUPS" },
 };
 
-/* Those of the running kernel; NULL when it has everything built in. */
-static struct modules *running;
+/* Whether the running kernel has any. */
+static bool have_modules;
 
 /* Reads a one-line file of a device. Return: @buf without the newline, "" when there is no such. */
 static const char *read_attribute(int dir, const char *device, const char *name,
@@ -119,12 +121,29 @@ static void load_driver(int dir, const char *device, void *arg)
 	struct err err = ERR_NULL;
 	char alias[ALIAS_MAX];
 
-	(void)arg;
 	if (!*read_attribute(dir, device, "modalias", alias))
 		return;
-	int r = modules_load(running, alias, "", &err);
+	int r = modules_load(arg, alias, "", &err);
 	if (r < 0 && r != -ENOENT) /* most of a machine's parts need no driver of us */
 		log_warn("driver for %s: %s", alias, err.text);
+}
+
+static void load_all(struct modules *modules)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(buses); i++)
+		if (modules_know_bus(modules, buses[i]))
+			for_each_idle(buses[i], load_driver, modules);
+}
+
+/* Return: the lists, or NULL when there are none. */
+static struct modules *open_modules(void)
+{
+	struct modules *modules = NULL;
+	int r = modules_open_running(&modules);
+
+	if (r < 0 && r != -ENOENT)
+		log_warn_errno(r, "the kernel's modules");
+	return modules;
 }
 
 /**
@@ -134,8 +153,10 @@ static void load_driver(int dir, const char *device, void *arg)
  */
 void drivers_load(void)
 {
-	for (size_t i = 0; running && i < ARRAY_SIZE(buses); i++)
-		for_each_idle(buses[i], load_driver, NULL);
+	cleanup_modules struct modules *modules = have_modules ? open_modules() : NULL;
+
+	if (modules)
+		load_all(modules);
 }
 
 /* A kernel without ACPI has none. */
@@ -189,16 +210,15 @@ static void online_new_memory(void)
  */
 void drivers_start(void)
 {
+	cleanup_modules struct modules *modules = open_modules();
 	struct err err = ERR_NULL;
-	int r = modules_open_running(&running);
 
-	if (r < 0 && r != -ENOENT)
-		log_warn_errno(r, "the kernel's modules");
-	if (!running)
+	have_modules = modules;
+	if (!modules)
 		return;
-	drivers_load();
+	load_all(modules);
 	/* Also where the device comes later, or never: the agent listens in any case. */
-	if (modules_load(running, VSOCK_MODULE, "", &err) < 0)
+	if (modules_load(modules, VSOCK_MODULE, "", &err) < 0)
 		log_debug("%s", err.text);
 	online_new_memory();
 }
@@ -214,7 +234,8 @@ void drivers_start(void)
 int drivers_open_console(void)
 {
 	cleanup_close int active =
-		running ? neg_errno(open("/sys/class/tty/console/active", O_RDONLY | O_CLOEXEC))
+		have_modules
+			? neg_errno(open("/sys/class/tty/console/active", O_RDONLY | O_CLOEXEC))
 			: -ENOENT;
 
 	for (;;) {

@@ -6,13 +6,14 @@
  * same name gets the guest's numbers; one under a name of the container's own must exist here with
  * the spec's numbers; anything else is an error, since a node without a driver behind it would fail
  * later and less clearly. A privileged container, whose rules allow everything, gets every device
- * of its machine. Disks the host plugged have been entered before (agent/device/hotplug.h).
+ * of its machine, and nodes of loop devices, which the kernel makes when a node is opened. Disks the host plugged have been entered before (agent/device/hotplug.h).
  */
 #include "agent/device/guest_devices.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/major.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -25,6 +26,7 @@
 /* A guest has about a hundred; what is beyond is not listed. */
 #define GUEST_DEVICES_MAX 512
 #define GUEST_DEVICE_PATH_MAX 300
+#define LOOP_NODES 8 /* as many as the kernel makes where it is left to its defaults */
 
 struct scan {
 	struct oci_spec *spec;
@@ -158,6 +160,21 @@ static void scan_dir(struct scan *scan, const char *dir_path, const char *shown,
 	(void)closedir(dir);
 }
 
+static void add_loops(struct scan *scan, const char *dev_dir)
+{
+	char path[GUEST_DEVICE_PATH_MAX];
+
+	(void)snprintf(path, sizeof(path), "%s/loop-control", dev_dir);
+	if (access(path, F_OK) < 0)
+		return;
+	for (unsigned i = 0; i < LOOP_NODES && scan->r >= 0; i++) {
+		struct stat st = { .st_mode = S_IFBLK | 0660, .st_rdev = makedev(LOOP_MAJOR, i) };
+
+		(void)snprintf(path, sizeof(path), "/dev/loop%u", i);
+		add_node(scan, path, &st);
+	}
+}
+
 static int add_all(struct oci_spec *spec, const char *dev_dir, struct arena *arena)
 {
 	struct oci_linux *linux_ = spec->linux_;
@@ -172,6 +189,7 @@ static int add_all(struct oci_spec *spec, const char *dev_dir, struct arena *are
 		memcpy(scan.devices, linux_->devices, linux_->nr_devices * sizeof(*scan.devices));
 	scan.nr = linux_->nr_devices;
 	scan_dir(&scan, dev_dir, "/dev", true);
+	add_loops(&scan, dev_dir);
 	linux_->devices = scan.devices;
 	linux_->nr_devices = scan.nr;
 	return scan.r;

@@ -190,6 +190,21 @@ struct modules *modules_free(struct modules *modules)
 	return NULL;
 }
 
+/**
+ * modules_know_bus() - is it worth while to look for drivers of a bus
+ * @modules: lists
+ * @bus: its name, as aliases begin
+ *
+ * Return: yes or no.
+ */
+bool modules_know_bus(const struct modules *modules, const char *bus)
+{
+	char start[MODULES_NAME_MAX];
+
+	(void)snprintf(start, sizeof(start), "alias %s:", bus);
+	return strstr(modules->alias, start);
+}
+
 static int insert_file(const struct modules *modules, const char *file, size_t len,
 		       const char *parameters, struct err *err)
 {
@@ -254,12 +269,14 @@ static int load_by_name(const struct modules *modules, const char *name, const c
 	return 0;
 }
 
-/* Most patterns differ from the name before their first wildcard, and fnmatch() is slow. */
-static bool matches(const char *pattern, const char *name)
+/*
+ * Most patterns differ from the name before their first wildcard, and to take a line apart is slow.
+ */
+static bool may_match(const char *line, const char *name)
 {
-	size_t literal = strcspn(pattern, "*?[\\");
+	const char *pattern = str_skip_prefix(line, "alias ");
 
-	return strncmp(pattern, name, literal) == 0 && fnmatch(pattern, name, 0) == 0;
+	return pattern && strncmp(pattern, name, strcspn(pattern, "*?[\\ \n")) == 0;
 }
 
 /*
@@ -277,12 +294,12 @@ static int load_by_alias(const struct modules *modules, const char *name, const 
 		char words[2 * MODULES_NAME_MAX], pattern[MODULES_NAME_MAX],
 			module[MODULES_NAME_MAX];
 
-		if (len >= sizeof(words))
+		if (len >= sizeof(words) || !may_match(line, name))
 			continue;
 		memcpy(words, line, len);
 		words[len] = '\0';
 		if (sscanf(words, "alias %255s %255s", pattern, module) != 2 ||
-		    !matches(pattern, name))
+		    fnmatch(pattern, name, 0) != 0)
 			continue;
 		int r = load_by_name(modules, module, parameters, err);
 		if (r > 0 || result == 0)
@@ -310,7 +327,8 @@ int modules_load(struct modules *modules, const char *name, const char *paramete
 		return err_set(err, ENAMETOOLONG, "module %.64s...: the name is too long", name);
 	(void)snprintf(unified, sizeof(unified), "%s", name);
 	unify(unified);
-	int r = load_by_name(modules, unified, parameters, err);
+	/* No module's name has a colon, and every device's alias. */
+	int r = strchr(unified, ':') ? 0 : load_by_name(modules, unified, parameters, err);
 	if (r == 0)
 		r = load_by_alias(modules, unified, parameters, err);
 	if (r == 0)

@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "common/err.h"
 #include "common/macros.h"
 
@@ -17,6 +19,8 @@ int modules_open(const char *dir, modules_insert_fn insert, void *arg,
 		 struct modules **ret) must_check;
 int modules_open_running(struct modules **ret) must_check;
 struct modules *modules_free(struct modules *modules);
+/* Is there a driver of devices of this bus ("pci") among the modules? */
+bool modules_know_bus(const struct modules *modules, const char *bus);
 int modules_load(struct modules *modules, const char *name, const char *parameters,
 		 struct err *err) must_check;
 

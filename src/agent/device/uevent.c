@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The kernel's uevent socket. The messages are not parsed: sysfs says what is there, in one place
+ * The kernel's uevent socket. The messages are hardly read: sysfs says what is there, in one place
  * and for devices that came before anybody listened too; a message only says that it is time to
  * look.
  */
@@ -16,38 +16,52 @@
 #include "agent/device/drivers.h"
 #include "common/fd.h"
 #include "common/log.h"
+#include "common/macros.h"
+#include "common/str.h"
 
 /* The kernel's own multicast group; others are udev's. */
 #define UEVENT_GROUP_KERNEL 1
 /* Room for the burst of a machine's start; what overflows is made good by looking at sysfs. */
 #define UEVENT_RCVBUF (256 * 1024)
 #define UEVENT_BATCH 64
+#define UEVENT_HEAD_MAX 32
+
+/* A device that may want a driver: not one that a driver has made, and not one that goes. */
+static bool is_new_device(const char *head)
+{
+	return str_skip_prefix(head, "add@") && !str_skip_prefix(head, "add@/devices/virtual/");
+}
 
 static void on_uevent(void *arg, unsigned events)
 {
 	struct uevents *uevents = arg;
-	char buf[1]; /* the rest of each message is cut off on purpose */
-	bool any = false;
+	char head[UEVENT_HEAD_MAX]; /* the rest of each message is cut off on purpose */
+	bool any = false, new_device = false;
 
 	(void)events;
 	for (int i = 0; i < UEVENT_BATCH; i++) {
 		struct sockaddr_nl from = { 0 };
 		socklen_t len = sizeof(from);
-		ssize_t n = recvfrom(uevents->fd, buf, sizeof(buf), MSG_DONTWAIT | MSG_TRUNC,
+		ssize_t n = recvfrom(uevents->fd, head, sizeof(head) - 1, MSG_DONTWAIT,
 				     (struct sockaddr *)&from, &len);
 
 		if (n < 0 && errno == EAGAIN)
 			break;
+		head[MAX(n, 0)] = '\0';
 		/*
 		 * Any process may send to the group's members: only the kernel's port is 0.
 		 * ENOBUFS: some were lost.
 		 */
-		if ((n >= 0 && from.nl_pid == 0) || (n < 0 && errno == ENOBUFS))
+		if (n >= 0 && from.nl_pid != 0)
+			continue;
+		if (n >= 0 || errno == ENOBUFS)
 			any = true;
+		new_device = new_device || n < 0 || is_new_device(head);
 	}
 	if (!any)
 		return;
-	drivers_load();
+	if (new_device)
+		drivers_load();
 	fiber_cond_broadcast(&uevents->changed);
 	if (uevents->fn)
 		uevents->fn(uevents->arg);
