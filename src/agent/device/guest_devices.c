@@ -20,6 +20,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "common/log.h"
 #include "common/str.h"
 #include "oci/devices.h"
 
@@ -221,4 +222,31 @@ int guest_devices_adapt(struct oci_spec *spec, const char *dev_dir, const char *
 	if (oci_devices_allow_all(linux_->resources))
 		r = add_all(spec, dev_dir, arena);
 	return r < 0 ? err_set_errno(err, r, "list the guest's devices") : 0;
+}
+
+/**
+ * guest_devices_copy() - make the nodes that are missing
+ * @dev_dir: where the guest's nodes are
+ * @target_fd: another such directory
+ *
+ * Directories in it are passed over. What cannot be made is in the log.
+ */
+void guest_devices_copy(const char *dev_dir, int target_fd)
+{
+	DIR *dir = opendir(dev_dir);
+
+	if (!dir)
+		return;
+	for (struct dirent *e = readdir(dir); e; e = readdir(dir)) {
+		struct stat st, there;
+
+		if (is_containers_own(e->d_name) ||
+		    fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+		    (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode)) ||
+		    fstatat(target_fd, e->d_name, &there, AT_SYMLINK_NOFOLLOW) == 0)
+			continue;
+		if (mknodat(target_fd, e->d_name, st.st_mode, st.st_rdev) < 0)
+			log_debug("device %s: %s", e->d_name, strerror(errno));
+	}
+	(void)closedir(dir);
 }

@@ -63,8 +63,11 @@ static void on_uevent(void *arg, unsigned events)
 	if (new_device)
 		drivers_load();
 	fiber_cond_broadcast(&uevents->changed);
-	if (uevents->fn)
-		uevents->fn(uevents->arg);
+	list_for_each_safe(pos, tmp, &uevents->listeners) {
+		struct uevent_listener *listener = list_entry(pos, struct uevent_listener, node);
+
+		listener->fn(listener->arg);
+	}
 }
 
 /**
@@ -81,6 +84,7 @@ int uevents_init(struct uevents *uevents, struct loop *loop)
 
 	*uevents = (struct uevents){ .fd = -1 };
 	fiber_cond_init(&uevents->changed);
+	list_init(&uevents->listeners);
 	cleanup_close int fd = neg_errno(socket(
 		AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_KOBJECT_UEVENT));
 	if (fd < 0)
@@ -104,6 +108,32 @@ void uevents_deinit(struct uevents *uevents)
 {
 	uevents->source = loop_source_free(uevents->source);
 	uevents->fd = fd_close(uevents->fd);
+}
+
+/**
+ * uevents_listen() - be told of changes from now on
+ * @uevents: listener of the kernel
+ * @listener: receives who is told; must stay in place until uevents_unlisten()
+ * @fn: is called after a change
+ * @arg: its argument
+ */
+void uevents_listen(struct uevents *uevents, struct uevent_listener *listener,
+		    void (*fn)(void *arg), void *arg)
+{
+	listener->fn = fn;
+	listener->arg = arg;
+	list_add_tail(&uevents->listeners, &listener->node);
+}
+
+/**
+ * uevents_unlisten() - be told no more
+ * @listener: one that listens, or zeroes
+ */
+void uevents_unlisten(struct uevent_listener *listener)
+{
+	if (listener->fn)
+		list_del(&listener->node);
+	listener->fn = NULL;
 }
 
 /**

@@ -8,12 +8,10 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 #include <linux/magic.h>
-#include <linux/openat2.h>
 
 #include "agent/container/container.h"
 #include "agent/container/process.h"
@@ -24,11 +22,13 @@
 #include "agent/rpc/stats.h"
 #include "agent/sandbox/agent_container.h"
 #include "agent/sandbox/agent_process.h"
+#include "agent/sandbox/late_devices.h"
 #include "agent/sandbox/oom.h"
 #include "agent/sandbox/pid_ns.h"
 #include "agent/sandbox/spec_adapt.h"
 #include "agent/storage/storage.h"
 #include "agent/util/mounts.h"
+#include "agent/util/path.h"
 #include "common/fd.h"
 #include "common/io.h"
 #include "common/log.h"
@@ -228,6 +228,7 @@ static int create_locked(struct agent_container *ctr,
 	if (r < 0)
 		return r;
 	pin_pid_namespace(ctr);
+	late_devices_watch(ctr, req->oci);
 	return agent_process_add(ctr, ctr->c->init,
 				 str_empty(req->exec_id) ? ctr->id : req->exec_id, &conns, err);
 }
@@ -447,16 +448,11 @@ RPC_FN(container_rpc_resume)
 /* The container wrote the file: links in its path must not lead out of it. */
 static ssize_t read_last_words(const struct agent_container *ctr, char *buf, size_t size)
 {
-	struct open_how how = {
-		.flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
-		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
-	};
 	cleanup_close int root = neg_errno(open(ctr->rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC));
 
 	if (root < 0)
 		return root;
-	cleanup_close int fd =
-		neg_errno(syscall(SYS_openat2, root, ctr->termination_log, &how, sizeof(how)));
+	cleanup_close int fd = path_open_in(root, ctr->termination_log, O_RDONLY | O_NONBLOCK);
 	if (fd < 0)
 		return fd;
 	struct stat st;

@@ -12,6 +12,7 @@
 #include "agent/container/container.h"
 #include "agent/core/agent.h"
 #include "agent/sandbox/agent_process.h"
+#include "agent/sandbox/late_devices.h"
 #include "agent/sandbox/oom.h"
 #include "agent/storage/storage.h"
 #include "agent/util/mounts.h"
@@ -205,6 +206,7 @@ int agent_container_destroy(struct agent_container *ctr, uint64_t deadline_ns, s
 
 	ctr->removing = true;
 	oom_unwatch(ctr);
+	late_devices_unwatch(ctr);
 	if (ctr->c && container_kill_all(ctr->c, &kill_err) < 0)
 		log_debug("container %s: %s", ctr->id, kill_err.text);
 	if (ctr->c)

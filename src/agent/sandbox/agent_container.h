@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "agent/device/uevent.h"
 #include "common/arena.h"
 #include "common/err.h"
 #include "common/fiber.h"
@@ -38,6 +39,7 @@ struct agent_container {
 	int oom_fd;
 	struct loop_source *oom_source;
 	uint64_t oom_kills;
+	struct uevent_listener devices; /* of a privileged one, see late_devices.h */
 };
 
 struct agent_container *agent_container_find(struct agent *agent, const char *id);

@@ -81,7 +81,7 @@ static void on_change(void *arg)
 	    loop_add_io(ready->agent->loop, ready->fd, LOOP_WRITE, on_writable, ready,
 			&ready->source) < 0)
 		log_warn("%s: cannot be written", path);
-	ready->agent->uevents.fn = NULL;
+	uevents_unlisten(&ready->listener);
 }
 
 /*
@@ -118,8 +118,7 @@ void ready_announce(struct ready *ready, struct agent *agent)
 	/* Written past the log: the host waits for this line whatever the log level is. */
 	if (agent->console_fd >= 0 && write(agent->console_fd, READY_LINE, strlen(READY_LINE)) < 0)
 		log_debug("the console takes no more");
-	agent->uevents.fn = on_change;
-	agent->uevents.arg = ready;
+	uevents_listen(&agent->uevents, &ready->listener, on_change, ready);
 	on_change(ready);
 }
 
@@ -129,8 +128,7 @@ void ready_announce(struct ready *ready, struct agent *agent)
  */
 void ready_deinit(struct ready *ready)
 {
-	if (ready->agent)
-		ready->agent->uevents.fn = NULL;
+	uevents_unlisten(&ready->listener);
 	ready->source = loop_source_free(ready->source);
 	ready->fd = fd_close(ready->fd);
 }

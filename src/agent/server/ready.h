@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "agent/device/uevent.h"
 #include "kata/guest.h"
 
 /* The virtio-serial port that gets the line, if there is one of this name. */
@@ -17,6 +18,7 @@ struct ready {
 	struct agent *agent;
 	int fd; /* of the virtio-serial port, -1: not there (yet) */
 	struct loop_source *source;
+	struct uevent_listener listener; /* until the port is there */
 };
 
 #define READY_NULL ((struct ready){ .fd = -1 })
