@@ -179,6 +179,74 @@ capabilities_end_with_a_change() {
 	stop_shell
 }
 
+# What ACLs do; see acl(5). Says what happened, the same on each file system that has them.
+acl_script() {
+	cat <<-'SCRIPT'
+	as_nobody() {
+		su nobody -s /bin/sh -c "$1" > /dev/null 2>&1 && echo "$1: yes" || echo "$1: no"
+	}
+	for dir in /r /v; do
+		cd $dir
+		umask 022
+		# Somebody by name may read, somebody else by name may not.
+		echo text > f
+		chmod 600 f
+		as_nobody "cat f"
+		acl access f u::6 u:65534:4 g::0 m::4 o::0
+		as_nobody "cat f"
+		as_nobody "echo > f"
+		acl access f
+		stat -c %a f
+		# The mode of the group is the mask, and takes rights away again.
+		chmod g= f
+		as_nobody "cat f"
+		acl access f u::6 u:65534:0 g::4 m::4 o::4
+		as_nobody "cat f"
+		# What is made below has what the directory says, whatever the umask.
+		mkdir d
+		acl default d u::7 u:65534:5 g::5 m::5 o::0
+		umask 077
+		echo text > d/f
+		mkdir d/e
+		acl access d/f
+		acl default d/e
+		stat -c %a d/f d/e
+		as_nobody "cat d/f"
+		as_nobody "ls d/e"
+		rm -r d f
+	done
+	SCRIPT
+}
+
+acls_hold() {
+	cc -static -O1 -o "$BATS_TEST_TMPDIR/acl" "$REPO/tests/lib/acl.c"
+	make_bundle sh /script
+	VOLUME=$(mktemp -d "$BATS_TEST_TMPDIR/volume.XXXXXX")
+	chmod 755 "$VOLUME"
+	volume "$VOLUME" /v
+	mkdir "$BUNDLE/rootfs/r"
+	cp "$BATS_TEST_TMPDIR/acl" "$BUNDLE/rootfs/bin/"
+	acl_script > "$BUNDLE/rootfs/script"
+	new_id
+	run "${KATA[@]}" run --bundle "$BUNDLE" "$ID"
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[ "${lines[0]}" = "cat f: no" ]
+	[ "${lines[1]}" = "cat f: yes" ]
+	[ "$(grep -c '^cat d/f: yes' <<< "$output")" -eq 2 ]
+	local ours=$output
+	if command -v runc > /dev/null; then
+		run runc --root "$BATS_TEST_TMPDIR/runc" run --bundle "$BUNDLE" "$ID"
+		diff <(echo "$output") <(echo "$ours")
+	fi
+	# What the container sets is the host's.
+	edit_config '.process.args = ["acl", "access", "/v/f", "u::6", "u:65534:4", "g::0", "m::4", "o::0"]'
+	echo text > "$VOLUME/f"
+	new_id
+	kata run --bundle "$BUNDLE" "$ID"
+	[ "$("$BATS_TEST_TMPDIR/acl" access "$VOLUME/f")" = "u::6 u:65534:4 g::0 m::4 o::0" ]
+}
+
 # exported: flags of what the sandbox exports, as the programs see it that do so.
 exported() {
 	local shim pid
@@ -389,6 +457,16 @@ fallocate_keeps() {
 @test "capabilities of files end with a change: 9p" {
 	configure 9p
 	capabilities_end_with_a_change
+}
+
+@test "ACLs are set, inherited and hold: virtiofsd of QEMU" {
+	configure c
+	acls_hold
+}
+
+@test "ACLs are set, inherited and hold: virtiofsd in Rust" {
+	configure rust
+	acls_hold
 }
 
 @test "the host itself forbids what the guest must not do: virtiofsd of QEMU" {

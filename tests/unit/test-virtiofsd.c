@@ -69,7 +69,7 @@ static void one_in_c_gets_fuse_options(void **state)
 {
 	static const char *const extra[] = { "--thread-pool-size=4", "--announce-submounts", "-o",
 					     "flock" };
-	struct virtiofsd_config config = { .path = "/v", .source = "/s", .posix_acl = true };
+	struct virtiofsd_config config = { .path = "/v", .source = "/s" };
 
 	(void)state;
 	check_argv(
@@ -82,7 +82,6 @@ static void one_in_c_gets_fuse_options(void **state)
 		.source = "/a,b\\c",
 		.cache = "never",
 		.no_xattr = true,
-		.posix_acl = true,
 		.debug = true,
 		.extra_args = extra,
 		.nr_extra_args = ARRAY_SIZE(extra),
@@ -103,7 +102,6 @@ static void one_in_rust_gets_long_options(void **state)
 		.path = "/v",
 		.source = "/a,b",
 		.cache = "metadata",
-		.posix_acl = true,
 		.extra_args = extra,
 		.nr_extra_args = ARRAY_SIZE(extra),
 	};

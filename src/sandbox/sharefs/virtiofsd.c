@@ -23,6 +23,9 @@
  * Both write with all rights of root, so the host's kernel would leave set-user-ID bits in what
  * somebody else writes. With FUSE_HANDLE_KILLPRIV_V2 the guest's kernel says when they must go;
  * without, it does so itself, but not where opening a file empties it, which is one request.
+ *
+ * ACLs are checked by the guest's kernel, too, and kept by the host's file system. Whoever makes a
+ * file names its umask, which does not count where the directory has a default ACL.
  */
 #include "sandbox/sharefs/virtiofsd.h"
 
@@ -139,8 +142,7 @@ static void build_c(struct argv *args, const struct virtiofsd_config *config, si
 		"sandbox=namespace,cache=%s,%s,%s,killpriv_v2,no_writeback,no_posix_lock,no_flock,"
 		"announce_submounts,log_level=%s",
 		c_cache(config, cache), config->no_xattr ? "no_xattr" : "xattr",
-		config->posix_acl && !config->no_xattr ? "posix_acl" : "no_posix_acl",
-		config->debug ? "info" : "err");
+		config->no_xattr ? "no_posix_acl" : "posix_acl", config->debug ? "info" : "err");
 	argv_add(args, "--thread-pool-size=1");
 }
 
@@ -167,10 +169,10 @@ static void build_rust(struct argv *args, const struct virtiofsd_config *config,
 	argv_add(args, "--announce-submounts");
 	argv_add(args, "--killpriv-v2");
 	argv_add(args, "--thread-pool-size=1");
-	if (!config->no_xattr)
+	if (!config->no_xattr) {
 		argv_add(args, "--xattr");
-	if (config->posix_acl && !config->no_xattr)
 		argv_add(args, "--posix-acl");
+	}
 	argv_addf(args, "--log-level=%s", config->debug ? "info" : "error");
 }
 

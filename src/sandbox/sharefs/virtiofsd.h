@@ -34,7 +34,6 @@ struct virtiofsd_config {
 	const char *const *extra_args; /* virtio_fs_extra_args of the configuration */
 	size_t nr_extra_args;
 	bool no_xattr;
-	bool posix_acl;
 	bool debug;
 	const int *cgroup_fds; /* cgroup.procs descriptors it joins */
 	size_t nr_cgroup_fds;
