@@ -137,16 +137,13 @@ $(B)/guest/vmlinux: $(GUEST_KERNEL_INPUTS)
 	@# Kbuild says nothing when our -s reaches it, and its progress is counted from what it says.
 	env -u MAKEFLAGS -u MFLAGS guest/kernel/build.sh --output $(@D) $(addprefix --source ,$(KERNEL_SOURCE))
 	@touch $@
-$(B)/guest/initrd.img: $(B)/kata-agent guest/initrd/build.sh
-	@mkdir -p $(@D)
-	guest/initrd/build.sh --agent $(B)/kata-agent --output $@
 $(B)/gen/guest-package: FORCE
 	@mkdir -p $(@D)
 	@echo '$(KATA_GUEST_PACKAGE)' | cmp -s - $@ || echo '$(KATA_GUEST_PACKAGE)' > $@
 $(B)/guest-distro/vmlinux: guest/kernel/distro.sh guest/kernel/distro.modules $(B)/gen/guest-package
 	@mkdir -p $(@D)
 	KATA_GUEST_PACKAGE='$(KATA_GUEST_PACKAGE)' guest/kernel/distro.sh --output $(@D)
-$(B)/guest-distro/initrd.img: $(B)/guest-distro/vmlinux $(B)/kata-agent guest/initrd/build.sh
+$(B)/guest/initrd.img $(B)/guest-distro/initrd.img: %/initrd.img: %/vmlinux $(B)/kata-agent guest/initrd/build.sh
 	guest/initrd/build.sh --agent $(B)/kata-agent --modules $(@D)/modules --output $@
 
 # --- tests ---

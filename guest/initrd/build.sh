@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Packs the initrd: a static agent as /init and the directories it mounts on, and
-# for a kernel with modules those and the agent again as /sbin/modprobe. The same
-# files give the same archive, bit for bit, whoever packs it.
+# for a kernel with modules those and the agent again as /sbin/modprobe, or another
+# program that can be it. The same files give the same archive, bit for bit, whoever
+# packs it.
 #
 # There is no /dev/console here: making a device node needs root, and the kernel
 # brings its own (usr/default_cpio_list) in the archive built into every image.
@@ -13,14 +14,16 @@ readonly DIRECTORIES="dev etc mnt proc root run sys tmp usr usr/bin usr/sbin var
 
 agent=
 modules=
+modprobe=
 output=
 scratch=
 
 usage() {
 	cat <<EOF
-Usage: build.sh --agent PATH [--modules DIR] --output FILE
+Usage: build.sh --agent PATH [--modules DIR [--modprobe PATH]] --output FILE
 
-Writes an initrd with PATH as /init, and DIR/lib/modules, to FILE.
+Writes an initrd with PATH as /init, and DIR/lib/modules, to FILE. /sbin/modprobe
+is a link to /init where no other static program is named.
 EOF
 }
 
@@ -32,11 +35,12 @@ die() {
 parse_arguments() {
 	while [ $# -gt 0 ]; do
 		case $1 in
-		--agent | --modules | --output)
+		--agent | --modules | --modprobe | --output)
 			[ $# -ge 2 ] || die "$1 needs a value"
 			case $1 in
 			--agent) agent=$2 ;;
 			--modules) modules=$2 ;;
+			--modprobe) modprobe=$2 ;;
 			--output) output=$2 ;;
 			esac
 			shift
@@ -70,7 +74,11 @@ check_static() {
 # The kernel asks /sbin/modprobe for what it misses.
 stage_modules() {
 	install -d -m 755 "$scratch/root/sbin" "$scratch/root/lib"
-	ln -s ../init "$scratch/root/sbin/modprobe"
+	if [ -n "$modprobe" ]; then
+		install -m 755 "$modprobe" "$scratch/root/sbin/modprobe"
+	else
+		ln -s ../init "$scratch/root/sbin/modprobe"
+	fi
 	cp -R "$modules/lib/modules" "$scratch/root/lib/modules"
 	chmod -R u=rwX,go=rX "$scratch/root/lib/modules"
 }

@@ -6,16 +6,17 @@
 # inputs: a result is kept in the cache folder under a hash of everything that
 # went into it.
 #
-# It does not choose options (fragments/ does) and does not boot what it built
-# (smoke.sh does).
+# It does not choose options (fragments/ does), does not pack the modules into an
+# initrd (../initrd/build.sh does) and does not boot what it built (smoke.sh does).
 set -euo pipefail
 
 readonly SERIES=6.12
 readonly PACKAGE=linux-source-$SERIES
 # Compiled objects of the last full build; it only scales the progress shown.
-readonly EXPECTED_OBJECTS=2060
+readonly EXPECTED_OBJECTS=2900
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+. "$here/entry.sh"
 arch=$(uname -m)
 cache=${KATA_GUEST_CACHE:-/var/cache/kata-c}
 jobs=$(nproc)
@@ -24,6 +25,7 @@ tarball=
 only=
 fragments=()
 patches=("$here"/patches/*.patch)
+compiler=()
 scratch=
 
 usage() {
@@ -32,7 +34,7 @@ Usage: build.sh --output DIR [--jobs N] [--source TARBALL] [--cache DIR]
        build.sh --config-only --output DIR
        build.sh --print-key
 
-Builds the guest kernel and installs DIR/vmlinux and DIR/vmlinux.config.
+Installs DIR/vmlinux, DIR/vmlinux.config and the modules, DIR/modules/lib/modules.
 
   --output DIR      where to install the result
   --source TARBALL  kernel source, default: package $PACKAGE
@@ -40,6 +42,8 @@ Builds the guest kernel and installs DIR/vmlinux and DIR/vmlinux.config.
   --jobs N          parallel compilers, default: $jobs
   --config-only     stop after DIR/vmlinux.config is made and checked
   --print-key       print the name of the cache entry and stop
+
+\$CC is the compiler where it is GCC; "ccache gcc" makes later builds quick.
 EOF
 }
 
@@ -83,8 +87,9 @@ parse_arguments() {
 check_tools() {
 	local missing=() pair
 
-	for pair in gcc:gcc ld:binutils make:make flex:flex bison:bison bc:bc \
-		perl:perl xz:xz-utils patch:patch flock:util-linux sha256sum:coreutils; do
+	PATH=$PATH:/usr/sbin:/sbin # depmod, for those who are not root
+	for pair in gcc:gcc ld:binutils make:make flex:flex bison:bison bc:bc perl:perl \
+		xz:xz-utils zstd:zstd depmod:kmod patch:patch flock:util-linux sha256sum:coreutils; do
 		command -v "${pair%%:*}" >/dev/null || missing+=("${pair#*:}")
 	done
 	if command -v gcc >/dev/null; then
@@ -96,6 +101,13 @@ check_tools() {
 	fi
 	[ ${#missing[@]} -eq 0 ] || die "missing packages, try: apt install ${missing[*]}"
 	[ -r "$tarball" ] || die "cannot read $tarball"
+}
+
+# The compiler's words, in $compiler; a kernel is not made by what else builds the
+# rest.
+choose_compiler() {
+	read -r -a compiler <<<"${CC:-gcc}"
+	"${compiler[@]}" --version 2>/dev/null | grep -q 'Free Software Foundation' || compiler=(gcc)
 }
 
 # The source's identity: the package version when a package owns the file.
@@ -114,9 +126,9 @@ cache_key() {
 	{
 		source_id
 		echo "$arch"
-		gcc --version | head -n 1
+		"${compiler[@]}" --version | head -n 1
 		ld --version | head -n 1
-		cat "${BASH_SOURCE[0]}" "${fragments[@]}" "${patches[@]}"
+		cat "${BASH_SOURCE[0]}" "$here/entry.sh" "${fragments[@]}" "${patches[@]}"
 	} | sha256sum | cut -c 1-16
 }
 
@@ -124,14 +136,15 @@ clean_up() {
 	rm -rf "$scratch"
 }
 
-# Unpacks and patches the source once per version; the build itself happens
-# elsewhere.
+# Unpacks and patches the source once per version and set of patches; the build
+# itself happens elsewhere. The place is the same for all patches, so that a cache
+# of compiled files knows again what they leave alone.
 unpack_source() {
-	local dir file
+	local dir file patched
 
 	dir=$cache/source-$(source_id | tr -c 'a-zA-Z0-9._+~\n-' _ | cut -c 1-80)
-	dir+=-$(cat "${patches[@]}" | sha256sum | cut -c 1-8)
-	if [ ! -d "$dir" ]; then
+	patched=$(cat "${patches[@]}" | sha256sum)
+	if [ "$(cat "$dir/.patched" 2>/dev/null)" != "$patched" ]; then
 		say "unpacking $tarball" >&2
 		mkdir "$scratch/source"
 		tar -x -f "$tarball" -C "$scratch/source" --strip-components=1
@@ -139,6 +152,8 @@ unpack_source() {
 			patch -s -p1 -d "$scratch/source" <"$file" >&2 ||
 				die "$(basename "$file") does not fit this source"
 		done
+		echo "$patched" >"$scratch/source/.patched"
+		rm -rf "$dir"
 		mv -T "$scratch/source" "$dir"
 	fi
 	echo "$dir"
@@ -200,11 +215,28 @@ compile() {
 
 	export KBUILD_BUILD_TIMESTAMP="Thu Jan  1 00:00:00 UTC 1970" \
 		KBUILD_BUILD_VERSION=1 KBUILD_BUILD_USER=kata KBUILD_BUILD_HOST=kata LC_ALL=C TZ=UTC
-	if ! make -C "$source" O="$build" -j "$jobs" vmlinux 2>"$build/errors" |
-		show_progress; then
+	# Where a compiler cache is told so, places that differ are no difference.
+	export CCACHE_BASEDIR=${CCACHE_BASEDIR:-$cache}
+	if ! make -C "$source" O="$build" -j "$jobs" CC="${compiler[*]}" vmlinux modules \
+		2>"$build/errors" | show_progress; then
 		tail -n 30 "$build/errors" >&2
 		die "the kernel did not compile"
 	fi
+}
+
+# The modules, packed; the lists of them as far as the agent reads them.
+install_modules() {
+	local source=$1 build=$2 result=$3 dir
+
+	make -C "$source" O="$build" -j "$jobs" CC="${compiler[*]}" INSTALL_MOD_PATH="$result/modules" \
+		INSTALL_MOD_STRIP=1 modules_install >"$build/log" 2>&1 || {
+		tail -n 30 "$build/log" >&2
+		die "the modules could not be installed"
+	}
+	for dir in "$result"/modules/lib/modules/*; do
+		rm -f "$dir/build" "$dir/source"
+		entry_trim_lists "$dir"
+	done
 }
 
 build_entry() {
@@ -218,25 +250,16 @@ build_entry() {
 	mkdir "$result"
 	cp "$build/.config" "$result/vmlinux.config"
 	if [ "$only" = --config-only ]; then
-		install_file "$result/vmlinux.config"
+		entry_install "$result" "$output" vmlinux.config
 		return
 	fi
 	compile "$source" "$build"
 	# QEMU finds the PVH entry in a program header note: symbols can go.
 	objcopy --strip-all "$build/vmlinux" "$result/vmlinux"
 	chmod 644 "$result/vmlinux"
+	install_modules "$source" "$build" "$result"
+	chmod -R u=rwX,go=rX "$result"
 	mv -T "$result" "$entry"
-}
-
-# A hard link where that works: the cache entry and the build folder then share
-# one copy. Neither is ever written in place.
-install_file() {
-	local target
-
-	target=$output/$(basename "$1")
-	rm -f "$target"
-	ln "$1" "$target" 2>/dev/null || cp "$1" "$target"
-	touch "$target" # make compares it with the inputs
 }
 
 main() {
@@ -244,6 +267,7 @@ main() {
 
 	parse_arguments "$@"
 	check_tools
+	choose_compiler
 	key=kernel-$(cache_key)
 	if [ "$only" = --print-key ]; then
 		echo "$key"
@@ -265,8 +289,7 @@ main() {
 		say "$key is in the cache"
 	fi
 	[ "$only" = --config-only ] && return
-	install_file "$entry/vmlinux"
-	install_file "$entry/vmlinux.config"
+	entry_install "$entry" "$output" vmlinux vmlinux.config modules
 	say "$output/vmlinux, $(stat -c %s "$output/vmlinux") bytes"
 }
 

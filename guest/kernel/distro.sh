@@ -16,6 +16,7 @@ readonly NEEDED="VIRTIO_PCI VIRTIO_CONSOLE VIRTIO_VSOCKETS VIRTIO_NET CGROUP_BPF
 readonly MISSED="VIRTIO_FS 9P_FS NET_9P_VIRTIO OVERLAY_FS EROFS_FS VIRTIO_BLK VIRTIO_MEM VIRTIO_BALLOON HOTPLUG_PCI_PCIE NF_TABLES"
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+. "$here/entry.sh"
 cache=${KATA_GUEST_CACHE:-/var/cache/kata-c}
 package=${KATA_GUEST_PACKAGE:-$DEFAULT_PACKAGE}
 output=
@@ -116,7 +117,7 @@ package_id() {
 cache_key() {
 	{
 		package_id
-		cat "${BASH_SOURCE[0]}" "$here/distro.modules"
+		cat "${BASH_SOURCE[0]}" "$here/entry.sh" "$here/distro.modules"
 	} | sha256sum | cut -c 1-16
 }
 
@@ -251,9 +252,7 @@ copy_modules() {
 	# depmod takes the names of built-in modules from here.
 	[ ! -e "$from/modules.builtin.modinfo" ] || cp "$from/modules.builtin.modinfo" "$to"
 	depmod -b "$result/modules" "$release"
-	# What the agent reads is text.
-	find "$to" -maxdepth 1 -type f ! -name modules.dep ! -name modules.alias \
-		! -name modules.builtin -delete
+	entry_trim_lists "$to"
 	say "$(find "$to" -name '*.ko' | wc -l) modules of $release," \
 		"$(du -s -k "$to" | cut -f 1) KiB"
 }
@@ -274,21 +273,6 @@ build_entry() {
 	copy_modules "$release" "$result"
 	chmod -R u=rwX,go=rX "$result"
 	mv -T "$result" "$entry"
-}
-
-# Hard links where that works: the cache entry and the build folder then share one
-# copy. Neither is ever written in place.
-install_entry() {
-	local entry=$1 name
-
-	for name in vmlinux vmlinux.config modules; do
-		rm -rf "${output:?}/$name"
-		cp -a -l "$entry/$name" "$output/$name" 2>/dev/null || {
-			rm -rf "${output:?}/$name"
-			cp -a "$entry/$name" "$output/$name"
-		}
-	done
-	touch "$output/vmlinux" # make compares it with the inputs
 }
 
 main() {
@@ -317,7 +301,7 @@ main() {
 		trap 'exit 130' INT TERM HUP
 		build_entry "$entry"
 	fi
-	install_entry "$entry"
+	entry_install "$entry" "$output" vmlinux vmlinux.config modules
 	say "$output/vmlinux, $(stat -c %s "$output/vmlinux") bytes, of $package"
 }
 

@@ -4,12 +4,14 @@
 # Boots a guest kernel under QEMU's interpreter with a small /init that uses
 # every feature a pod needs (smoke/init.c), and passes on its verdict: the TAP
 # lines on standard output, and an exit status of 1 when any check failed, the
-# plan is missing or the guest did not power off in time.
+# plan is missing or the guest did not power off in time. Modules are those in the
+# kernel's folder, and the agent loads them, as in a pod.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 qemu=${QEMU:-qemu-system-x86_64}
 kernel=
+agent=$here/../../build/kata-agent
 machine=pc
 timeout=60
 append=
@@ -17,7 +19,10 @@ scratch=
 
 usage() {
 	cat <<EOF
-Usage: smoke.sh --kernel VMLINUX [--machine pc|q35] [--timeout SECONDS] [--append WORDS]
+Usage: smoke.sh --kernel VMLINUX [--agent PATH] [--machine pc|q35] [--timeout SECONDS]
+                [--append WORDS]
+
+The agent is the one of the build folder unless named; only modules need it.
 EOF
 }
 
@@ -29,10 +34,11 @@ die() {
 parse_arguments() {
 	while [ $# -gt 0 ]; do
 		case $1 in
-		--kernel | --machine | --timeout | --append)
+		--kernel | --agent | --machine | --timeout | --append)
 			[ $# -ge 2 ] || die "$1 needs a value"
 			case $1 in
 			--kernel) kernel=$2 ;;
+			--agent) agent=$2 ;;
 			--machine) machine=$2 ;;
 			--timeout) timeout=$2 ;;
 			--append) append=$2 ;;
@@ -112,7 +118,7 @@ boot() {
 }
 
 main() {
-	local status=0
+	local status=0 modules=()
 
 	parse_arguments "$@"
 	trap 'rm -rf "$scratch"' EXIT
@@ -120,7 +126,10 @@ main() {
 	mkdir "$scratch/share"
 	echo "hello from the host" >"$scratch/share/greeting"
 	"${CC:-gcc}" -std=gnu11 -Wall -Wextra -O1 -static -o "$scratch/init" "$here/smoke/init.c"
-	"$here/../initrd/build.sh" --agent "$scratch/init" --output "$scratch/initrd" >/dev/null
+	[ ! -d "$(dirname "$kernel")/modules" ] ||
+		modules=(--modules "$(dirname "$kernel")/modules" --modprobe "$agent")
+	"$here/../initrd/build.sh" --agent "$scratch/init" "${modules[@]}" \
+		--output "$scratch/initrd" >/dev/null
 	boot || status=$?
 	tr -d '\r' <"$scratch/console" >"$scratch/tap"
 	if ! grep -q '^1\.\.' "$scratch/tap"; then

@@ -212,8 +212,24 @@ nameserver 192.0.2.53" ]
 	d exec one sh -c 'mkdir /mnt && mount -t tmpfs none /mnt && umount /mnt'
 	[ "$(d exec one sh -c '[ -c /dev/kmsg ] && [ -c /dev/fuse ] && echo yes')" = yes ]
 	# No disk of the host.
-	[ -z "$(d exec one sh -c 'ls /dev' | grep -E '^(loop[0-9]|sd|nvme)' || true)" ]
+	[ -z "$(d exec one sh -c 'ls /dev' | grep -E '^(sd|nvme)' || true)" ]
 	[ "$(d exec one sh -c 'cat /sys/block/*/size 2>/dev/null | wc -l')" -eq 0 ]
+}
+
+@test "run --privileged: loop devices, file systems and links as a distribution's kernel has them" {
+	kbg one --privileged busybox sleep 1000
+	d exec one sh -c 'dd if=/dev/zero of=/disk bs=1M count=16 2> /dev/null; mkdir /mnt; mkfs.ext2 /disk > /dev/null &&
+		mount -o loop /disk /mnt && echo text > /mnt/f && umount /mnt && mount -o loop,ro /disk /mnt && cat /mnt/f && umount /mnt'
+	d exec one sh -c 'mkfs.vfat /disk && mount -o loop -t vfat /disk /mnt && echo text > /mnt/f && umount /mnt'
+	# A device that somebody makes later has its node.
+	d exec one sh -c 'mknod /tmp/node b 7 20 && dd if=/tmp/node of=/dev/null count=1 2> /dev/null'
+	wait_for 10 d exec one test -b /dev/loop20
+	for kind in dummy ifb bridge bond vrf; do
+		d exec one ip link add "$kind-x" type "$kind" $([ "$kind" != vrf ] || echo table 9)
+	done
+	run d exec one ip link
+	echo "$output"
+	[[ "$output" == *bond-x* && "$output" == *ifb-x* ]]
 }
 
 # of_container_or_vm MIB BYTES: the limit as docker prints it: the container's with the shim, otherwise that of the VM
