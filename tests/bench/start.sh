@@ -19,11 +19,12 @@ bare_argv() {
 		END {
 			for (i = 1; i <= NR; i++) {
 				if (arg[i] == "-mon" || arg[i + 1] ~ /^socket,id=(chr-|qmp)/ ||
-				    arg[i + 1] ~ /"driver":"vhost-user/) {
+				    arg[i + 1] ~ /"driver":"vhost-(user|vsock)/) {
 					i++
 					continue
 				}
 				sub(/^socket,id=console,.*/, "stdio,id=console,signal=off", arg[i])
+				sub(/ agent\.secret=console/, "", arg[i]) # nobody is there to tell it
 				print arg[i]
 			}
 		}' > "$WORK/argv"

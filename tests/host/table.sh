@@ -3,10 +3,11 @@
 # table.sh SEEN BATS-FILE ... > docs/hosts.md
 # A table of what was seen to work on which host. SEEN is what run.sh wrote down: a line for each result and for each
 # program's version. The rows are "# host: MANAGER | FEATURE" comments inside the tests of the files; a cell tells of the
-# last time that its test ran on that host, or that it never did.
+# last time that its test ran on that host, or that it never did. Below are the other suites with their counts, and what
+# failed, with its reason from known.tsv ("HOST<TAB>SUITE<TAB>TEST<TAB>REASON").
 # table.sh --check BATS-FILE ...: does docs/hosts.md have the rows of these files? Shows the difference.
 set -euo pipefail
-[ $# -ge 2 ] || { sed -n '3,7s/^# //p' "$0" >&2; exit 2; }
+[ $# -ge 2 ] || { sed -n '3,8s/^# //p' "$0" >&2; exit 2; }
 
 # rows BATS-FILE ...: "suite<TAB>test<TAB>manager<TAB>feature"
 rows() {
@@ -69,3 +70,48 @@ rows "$@" | awk -F '\t' -v seen="$seen" '
 		printf " %s |\n", $2
 	}
 '
+# The suites that are for any host: how many of their tests had which result.
+awk -F '\t' -v known="$(dirname "$0")/known.tsv" '
+	BEGIN {
+		nr = split("debian12 debian13", hosts, " ")
+		while ((getline line < known) > 0) {
+			split(line, part, "\t")
+			reason[part[1], part[2], part[3]] = part[4]
+		}
+	}
+	$1 == "result" && $3 !~ /^8.-host/ {
+		if (!(($2, $3, $4) in result)) {
+			order[++nr_tests] = $2 SUBSEP $3 SUBSEP $4
+			suites[$3]
+		}
+		result[$2, $3, $4] = $5
+	}
+	END {
+		for (i = 1; i <= nr_tests; i++) {
+			split(order[i], part, SUBSEP)
+			what = result[order[i]]
+			sub(/ .*/, "", what)
+			count[part[1], part[2], what]++
+			if (what == "fails")
+				failed = failed sprintf("| %s | %s: %s | %s |\n", part[1], part[2], part[3],
+					order[i] in reason ? reason[order[i]] : "not looked into")
+		}
+		print "\nOf the suites that run anywhere, the tests that were run on these hosts:\n\n| suite | debian12 | debian13 |\n|---|---|---|"
+		for (suite in suites) {
+			text = "| " suite " |"
+			for (i = 1; i <= nr; i++) {
+				cell = ""
+				m = split("works fails skipped", words, " ")
+				split("passed failed skipped", names, " ")
+				for (j = 1; j <= m; j++)
+					if ((hosts[i], suite, words[j]) in count)
+						cell = cell (cell ? ", " : "") count[hosts[i], suite, words[j]] " " names[j]
+				text = text " " (cell ? cell : "none") " |"
+			}
+			print text | "LC_ALL=C sort"
+		}
+		close("LC_ALL=C sort")
+		if (failed)
+			printf "\n| host | what failed | why |\n|---|---|---|\n%s", failed
+	}
+' "$seen"

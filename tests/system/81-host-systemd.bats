@@ -98,6 +98,16 @@ qemu_in() {
 	[ "$(docker inspect -f '{{.State.OOMKilled}} {{.State.ExitCode}}' glutton)" = "true 137" ]
 }
 
+@test "docker: what a container may read and write of a disk holds for its VM" {
+	# host: docker | limits of block I/O
+	local id group
+	id=$(docker run -d --runtime kata --device-read-bps /dev/vda:1mb --device-write-iops /dev/vda:100 busybox sleep 1000)
+	group=/sys/fs/cgroup$(systemctl show -P ControlGroup "docker-$id.scope")
+	cat "$group/io.max"
+	grep -qx "$(stat -c '%Hr:%Lr' /dev/vda) rbps=1048576 wbps=max riops=max wiops=100" "$group/io.max"
+	docker rm -f "$id"
+}
+
 @test "docker: the daemon restarts, a container with live-restore goes on" {
 	# host: docker | live-restore
 	local id
