@@ -82,6 +82,20 @@ run_suite() {
 	[ "$status" -eq 0 ] || failed=1
 }
 
+# Says what VMs do while a test does not get on: there is no looking at it later.
+watch_progress() {
+	local lines=0 now since=$SECONDS
+	while sleep 5; do
+		now=$(cat "$work/results/"out.* 2> /dev/null | wc -l)
+		if [ "$now" -ne "$lines" ]; then
+			lines=$now since=$SECONDS
+		elif [ $((SECONDS - since)) -ge "$KATA_HOST_STUCK" ]; then
+			since=$SECONDS
+			"$repo/tests/host/stuck.sh" > "$work/results/stuck.$SECONDS" 2>&1
+		fi
+	done
+}
+
 # "program<TAB>version" of what a host's users know it by.
 versions() {
 	local version='s/[^0-9]*\([0-9][0-9.]*[0-9]\).*/\1/p' program
@@ -104,9 +118,12 @@ if [ -x "$work/script" ]; then
 	cd "$repo" && "$work/script"
 	failed=$?
 else
+	watch_progress < /dev/null > /dev/null 2>&1 &
+	watcher=$!
 	while IFS=$'\t' read -r suite filter <&3; do
 		run_suite "$suite" "$filter"
 	done 3< "$work/list"
+	kill "$watcher"
 fi
 journalctl -b --no-pager -o short-monotonic > "$work/results/journal" 2>&1
 echo "$failed" > "$work/results/status"

@@ -9,6 +9,7 @@
 #
 # KATA_HOST_SECONDS is the time for all (two hours). KATA_HOST_PACKAGES=FOLDER installs the Debian packages in it instead
 # of what the checkout builds; KATA_HOST_BEFORE and KATA_HOST_NEXT have those that 83-host-upgrade.bats goes from and to.
+# KATA_HOST_STUCK is the seconds without a result after which stuck.sh looks at what the VMs do (420).
 # KATA_HOST_SCRIPT=FILE runs a script in it instead of tests, with its output on stdout. KATA_HOST_QEMU is options for
 # its QEMU, which boots then.
 set -uo pipefail
@@ -96,6 +97,7 @@ make_work() {
 	mkdir -p /srv/kata
 	mount -t 9p -o ro,trans=virtio,version=9p2000.L,cache=loose,msize=262144 checkout /srv/kata || exit
 	export KATA_HOST='$host' KATA_HOST_TAGS='$tags' KATA_TEST_RETRIES='${KATA_TEST_RETRIES:-0}'
+	export KATA_HOST_STUCK='${KATA_HOST_STUCK:-420}'
 	exec /srv/kata/tests/host/inside.sh /run/test-host/work
 	START
 	chmod +x "$work/start"
