@@ -31,7 +31,8 @@ cat << HEAD
 # What was seen on which host
 
 Written by \`tests/host/table.sh\` from what the emulated hosts' tests said (TESTING.md). Each cell is the last result
-of the test on that host; what no test has shown there says so.
+of the test on that host; what no test has shown there says so. The hosts' CPUs are emulated, and so is what their
+KVM runs on: what works there works, but nothing here says how fast.
 
 HEAD
 rows "$@" | awk -F '\t' -v seen="$seen" '
