@@ -172,7 +172,9 @@ static void add_memory(struct builder *b)
  * which -no-reboot turns into the end of QEMU. Under TCG, the timer check cannot fail but takes its
  * time; rewriting lock prefixes for a single CPU throws translated code away. Virtio devices reach
  * all memory by themselves: bounce buffers would be 64 MiB that the guest loses and the host has to
- * fill, as soon as memory could be plugged above 4 GiB.
+ * fill, as soon as memory could be plugged above 4 GiB. All buses are found from the root by ACPI
+ * and behind its ports; the kernel would also look for the bridges of old machines on each of 256
+ * buses, by 16000 accesses to I/O ports, each of them an exit to QEMU.
  */
 static void add_params(struct builder *b)
 {
@@ -180,7 +182,9 @@ static void add_params(struct builder *b)
 	bool tcg = config->accel == VM_ACCEL_TCG;
 
 	argv_add(&b->args, "-append");
-	argv_addf(&b->args, "console=%s panic=-1%s dummy.numdummies=0 swiotlb=noforce%s%s%s",
+	argv_addf(&b->args,
+		  "console=%s panic=-1%s dummy.numdummies=0 swiotlb=noforce "
+		  "pci=lastbus=0%s%s%s",
 		  config->legacy_serial ? "ttyS0" : "hvc0", config->debug ? "" : " quiet",
 		  tcg ? " no_timer_check noreplace-smp" : "",
 		  str_empty(config->kernel_params) ? "" : " ",
