@@ -158,7 +158,6 @@ played_qemu() {
 	chmod +x "$BATS_TEST_TMPDIR/qemu-system-x86_64"
 }
 
-# bats test_tags=many
 @test "fifty VMs at once have a CID each" {
 	# host: command line | fifty CIDs at once
 	local i
