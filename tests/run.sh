@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Runs the tests: `tests/run.sh [unit|system|host]`, all of these without an argument; `tests/run.sh whole-host [HOST]`
 # runs all system tests in an emulated host, of which `host` is a part; `tests/run.sh many` those tagged so, with numbers;
+# `tests/run.sh templates` runs the system tests with starts from templates;
 # `tests/run.sh faults` kills and stops what a pod consists of; `tests/run.sh security` lets a guest lie;
 # `tests/run.sh soak`, `clock` and `asan` are long ones; `tests/run.sh runtime-tools` runs programs that others wrote.
 # Ends with "N flaky", of those that passed at their second try only, which it names, and "N passed, N failed".
@@ -230,6 +231,7 @@ case "$what" in
 unit) run_unit ;;
 system) run_system ;;
 host) run_host debian12 quick 1500 ;;
+templates) KATA_TEMPLATES=1 run_system ;;
 many) KATA_STRESS=${KATA_STRESS:-200} KATA_SUITE_SECONDS=6000 run_system --filter-tags many ;;
 faults) run_faults "${KATA_FAULTS:-300}" "${KATA_SEED:-1}" ;;
 security) run_security "${KATA_SECURITY:-10}" ;;
@@ -239,6 +241,6 @@ clock) run_clock "${KATA_CLOCK_SECONDS:-600}" ;;
 runtime-tools) run_interop runtime-tools ;;
 whole-host) run_host "${2:-debian12}" '!many' 36000 ;;
 all) run_unit; run_security 1; run_system; run_faults 12 "${KATA_SEED:-1}"; run_host debian12 quick 1500 ;;
-*) echo "usage: $0 [unit|system|host|many|faults|security|soak|asan|clock|runtime-tools|whole-host [HOST]]" >&2; exit 2 ;;
+*) echo "usage: $0 [unit|system|host|templates|many|faults|security|soak|asan|clock|runtime-tools|whole-host [HOST]]" >&2; exit 2 ;;
 esac
 finish
