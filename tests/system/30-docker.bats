@@ -218,9 +218,9 @@ nameserver 192.0.2.53" ]
 
 @test "run --privileged: loop devices, file systems and links as a distribution's kernel has them" {
 	kbg one --privileged busybox sleep 1000
-	d exec one sh -c 'dd if=/dev/zero of=/disk bs=1M count=16 2> /dev/null; mkdir /mnt; mkfs.ext2 /disk > /dev/null &&
+	d exec one sh -c 'dd if=/dev/zero of=/disk bs=1M count=16 2> /dev/null; mkdir /mnt; mke2fs /disk > /dev/null &&
 		mount -o loop /disk /mnt && echo text > /mnt/f && umount /mnt && mount -o loop,ro /disk /mnt && cat /mnt/f && umount /mnt'
-	d exec one sh -c 'mkfs.vfat /disk && mount -o loop -t vfat /disk /mnt && echo text > /mnt/f && umount /mnt'
+	d exec one sh -c 'mkdosfs /disk && mount -o loop -t vfat /disk /mnt && echo text > /mnt/f && umount /mnt'
 	# A device that somebody makes later has its node.
 	d exec one sh -c 'mknod /tmp/node b 7 20 && dd if=/tmp/node of=/dev/null count=1 2> /dev/null'
 	wait_for 10 d exec one test -b /dev/loop20
