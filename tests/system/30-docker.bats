@@ -139,6 +139,10 @@ nameserver 192.0.2.53" ]
 	# The default set with bit 12 and without bit 0.
 	d exec one grep -q 'CapEff:.*00000000a80435fa' /proc/self/status
 	[ "$(d exec one awk '/NoNewPrivs|Seccomp:/ { print $2 }' /proc/1/status | xargs)" = "1 2" ]
+	# Making a node is among the rights that a container has by default, opening it is not.
+	d exec one sh -c 'mknod /null c 1 3 && echo text > /null && mknod /disk b 8 0'
+	run d exec one cat /disk
+	[ "$status" -ne 0 ]
 	run d exec one mkdir /tmp/dir
 	[ "$status" -ne 0 ]
 	[[ "$output" == *"Operation not permitted"* ]]
@@ -218,7 +222,7 @@ nameserver 192.0.2.53" ]
 
 @test "run --privileged: loop devices, file systems and links as a distribution's kernel has them" {
 	kbg one --privileged busybox sleep 1000
-	d exec one sh -c 'dd if=/dev/zero of=/disk bs=1M count=16 2> /dev/null; mkdir /mnt; mke2fs /disk > /dev/null &&
+	d exec one sh -c 'dd if=/dev/zero of=/disk bs=1M count=16 2> /dev/null; mkdir /mnt; mke2fs -F /disk > /dev/null &&
 		mount -o loop /disk /mnt && echo text > /mnt/f && umount /mnt && mount -o loop,ro /disk /mnt && cat /mnt/f && umount /mnt'
 	d exec one sh -c 'mkdosfs /disk && mount -o loop -t vfat /disk /mnt && echo text > /mnt/f && umount /mnt'
 	# A device that somebody makes later has its node.

@@ -74,8 +74,12 @@ void sandbox_cgroup_restrict(struct sandbox *sb)
 		"/dev/random",	    "/dev/urandom",
 		hc->entropy_source, sb->size.accel == VM_ACCEL_KVM ? "/dev/kvm" : "",
 	};
-	struct device_rule storage[ARRAY_SIZE(paths)];
-	struct device_rules rules = { .rules = storage };
+	/* As runc: virtiofsd makes nodes for the container, and a node is not yet a device. */
+	struct device_rule storage[ARRAY_SIZE(paths) + 2] = {
+		{ true, BPF_DEVCG_DEV_CHAR, BPF_DEVCG_ACC_MKNOD, DEVICES_ANY, DEVICES_ANY },
+		{ true, BPF_DEVCG_DEV_BLOCK, BPF_DEVCG_ACC_MKNOD, DEVICES_ANY, DEVICES_ANY },
+	};
+	struct device_rules rules = { .rules = storage, .nr = 2 };
 	struct err err = ERR_NULL;
 
 	if (!hc->jail || !sb->cgroup.now.nr)
