@@ -249,8 +249,10 @@ install() {
 	say "installed for $CONTAINER_RUNTIME"
 }
 
+# A shim's starter, and who makes a template, are the same program.
 nr_shims() {
 	for exe in /proc/[0-9]*/exe; do
+		case $(cat "${exe%/exe}/comm" 2> /dev/null) in kata-starter | kata-template) continue ;; esac
 		case $(readlink "$exe" 2> /dev/null) in "$PREFIX"*/containerd-shim-kata-v2*) echo "$exe" ;; esac
 	done | wc -l
 }

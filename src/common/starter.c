@@ -35,7 +35,6 @@
 #define FIXED_FDS 3
 #define ORDER_MAX (8U << 20)
 #define STARTER_NAME "kata-starter"
-#define WORDS_MAX (2U << 20) /* ARG_MAX of most hosts */
 
 struct order {
 	size_t nr_args, nr_env, nr_fds;
@@ -180,28 +179,11 @@ static void attr_noreturn run_order(const int *fds, size_t nr_fds)
 	proc_child_main(&spec, fds[1]);
 }
 
-/*
- * Who looks for the process by its arguments must not find this one, too. The words lie one behind
- * the other, proc_pid_cmdline(5).
- */
-static void take_name(void)
-{
-	cleanup_free char *words = NULL;
-	ssize_t len = io_read_file_at(AT_FDCWD, "/proc/self/cmdline", WORDS_MAX, &words);
-	char *first = program_invocation_name;
-
-	(void)prctl(PR_SET_NAME, STARTER_NAME); /* cannot fail for a string */
-	if (len < (ssize_t)sizeof(STARTER_NAME) || !str_eq(first, words))
-		return;
-	memset(first, 0, (size_t)len);
-	memcpy(first, STARTER_NAME, sizeof(STARTER_NAME));
-}
-
 static void attr_noreturn serve(int sock)
 {
 	int fds[FD_PASS_MAX], r = neg_errno(prctl(PR_SET_PDEATHSIG, SIGKILL));
 
-	take_name();
+	proc_take_name(STARTER_NAME);
 	for (;;) {
 		size_t nr = 0;
 		char byte;

@@ -210,7 +210,7 @@ static int maker_main(const struct template_order *order)
 {
 	struct err err = ERR_NULL;
 
-	(void)prctl(PR_SET_NAME, "kata-template");
+	proc_take_name("kata-template");
 	if (!await_go())
 		return 0;
 	(void)setpriority(PRIO_PROCESS, 0, NICE);
