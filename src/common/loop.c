@@ -116,16 +116,27 @@ void loop_exit(struct loop *loop, int code)
 }
 
 /**
+ * loop_clock_ns() - read a clock
+ * @id: one that every kernel has
+ *
+ * Return: its time in nanoseconds.
+ */
+int64_t loop_clock_ns(clockid_t id)
+{
+	struct timespec ts = { 0 };
+
+	(void)clock_gettime(id, &ts); /* cannot fail for these clocks */
+	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+/**
  * loop_now_ns() - the clock deadlines are measured on
  *
  * Return: CLOCK_MONOTONIC in nanoseconds.
  */
 uint64_t loop_now_ns(void)
 {
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts); /* cannot fail for this clock */
-	return (uint64_t)ts.tv_sec * 1000000000ULL + (uint64_t)ts.tv_nsec;
+	return (uint64_t)loop_clock_ns(CLOCK_MONOTONIC);
 }
 
 /**

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <stdint.h>
+#include <time.h>
 
 #include "common/macros.h"
 
@@ -26,6 +27,7 @@ int loop_new(struct loop **ret) must_check;
 struct loop *loop_free(struct loop *loop);
 int loop_run(struct loop *loop) must_check;
 void loop_exit(struct loop *loop, int code);
+int64_t loop_clock_ns(clockid_t id);
 uint64_t loop_now_ns(void);
 uint64_t loop_deadline_ms(uint64_t ms);
 

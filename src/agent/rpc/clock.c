@@ -9,14 +9,6 @@
 #include "agent/rpc/service.h"
 #include "rpc/pb/admin_msg.h"
 
-static int64_t read_clock(clockid_t id)
-{
-	struct timespec now = { 0 };
-
-	(void)clock_gettime(id, &now); /* cannot fail for these clocks */
-	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
 /**
  * clock_rpc_sync() - SyncClock
  * @ctx: agent
@@ -41,7 +33,7 @@ RPC_FN(clock_rpc_sync)
 		r = guest_clock_correct(&agent->clock, agent->loop, req->correct_ns, req->step);
 	if (r < 0)
 		return err_set_errno(err, r, "correct the clock");
-	resp->realtime_ns = read_clock(CLOCK_REALTIME);
-	resp->raw_ns = read_clock(CLOCK_MONOTONIC_RAW);
+	resp->realtime_ns = loop_clock_ns(CLOCK_REALTIME);
+	resp->raw_ns = loop_clock_ns(CLOCK_MONOTONIC_RAW);
 	return 0;
 }

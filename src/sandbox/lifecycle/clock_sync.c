@@ -48,14 +48,6 @@ struct clock_sync {
 	struct loop_source *set_watch, *child_watch;
 };
 
-static int64_t read_clock(clockid_t id)
-{
-	struct timespec now = { 0 };
-
-	(void)clock_gettime(id, &now); /* cannot fail for these clocks */
-	return (int64_t)now.tv_sec * NS_PER_S + now.tv_nsec;
-}
-
 static bool is_time(int64_t ns)
 {
 	return ns >= 0 && ns < CLOCK_MAX_NS;
@@ -65,14 +57,14 @@ static int look(struct clock_sync *sync, const struct extra_sync_clock_request *
 		uint64_t deadline_ns, struct clock_sample *ret, struct err *err)
 {
 	struct extra_sync_clock_response resp = { 0 };
-	int64_t host = read_clock(CLOCK_REALTIME), mono = read_clock(CLOCK_MONOTONIC);
+	int64_t host = loop_clock_ns(CLOCK_REALTIME), mono = loop_clock_ns(CLOCK_MONOTONIC);
 	int r = rpc_call(sync->agent, &extra_sync_clock, req, &resp, NULL, deadline_ns, err);
 
 	if (r < 0)
 		return r;
 	if (!is_time(resp.realtime_ns) || !is_time(resp.raw_ns))
 		return err_set(err, EPROTO, "the guest's clock shows no time");
-	int64_t rtt = read_clock(CLOCK_MONOTONIC) - mono;
+	int64_t rtt = loop_clock_ns(CLOCK_MONOTONIC) - mono;
 	*ret = (struct clock_sample){
 		.host_ns = host + rtt / 2,
 		.mono_ns = mono + rtt / 2,
@@ -110,7 +102,7 @@ static int set_first(struct clock_sync *sync, uint64_t deadline_ns, struct err *
 /* Another project's agent: it can be told the time, not be asked for it. */
 static int set_blindly(struct clock_sync *sync, uint64_t deadline_ns, struct err *err)
 {
-	int64_t now = read_clock(CLOCK_REALTIME);
+	int64_t now = loop_clock_ns(CLOCK_REALTIME);
 	const struct agent_set_guest_date_time_request req = {
 		.sec = now / NS_PER_S,
 		.usec = now % NS_PER_S / 1000,

@@ -92,7 +92,6 @@ static size_t greet(void *arg, char *buf, size_t size)
 {
 	const struct template_start *start = arg;
 	struct guest_wake wake = { .has_secret = start->secret };
-	struct timespec now = { 0 };
 
 	if (size <= GUEST_WAKE_LINE_MAX)
 		return 0;
@@ -100,8 +99,7 @@ static size_t greet(void *arg, char *buf, size_t size)
 		return 0; /* then it does not wake */
 	if (start->secret)
 		wake.secret = *start->secret;
-	(void)clock_gettime(CLOCK_REALTIME, &now); /* cannot fail for this clock */
-	wake.realtime_ns = (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
+	wake.realtime_ns = (uint64_t)loop_clock_ns(CLOCK_REALTIME);
 	size_t len = guest_wake_format(&wake, buf);
 	explicit_bzero(&wake, sizeof(wake));
 	return len;
