@@ -66,6 +66,29 @@ int io_write_full(int fd, const void *buf, size_t len)
 	return 0;
 }
 
+/**
+ * io_pwrite_full() - write all bytes to a place in a file
+ * @fd: file
+ * @buf: bytes
+ * @len: number of bytes
+ * @at: where the first of them goes
+ *
+ * Return: 0 or -errno.
+ */
+int io_pwrite_full(int fd, const void *buf, size_t len, off_t at)
+{
+	for (size_t done = 0; done < len;) {
+		ssize_t n = pwrite(fd, (const char *)buf + done, len - done, at + (off_t)done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -EIO;
+		done += (size_t)n;
+	}
+	return 0;
+}
+
 static ssize_t read_all(int fd, size_t max, char **ret_data)
 {
 	cleanup_free char *data = NULL;
@@ -138,6 +161,19 @@ static int open_regular_at(int dirfd, const char *path, struct stat *ret_st)
 int io_open_regular(const char *path, struct stat *ret_st)
 {
 	return open_regular_at(AT_FDCWD, path, ret_st);
+}
+
+/**
+ * io_describe_state() - which file, and which state of it
+ * @st: what is known of it
+ * @ret: receives a text that is another one after the file was changed or replaced
+ */
+void io_describe_state(const struct stat *st, char ret[IO_STATE_MAX])
+{
+	(void)snprintf(ret, IO_STATE_MAX, "%llu:%llu %llu %lld.%09ld %lld.%09ld",
+		       (unsigned long long)st->st_dev, (unsigned long long)st->st_ino,
+		       (unsigned long long)st->st_size, (long long)st->st_mtim.tv_sec,
+		       st->st_mtim.tv_nsec, (long long)st->st_ctim.tv_sec, st->st_ctim.tv_nsec);
 }
 
 /**
@@ -265,35 +301,56 @@ int io_mkdir_p(const char *path, mode_t mode)
 	}
 }
 
-static int rm_tree(int dirfd, const char *path, int depth)
+/**
+ * io_opendir_at() - read a directory
+ * @parent_fd: directory @path is relative to, or AT_FDCWD
+ * @path: path, "." for @parent_fd itself; a symbolic link at its end is not followed
+ * @ret: receives the stream, for closedir()
+ *
+ * Return: 0 or -errno.
+ */
+int io_opendir_at(int parent_fd, const char *path, DIR **ret)
 {
-	if (unlinkat(dirfd, path, 0) == 0 || errno == ENOENT)
+	int fd =
+		neg_errno(openat(parent_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+
+	if (fd < 0)
+		return fd;
+	DIR *dir = fdopendir(fd);
+	if (!dir) {
+		int r = -errno;
+
+		(void)close(fd);
+		return r;
+	}
+	*ret = dir;
+	return 0;
+}
+
+static int rm_tree(int parent_fd, const char *path, int depth)
+{
+	if (unlinkat(parent_fd, path, 0) == 0 || errno == ENOENT)
 		return 0;
 	if (errno != EISDIR && errno != EPERM)
 		return -errno;
 	if (depth > IO_TREE_DEPTH_MAX)
 		return -ELOOP;
-	int fd = neg_errno(openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-	if (fd < 0)
-		return fd == -ENOENT ? 0 : fd; /* somebody else is removing it too */
-	DIR *dir = fdopendir(fd);
-	if (!dir) {
-		int r = -errno;
-		(void)close(fd);
-		return r;
-	}
-	int first = 0;
+	DIR *dir;
+	int first = 0, r = io_opendir_at(parent_fd, path, &dir);
+
+	if (r < 0)
+		return r == -ENOENT ? 0 : r; /* somebody else is removing it too */
 	for (struct dirent *e = readdir(dir); e; e = readdir(dir)) {
 		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, ".."))
 			continue;
-		int r = rm_tree(fd, e->d_name, depth + 1);
+		r = rm_tree(dirfd(dir), e->d_name, depth + 1);
 		if (r < 0 && !first)
 			first = r;
 	}
 	(void)closedir(dir);
 	if (first < 0)
 		return first;
-	int r = neg_errno(unlinkat(dirfd, path, AT_REMOVEDIR));
+	r = neg_errno(unlinkat(parent_fd, path, AT_REMOVEDIR));
 	return r == -ENOENT ? 0 : r;
 }
 

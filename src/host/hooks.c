@@ -7,13 +7,11 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "common/fd.h"
 #include "common/io.h"
 #include "common/log.h"
 #include "common/str.h"
@@ -189,17 +187,14 @@ void hooks_run_due(int state_fd, const char *id)
 		run_noted(state_fd, id);
 		return;
 	}
-	int fd = neg_errno(openat(state_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-
-	for (struct dirent *entry; dir && (entry = readdir(dir));) {
+	DIR *dir;
+	if (io_opendir_at(state_fd, ".", &dir) < 0)
+		return;
+	for (struct dirent *entry; (entry = readdir(dir));) {
 		const char *noted = str_skip_prefix(entry->d_name, KATA_STATE_POSTSTOP);
 
 		if (noted && str_is_valid_id(noted))
 			run_noted(state_fd, noted);
 	}
-	if (dir)
-		(void)closedir(dir);
-	else
-		(void)fd_close(fd);
+	(void)closedir(dir);
 }

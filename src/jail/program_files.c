@@ -278,12 +278,11 @@ static int look(struct search *s, const char *path)
 static void describe_file(const char *path, char *buf, size_t len)
 {
 	struct stat st = { 0 };
+	char state[IO_STATE_MAX];
 
 	(void)stat(path, &st); /* not there: zeros */
-	(void)snprintf(buf, len, "%llu:%llu %llu %lld.%09ld %lld.%09ld %s\n",
-		       (unsigned long long)st.st_dev, (unsigned long long)st.st_ino,
-		       (unsigned long long)st.st_size, (long long)st.st_mtim.tv_sec,
-		       st.st_mtim.tv_nsec, (long long)st.st_ctim.tv_sec, st.st_ctim.tv_nsec, path);
+	io_describe_state(&st, state);
+	(void)snprintf(buf, len, "%s %s\n", state, path);
 }
 
 static void identify(const char *path, char buf[IDENTITY_MAX * 2])

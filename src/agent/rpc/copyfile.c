@@ -89,20 +89,6 @@ static int store_link(int parent, const char *name, const struct agent_copy_file
 	return r;
 }
 
-static int write_piece(int fd, const struct agent_copy_file_request *req)
-{
-	for (size_t done = 0; done < req->data_len;) {
-		ssize_t n = pwrite(fd, req->data + done, req->data_len - done,
-				   req->offset + (off_t)done);
-
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		if (n > 0)
-			done += (size_t)n;
-	}
-	return 0;
-}
-
 /* Pieces gather under another name; the last one makes the file appear. */
 static int store_piece(int parent, const char *name, const struct agent_copy_file_request *req)
 {
@@ -119,7 +105,7 @@ static int store_piece(int parent, const char *name, const struct agent_copy_fil
 	cleanup_close int fd = neg_errno(openat(parent, tmp, flags, 0600));
 	if (fd < 0)
 		return fd;
-	r = write_piece(fd, req);
+	r = io_pwrite_full(fd, req->data, req->data_len, req->offset);
 	if (r >= 0 && fstat(fd, &st) < 0)
 		r = -errno;
 	if (r < 0 || st.st_size != req->file_size)

@@ -15,6 +15,7 @@
 
 #include "common/fd.h"
 #include "common/fiber.h"
+#include "common/io.h"
 #include "rpc/pb/agent_msg.h"
 
 #define FS_GROUP_DEPTH_MAX 64
@@ -45,14 +46,11 @@ static int change(int fd, const struct stat *st, const struct walk *walk)
 
 static int visit_children(int fd, struct walk *walk, int depth)
 {
-	int own = neg_errno(openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-	DIR *dir = own >= 0 ? fdopendir(own) : NULL;
-	int r = own < 0 ? own : 0;
+	DIR *dir;
+	int r = io_opendir_at(fd, ".", &dir);
 
-	if (!dir) {
-		(void)fd_close(own);
-		return r < 0 ? r : -ENOMEM;
-	}
+	if (r < 0)
+		return r;
 	for (struct dirent *e = readdir(dir); r >= 0 && e; e = readdir(dir))
 		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
 			r = visit(dirfd(dir), e->d_name, walk, depth + 1);

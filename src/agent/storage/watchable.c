@@ -95,16 +95,15 @@ static int add_entry(struct snapshot *s, int dirfd, const char *name, const char
 	return S_ISDIR(e->st.st_mode);
 }
 
-static int scan(struct snapshot *s, int dirfd, const char *name, const char *prefix, int depth)
+static int scan(struct snapshot *s, int parent_fd, const char *name, const char *prefix, int depth)
 {
-	int fd = neg_errno(openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
-	int r = depth > WATCH_DEPTH_MAX ? -E2BIG : 0;
+	DIR *dir;
+	int r = io_opendir_at(parent_fd, name, &dir);
 
-	if (!dir) {
-		(void)fd_close(fd);
-		return fd < 0 ? fd : -ENOMEM;
-	}
+	if (r < 0)
+		return r;
+	if (depth > WATCH_DEPTH_MAX)
+		r = -E2BIG;
 	for (struct dirent *e = readdir(dir); r >= 0 && e; e = readdir(dir)) {
 		char path[PATH_MAX];
 
@@ -114,9 +113,9 @@ static int scan(struct snapshot *s, int dirfd, const char *name, const char *pre
 				     e->d_name) >= sizeof(path))
 			r = -ENAMETOOLONG;
 		else
-			r = add_entry(s, fd, e->d_name, path);
+			r = add_entry(s, dirfd(dir), e->d_name, path);
 		if (r > 0)
-			r = scan(s, fd, e->d_name, path, depth + 1);
+			r = scan(s, dirfd(dir), e->d_name, path, depth + 1);
 	}
 	(void)closedir(dir);
 	return r;

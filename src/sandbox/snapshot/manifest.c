@@ -64,8 +64,7 @@ static int read_digest(const struct json *object, const char *name, char *ret, s
 
 	if (r < 0)
 		return r;
-	if (!text || strlen(text) != SNAPSHOT_DIGEST_LEN ||
-	    strspn(text, "0123456789abcdef") != SNAPSHOT_DIGEST_LEN)
+	if (!text || !snapshot_is_digest(text))
 		return err_set(err, EBADMSG, "%s is no digest", name);
 	strcpy(ret, text);
 	return 0;

@@ -9,8 +9,8 @@
 #include "common/err.h"
 #include "common/macros.h"
 #include "common/str.h"
+#include "sandbox/snapshot/digest.h"
 
-#define SNAPSHOT_DIGEST_LEN 64 /* hexadecimal digits of a SHA-256 */
 #define SNAPSHOT_MANIFEST_MAX 4096
 
 /* A file that nobody has touched since is still like this. */

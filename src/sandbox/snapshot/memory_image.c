@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "common/err.h"
+#include "common/io.h"
 
 #define PAGE 4096U
 #define LANES 4U
@@ -132,18 +133,7 @@ static int copy_extent(void *arg, const char *data, uint64_t at, uint64_t len)
 	const struct copy *copy = arg;
 
 	measure(copy->measure, data, at, len);
-	while (len) {
-		ssize_t n = pwrite(copy->to_fd, data, len, (off_t)at);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : -EIO;
-		data += n;
-		at += (uint64_t)n;
-		len -= (uint64_t)n;
-	}
-	return 0;
+	return io_pwrite_full(copy->to_fd, data, len, (off_t)at);
 }
 
 /**

@@ -13,13 +13,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sha2.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/fd.h"
 #include "common/io.h"
+#include "sandbox/snapshot/digest.h"
 #include "sandbox/snapshot/memory_image.h"
 
 static uint64_t time_ns(const struct timespec *time)
@@ -40,26 +40,6 @@ static int describe(int fd, struct snapshot_file *ret)
 	*ret = (struct snapshot_file){ .size = (uint64_t)st.st_size,
 				       .ino = st.st_ino,
 				       .ctime_ns = time_ns(&st.st_ctim) };
-	return 0;
-}
-
-/* Of a file of some hundred kilobytes. */
-static int digest_state(int fd, uint64_t size, char ret[SNAPSHOT_DIGEST_LEN + 1])
-{
-	SHA2_CTX context;
-	uint8_t buf[16384];
-	uint64_t done = 0;
-
-	SHA256Init(&context);
-	while (done < size) {
-		ssize_t n = pread(fd, buf, MIN(sizeof(buf), size - done), (off_t)done);
-
-		if (n <= 0)
-			return n < 0 ? -errno : -EBADMSG;
-		SHA256Update(&context, buf, (size_t)n);
-		done += (uint64_t)n;
-	}
-	(void)SHA256End(&context, ret);
 	return 0;
 }
 
@@ -129,7 +109,8 @@ int snapshot_seal(int dir_fd, struct snapshot *snapshot, const char *key, struct
 	if (r >= 0 && (!manifest->state.size || manifest->state.size > SNAPSHOT_STATE_MAX))
 		r = -EBADMSG;
 	if (r >= 0)
-		r = digest_state(snapshot->state_fd, manifest->state.size, manifest->state_digest);
+		r = snapshot_digest(snapshot->state_fd, manifest->state.size,
+				    manifest->state_digest);
 	manifest->memory_data = measure.data;
 	manifest->memory_sum = measure.sum;
 	if (r >= 0)
@@ -202,7 +183,7 @@ int snapshot_open(int dir_fd, const char *key, struct snapshot *ret, struct err 
 	if (r >= 0)
 		r = snapshot.state_fd = open_file(dir_fd, SNAPSHOT_STATE, &manifest->state, err);
 	if (r >= 0) {
-		r = digest_state(snapshot.state_fd, manifest->state.size, digest);
+		r = snapshot_digest(snapshot.state_fd, manifest->state.size, digest);
 		if (r < 0)
 			(void)err_set_errno(err, r, "state");
 	}

@@ -19,6 +19,7 @@
 #include <sys/vfs.h>
 
 #include "common/fd.h"
+#include "common/io.h"
 #include "common/log.h"
 #include "common/mountinfo.h"
 #include "common/str.h"
@@ -130,14 +131,12 @@ static int open_source(struct sb_container *ctr, const char *source, bool own)
 /* Return: 1 when a tree has only files and directories, 0 or -errno. */
 static int has_only_files(int parent, const char *name, unsigned depth, unsigned *budget)
 {
-	int fd = neg_errno(openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	int r = 1;
+	DIR *dir;
+	int r = io_opendir_at(parent, name, &dir);
 
-	if (!dir) {
-		(void)fd_close(fd);
-		return fd < 0 ? fd : -ENOMEM;
-	}
+	if (r < 0)
+		return r;
+	r = 1;
 	for (const struct dirent *e = readdir(dir); e && r > 0; e = readdir(dir)) {
 		struct stat st;
 

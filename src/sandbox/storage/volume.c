@@ -36,6 +36,7 @@
 #include <linux/magic.h>
 
 #include "common/fd.h"
+#include "common/io.h"
 #include "common/str.h"
 #include "kata/guest.h"
 #include "rpc/pb/agent_msg.h"
@@ -277,14 +278,13 @@ struct search {
  */
 static int find_below(int parent, const char *name, size_t len, struct search *search)
 {
-	int fd = neg_errno(openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	int r = search->depth < VOLUME_SUBPATH_DEPTH_MAX ? 0 : -ELOOP;
+	DIR *dir;
+	int r = io_opendir_at(parent, name, &dir);
 
-	if (!dir) {
-		(void)fd_close(fd);
-		return fd < 0 ? fd : -ENOMEM;
-	}
+	if (r < 0)
+		return r;
+	if (search->depth >= VOLUME_SUBPATH_DEPTH_MAX)
+		r = -ELOOP;
 	search->depth++;
 	for (const struct dirent *e = readdir(dir); e && r == 0; e = readdir(dir)) {
 		size_t room = sizeof(search->path) - len;

@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "common/fd.h"
 #include "common/io.h"
@@ -23,7 +22,6 @@
 
 #define CACHE_NAME "digests"
 #define CACHE_MAX 16384
-#define IDENTITY_MAX 160
 /* Changed with whatever makes old templates useless although nothing else has changed. */
 #define FORMAT "kata-template 1"
 
@@ -34,22 +32,6 @@ struct key {
 	bool learnt;	     /* something that is not in the file yet */
 	SHA2_CTX context;
 };
-
-/* Which file, and which state of it. */
-static int identify(int fd, char ret[IDENTITY_MAX])
-{
-	struct stat st;
-
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	if (!S_ISREG(st.st_mode))
-		return -EINVAL;
-	(void)snprintf(ret, IDENTITY_MAX, "%llu %llu %lld %lld.%09ld %lld.%09ld ",
-		       (unsigned long long)st.st_dev, (unsigned long long)st.st_ino,
-		       (long long)st.st_size, (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec,
-		       (long long)st.st_ctim.tv_sec, st.st_ctim.tv_nsec);
-	return 0;
-}
 
 static void load_cache(struct key *key)
 {
@@ -71,44 +53,34 @@ static const char *look_up(const struct key *key, const char *identity)
 
 		if (!end)
 			return NULL;
-		if ((size_t)(end - line) == len + SNAPSHOT_DIGEST_LEN &&
-		    !strncmp(line, identity, len))
-			return line + len;
+		if ((size_t)(end - line) == len + 1 + SNAPSHOT_DIGEST_LEN &&
+		    !strncmp(line, identity, len) && line[len] == ' ')
+			return line + len + 1;
 		line = end + 1;
 	}
 	return NULL;
 }
 
-static int read_digest(int fd, char ret[SNAPSHOT_DIGEST_LEN + 1])
+static int learn(struct key *key, int fd, const struct stat *st, const char *identity,
+		 char ret[SNAPSHOT_DIGEST_LEN + 1])
 {
-	SHA2_CTX context;
-	uint8_t buf[16384];
-	ssize_t n;
-
-	SHA256Init(&context);
-	while ((n = read(fd, buf, sizeof(buf))) > 0)
-		SHA256Update(&context, buf, (size_t)n);
-	(void)SHA256End(&context, ret);
-	return n < 0 ? -errno : 0;
-}
-
-static int learn(struct key *key, int fd, const char *identity, char ret[SNAPSHOT_DIGEST_LEN + 1])
-{
-	char after[IDENTITY_MAX];
+	char after[IO_STATE_MAX];
+	struct stat now;
 
 	if (!key->may_read)
 		return -EAGAIN;
-	int r = read_digest(fd, ret);
+	int r = snapshot_digest(fd, (uint64_t)st->st_size, ret);
 	if (r >= 0)
-		r = identify(fd, after);
+		r = neg_errno(fstat(fd, &now));
 	if (r < 0)
 		return r;
+	io_describe_state(&now, after);
 	if (!str_eq(identity, after)) /* somebody writes to it just now */
 		return -EAGAIN;
 	if (key->cache.len > CACHE_MAX / 2) /* of files that are no more, most likely */
 		strbuf_deinit(&key->cache);
 	key->learnt = true;
-	return strbuf_printf(&key->cache, "%s%s\n", identity, ret);
+	return strbuf_printf(&key->cache, "%s %s\n", identity, ret);
 }
 
 static void add_text(struct key *key, const char *name, const char *value)
@@ -132,7 +104,7 @@ static void add_number(struct key *key, const char *name, uint64_t value)
 
 static int add_file(struct key *key, const char *name, const char *path, struct err *err)
 {
-	char identity[IDENTITY_MAX], digest[SNAPSHOT_DIGEST_LEN + 1] = "";
+	char identity[IO_STATE_MAX], digest[SNAPSHOT_DIGEST_LEN + 1] = "";
 	struct stat st;
 
 	if (str_empty(path)) {
@@ -140,12 +112,13 @@ static int add_file(struct key *key, const char *name, const char *path, struct 
 		return 0;
 	}
 	cleanup_close int fd = io_open_regular(path, &st);
-	int r = fd < 0 ? fd : identify(fd, identity);
-	const char *known = r < 0 ? NULL : look_up(key, identity);
+	if (fd < 0)
+		return err_set_errno(err, fd, "read %s", path);
+	io_describe_state(&st, identity);
+	const char *known = look_up(key, identity);
 	if (known)
 		memcpy(digest, known, SNAPSHOT_DIGEST_LEN);
-	else if (r >= 0)
-		r = learn(key, fd, identity, digest);
+	int r = known ? 0 : learn(key, fd, &st, identity, digest);
 	if (r < 0)
 		return err_set_errno(err, r, "read %s", path);
 	add_text(key, name, digest);

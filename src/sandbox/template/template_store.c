@@ -173,12 +173,6 @@ int template_store_begin(int store_fd, struct err *err)
 	return r < 0 ? err_set_errno(err, r, "make a template's directory") : r;
 }
 
-static bool is_key(const char *name)
-{
-	return strlen(name) == SNAPSHOT_DIGEST_LEN &&
-	       strspn(name, "0123456789abcdef") == SNAPSHOT_DIGEST_LEN;
-}
-
 static int describe(int store_fd, const char *key, struct template_info *ret)
 {
 	struct stat st, file;
@@ -208,18 +202,14 @@ static int describe(int store_fd, const char *key, struct template_info *ret)
  */
 int template_store_list(int store_fd, struct template_info *ret, size_t max)
 {
-	int fd = neg_errno(openat(store_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 	size_t nr = 0;
+	DIR *dir;
+	int r = io_opendir_at(store_fd, ".", &dir);
 
-	if (fd < 0)
-		return fd;
-	DIR *dir = fdopendir(fd);
-	if (!dir) {
-		(void)fd_close(fd);
-		return -ENOMEM;
-	}
+	if (r < 0)
+		return r;
 	for (struct dirent *e = readdir(dir); e && nr < max; e = readdir(dir))
-		if (is_key(e->d_name) && describe(store_fd, e->d_name, &ret[nr]) >= 0)
+		if (snapshot_is_digest(e->d_name) && describe(store_fd, e->d_name, &ret[nr]) >= 0)
 			nr++;
 	(void)closedir(dir);
 	return (int)nr;
@@ -316,17 +306,11 @@ bool template_store_has_failed(int store_fd, const char *key)
 int template_store_empty(int store_fd)
 {
 	cleanup_close int lock = template_store_lock(store_fd);
-	int fd = lock < 0 ? lock
-			  : neg_errno(openat(store_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-	int r = 0;
+	DIR *dir;
+	int r = lock < 0 ? lock : io_opendir_at(store_fd, ".", &dir);
 
-	if (fd < 0)
-		return fd;
-	DIR *dir = fdopendir(fd);
-	if (!dir) {
-		(void)fd_close(fd);
-		return -ENOMEM;
-	}
+	if (r < 0)
+		return r;
 	for (struct dirent *e = readdir(dir); e && r >= 0; e = readdir(dir))
 		/* The lock's file stays: another one would be another lock. */
 		if (e->d_name[0] != '.' && strcmp(e->d_name, LOCK_NAME) != 0)

@@ -22,6 +22,7 @@
 #include "agent/container/cgroup/devices_bpf.h"
 #include "common/fd.h"
 #include "common/fiber.h"
+#include "common/io.h"
 #include "common/str.h"
 
 /* Nested cgroups that a container made; deeper ones are not removed and the removal fails. */
@@ -236,15 +237,11 @@ int cgroup_set_devices(struct cgroup *cgroup, const struct device_rules *rules, 
 static int for_tree(int dir_fd, unsigned depth,
 		    int (*fn)(int dir_fd, int parent_fd, const char *name, void *arg), void *arg)
 {
-	int copy = neg_errno(openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)), r = 0;
+	DIR *dir;
+	int r = io_opendir_at(dir_fd, ".", &dir);
 
-	if (copy < 0)
-		return copy;
-	DIR *dir = fdopendir(copy);
-	if (!dir) {
-		(void)close(copy);
-		return -ENOMEM;
-	}
+	if (r < 0)
+		return r;
 	for (struct dirent *d; r >= 0 && (d = readdir(dir));) {
 		if (d->d_type != DT_DIR || strcmp(d->d_name, ".") == 0 ||
 		    strcmp(d->d_name, "..") == 0)

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "agent/container/cgroup/cgroup.h"
-#include "common/fd.h"
+#include "common/io.h"
 #include "common/str.h"
 #include "rpc/pb/agent_msg.h"
 
@@ -209,13 +209,11 @@ static int add_hugetlb(int fd, struct arena *arena, const char *size, size_t len
 static int read_hugetlb(int fd, struct arena *arena, struct agent_cgroup_stats *stats)
 {
 	static const char suffix[] = ".current";
-	int copy = neg_errno(openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)), r = 0;
-	DIR *dir = copy >= 0 ? fdopendir(copy) : NULL;
+	DIR *dir;
+	int r = io_opendir_at(fd, ".", &dir);
 
-	if (!dir) {
-		(void)fd_close(copy);
+	if (r < 0)
 		return 0;
-	}
 	for (struct dirent *d;
 	     r >= 0 && (d = readdir(dir)) && stats->nr_hugetlb_stats < STATS_HUGETLB_MAX;) {
 		const char *size = str_skip_prefix(d->d_name, "hugetlb.");

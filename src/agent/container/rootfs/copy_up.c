@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "common/fd.h"
+#include "common/io.h"
 
 /* Deeper trees are refused; bounds the recursion. */
 #define COPY_DEPTH_MAX 64
@@ -95,16 +96,11 @@ static int copy_entry(int from, int to, const char *name, unsigned depth)
 
 static int copy_dir(int from, int to, unsigned depth)
 {
-	int dup_fd = neg_errno(openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	DIR *dir;
+	int r = io_opendir_at(from, ".", &dir);
 
-	if (dup_fd < 0)
-		return dup_fd;
-	DIR *dir = fdopendir(dup_fd);
-	if (!dir) {
-		(void)close(dup_fd);
-		return -ENOMEM;
-	}
-	int r = 0;
+	if (r < 0)
+		return r;
 	for (struct dirent *d; r >= 0 && (d = readdir(dir));)
 		r = copy_entry(from, to, d->d_name, depth);
 	(void)closedir(dir);
