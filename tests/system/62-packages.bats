@@ -40,6 +40,7 @@ use() {
 	TREE=$BATS_FILE_TMPDIR/$SUITE
 	APT=${KATA_TEST_CACHE:-/var/cache/kata-c/tests}/apt-$SUITE
 	mkdir -p "$APT/partial"
+	rm -rf "$TREE" # of a first try
 	cp -a "$(cat "$BATS_FILE_TMPDIR/$SUITE.path")" "$TREE"
 	echo force-unsafe-io > "$TREE/etc/dpkg/dpkg.cfg.d/test"
 	printf 'APT::Keep-Downloaded-Packages "true";\nAPT::Install-Recommends "false";\nAPT::Sandbox::User "root";\n' \
@@ -54,7 +55,7 @@ inside() {
 	unshare --mount --pid --fork --kill-child sh -ec 'tree=$1 apt=$2 debs=$3 next=$4
 		shift 4
 		mount -t proc proc "$tree/proc"
-		mount -t tmpfs tmpfs "$tree/dev"
+		mount -t tmpfs -o mode=755 tmpfs "$tree/dev"
 		mkdir "$tree/dev/pts"
 		mount -t devpts -o newinstance,ptmxmode=0666 devpts "$tree/dev/pts"
 		ln -s pts/ptmx "$tree/dev/ptmx"
