@@ -155,7 +155,7 @@ $(B)/tests/test-%: $(B)/obj/tests/unit/test-%.o $(UNIT_HELPERS) $(call lib,$(TES
 	@mkdir -p $(@D)
 	$(call link,$(TEST_LIBS))
 
-.PHONY: unit-tests check check-unit check-system check-templates check-many check-faults check-security check-soak check-asan check-runtime-tools check-clock check-host lint fuzz fuzz-coverage bench demo deploy-image deb deps install uninstall clean help
+.PHONY: unit-tests check check-unit check-system check-start check-many check-faults check-security check-soak check-asan check-runtime-tools check-clock check-host lint fuzz fuzz-coverage bench demo deploy-image deb deps install uninstall clean help
 unit-tests: $(UNIT_TESTS)
 check: ## run all tests (installs what they need; as root)
 	tests/run.sh
@@ -163,8 +163,8 @@ check-unit: ## run the unit and golden tests only (ASan, UBSan)
 	tests/run.sh unit
 check-system: ## run the system tests only (real QEMU, docker, podman, containerd)
 	tests/run.sh system
-check-templates: ## run the system tests with starts from templates, as is the default of the product
-	tests/run.sh templates
+check-start: ## run the quick system tests with templates off, so that each VM boots
+	tests/run.sh start
 check-many: ## run the tests that are about numbers of starts with large ones: KATA_STRESS=200 (default)
 	tests/run.sh many
 check-faults: ## kill and stop what pods consist of, and let system calls fail, KATA_FAULTS (300) times each, by KATA_SEED (1)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Runs the tests: `tests/run.sh [unit|system|host]`, all of these without an argument; `tests/run.sh whole-host [HOST]`
 # runs all system tests in an emulated host, of which `host` is a part; `tests/run.sh many` those tagged so, with numbers;
-# `tests/run.sh templates` runs the system tests with starts from templates;
+# `tests/run.sh start` runs the quick system tests with templates off;
 # `tests/run.sh faults` kills and stops what a pod consists of; `tests/run.sh security` lets a guest lie;
 # `tests/run.sh soak`, `clock` and `asan` are long ones; `tests/run.sh runtime-tools` runs programs that others wrote.
 # Ends with "N flaky", of those that passed at their second try only, which it names, and "N passed, N failed".
@@ -17,7 +17,7 @@ failed=0
 skipped=0
 
 finish() {
-	KATA_TEMPLATES=1 switch_templates # as it was built
+	KATA_TEMPLATES=1 switch_templates # as they were built
 	echo "$skipped skipped"
 	flaky_print
 	echo "$passed passed, $failed failed"
@@ -81,11 +81,10 @@ run_unit() {
 	rm -f "$out" "$first"
 }
 
-# Templates are made in the background, beside tests that count processes, time and memory. Those that are about them
-# have a configuration of their own; KATA_TEMPLATES=1 leaves them on in all.
+# VMs start from templates, as is the product's default; KATA_TEMPLATES=0 lets each boot.
 switch_templates() {
-	local on=false file
-	[ "${KATA_TEMPLATES:-0}" = 1 ] && on=true
+	local on=true file
+	[ "${KATA_TEMPLATES:-1}" = 1 ] || on=false
 	for file in build/configuration.toml build/configuration-distro.toml; do
 		[ ! -e "$file" ] || sed -i "s/^enable_template = .*/enable_template = $on/" "$file"
 	done
@@ -109,6 +108,7 @@ run_system() {
 		timeout "${KATA_SUITE_SECONDS:-1500}" bats --tap "$@" "$suite" > "$out" 2>&1
 		status=$?
 		count_tap "$out" "$status"
+		flaky_said "$KATA_TEST_RETRIED"
 		flaky_bats "$KATA_TEST_RETRIED" "$out"
 	done
 	rm -f "$out" "$KATA_TEST_RETRIED"
@@ -232,7 +232,7 @@ case "$what" in
 unit) run_unit ;;
 system) run_system ;;
 host) run_host debian12 quick 1500 ;;
-templates) KATA_TEMPLATES=1 run_system ;;
+start) KATA_TEMPLATES=0 run_system --filter-tags quick ;;
 many) KATA_STRESS=${KATA_STRESS:-200} KATA_SUITE_SECONDS=6000 run_system --filter-tags many ;;
 faults) run_faults "${KATA_FAULTS:-300}" "${KATA_SEED:-1}" ;;
 security) run_security "${KATA_SECURITY:-10}" ;;
@@ -248,6 +248,6 @@ all)
 	run_faults 5 "${KATA_SEED:-1}"
 	run_host debian12 quick 1500
 	;;
-*) echo "usage: $0 [unit|system|host|templates|many|faults|security|soak|asan|clock|runtime-tools|whole-host [HOST]]" >&2; exit 2 ;;
+*) echo "usage: $0 [unit|system|host|start|many|faults|security|soak|asan|clock|runtime-tools|whole-host [HOST]]" >&2; exit 2 ;;
 esac
 finish

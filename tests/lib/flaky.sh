@@ -40,6 +40,15 @@ flaky_bats() {
 	done < "$1"
 }
 
+# flaky_said RETRIED: what first tries said, the last lines of each.
+flaky_said() {
+	[ -s "$1.said" ] || return 0
+	awk '/^first try: /{ if (n) flush(); head = $0; n = 0; next } { line[n++] = $0 }
+		function flush(  i) { print head; for (i = n > 40 ? n - 40 : 0; i < n; i++) print line[i] }
+		END { flush() }' "$1.said"
+	rm -f "$1.said"
+}
+
 # flaky_print: their names, and how many.
 flaky_print() {
 	[ "${#flaky[@]}" -eq 0 ] || printf 'flaky: %s\n' "${flaky[@]}"

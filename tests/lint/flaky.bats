@@ -27,6 +27,7 @@ setup() {
 	  ! mkdir $PWD/tried
 	}
 	TEST "never passes" {
+	  echo why
 	  false
 	}
 	TEST "passes" {
@@ -37,6 +38,10 @@ setup() {
 	KATA_TEST_RETRIES=1 KATA_TEST_RETRIED=$PWD/retried bats --tap suite.bats > tap || true
 	cat tap retried
 	[ "$(grep -c '^ok' tap)" -eq 2 ]
+	run flaky_said retried
+	echo "$output"
+	[ "$(grep -c '^first try: ' <<< "$output")" -eq 2 ]
+	[[ "$output" = *"first try: suite.bats: never passes"*"in test file"*"\`false' failed"*"# why"* ]]
 	flaky_bats retried tap
 	run flaky_print
 	echo "$output"
