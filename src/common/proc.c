@@ -27,8 +27,6 @@
 #include "common/starter.h"
 #include "common/str.h"
 
-#define WORDS_MAX (2U << 20) /* ARG_MAX of most hosts */
-
 /*
  * Descriptors are first moved above every target, then to their targets, so that none is
  * overwritten on the way.
@@ -433,27 +431,4 @@ void proc_watch_reaped(const struct proc_watch *watch)
 {
 	if (watch)
 		watch->reaped(watch->arg);
-}
-
-/**
- * proc_take_name() - be found by another name than the process that this one was forked from
- * @name: name, for ps(1) and pgrep(1)
- *
- * The words of the command line lie one behind the other, proc_pid_cmdline(5); a loader that was
- * called by name stands before the program's.
- */
-void proc_take_name(const char *name)
-{
-	cleanup_free char *words = NULL;
-	ssize_t len = io_read_file_at(AT_FDCWD, "/proc/self/cmdline", WORDS_MAX, &words);
-	char *own = program_invocation_name, *word = words;
-
-	(void)prctl(PR_SET_NAME, name); /* cannot fail for a string */
-	while (len > 0 && word < words + len && !str_eq(word, own))
-		word += strlen(word) + 1;
-	if (len <= (ssize_t)strlen(name) || word >= words + len)
-		return;
-	char *first = own - (word - words);
-	memset(first, 0, (size_t)len);
-	memcpy(first, name, strlen(name));
 }

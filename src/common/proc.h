@@ -73,7 +73,6 @@ struct proc_watch {
 
 int proc_spawn(const struct proc_spec *spec, struct proc *ret, struct err *err) must_check;
 void attr_noreturn proc_child_main(const struct proc_spec *spec, int report);
-void proc_take_name(const char *name);
 void proc_deinit(struct proc *proc);
 int proc_signal(const struct proc *proc, int signo) must_check;
 int proc_open_pidfd(pid_t pid) must_check;

@@ -29,6 +29,7 @@
 #include "common/fd.h"
 #include "common/io.h"
 #include "common/proc.h"
+#include "common/proc_title.h"
 #include "common/str.h"
 
 /* Of one message: the order, the report, a network namespace, and the program's. */

@@ -25,7 +25,7 @@
 #include <unistd.h>
 
 #include "common/fd.h"
-#include "runtime/standin/proctitle.h"
+#include "common/proc_title.h"
 #include "runtime/standin/standin_ps.h"
 
 /* One per process, so static: nothing of it is ever freed. */
@@ -236,7 +236,7 @@ static void set_up(void)
 							    : "join the network namespace");
 	if (tty_fd >= 0)
 		take_terminal(tty_fd);
-	proctitle_set(setup.title, setup.title_len);
+	proc_title_set(setup.title, setup.title_len);
 	self.shim = connect_shim(fds[0]);
 	if (self.shim < 0)
 		give_up(self.shim, "connect to the shim");

@@ -30,7 +30,7 @@
 
 #include "common/fd.h"
 #include "kata/standin.h"
-#include "runtime/standin/proctitle.h"
+#include "common/proc_title.h"
 
 /* A group without rights; which one the guest's process has is not told. */
 #define SHOWN_GID 65534
@@ -67,7 +67,7 @@ static int drop_rights(uid_t uid)
 
 static void take_name(const struct standin_process *process)
 {
-	proctitle_set(process->command, process->command_len);
+	proc_title_set(process->command, process->command_len);
 	(void)prctl(PR_SET_NAME, process->comm); /* cannot fail */
 }
 

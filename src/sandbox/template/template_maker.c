@@ -27,6 +27,7 @@
 #include "common/log.h"
 #include "common/mountinfo.h"
 #include "common/proc.h"
+#include "common/proc_title.h"
 #include "common/str.h"
 #include "config/config.h"
 #include "kata/guest.h"
