@@ -127,12 +127,14 @@ endif
 # Self-tests of cryptography, which a distribution's kernel makes at each boot: 0.6 s under TCG.
 DISTRO_PARAMS := cryptomgr.notests
 .PHONY: guest
-guest: $(GUEST)/vmlinux $(GUEST)/initrd.img ## build the guest kernel (cached outside the checkout; KERNEL=distro takes Debian's) and the initrd
+guest: $(GUEST)/.built $(GUEST)/initrd.img ## build the guest kernel (cached outside the checkout; KERNEL=distro takes Debian's) and the initrd
 ifeq ($(KERNEL),distro)
 guest: $(B)/configuration-distro.toml
 endif
 GUEST_KERNEL_INPUTS := $(shell find guest/kernel -type f ! -name 'distro.*' 2>/dev/null)
-$(B)/guest/vmlinux: $(GUEST_KERNEL_INPUTS)
+# A kernel is the cache's file by another name, whose time any checkout may change: what was built here has its own.
+missing = $(if $(wildcard $(B)/$1/vmlinux),,FORCE)
+$(B)/guest/.built: $(GUEST_KERNEL_INPUTS) $(call missing,guest)
 	@mkdir -p $(@D)
 	@# Kbuild says nothing when our -s reaches it, and its progress is counted from what it says.
 	env -u MAKEFLAGS -u MFLAGS guest/kernel/build.sh --output $(@D) $(addprefix --source ,$(KERNEL_SOURCE))
@@ -140,10 +142,11 @@ $(B)/guest/vmlinux: $(GUEST_KERNEL_INPUTS)
 $(B)/gen/guest-package: FORCE
 	@mkdir -p $(@D)
 	@echo '$(KATA_GUEST_PACKAGE)' | cmp -s - $@ || echo '$(KATA_GUEST_PACKAGE)' > $@
-$(B)/guest-distro/vmlinux: guest/kernel/distro.sh guest/kernel/distro.modules $(B)/gen/guest-package
+$(B)/guest-distro/.built: guest/kernel/distro.sh guest/kernel/distro.modules $(B)/gen/guest-package $(call missing,guest-distro)
 	@mkdir -p $(@D)
 	KATA_GUEST_PACKAGE='$(KATA_GUEST_PACKAGE)' guest/kernel/distro.sh --output $(@D)
-$(B)/guest/initrd.img $(B)/guest-distro/initrd.img: %/initrd.img: %/vmlinux $(B)/kata-agent guest/initrd/build.sh
+	@touch $@
+$(B)/guest/initrd.img $(B)/guest-distro/initrd.img: %/initrd.img: %/.built $(B)/kata-agent guest/initrd/build.sh
 	guest/initrd/build.sh --agent $(B)/kata-agent --modules $(@D)/modules --output $@
 
 # --- tests ---

@@ -41,7 +41,7 @@ make_source() {
 	make_source
 	local build=$BATS_TEST_TMPDIR/build
 	KATA_GUEST_CACHE=$BATS_TEST_TMPDIR/cache run make -s -j2 -C "$REPO" B="$build" \
-		KERNEL_SOURCE="$BATS_TEST_TMPDIR/linux.tar.xz" "$build/guest/vmlinux"
+		KERNEL_SOURCE="$BATS_TEST_TMPDIR/linux.tar.xz" "$build/guest/.built"
 	echo "$output"
 	[ "$status" -eq 0 ]
 	[ -e "$build/guest/vmlinux" ]
