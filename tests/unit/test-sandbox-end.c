@@ -20,6 +20,7 @@
 #include "common/fd.h"
 #include "common/fiber.h"
 #include "common/log.h"
+#include "mock-agent.h"
 #include "rpc/pb/admin_msg.h"
 #include "rpc/pb/agent_msg.h"
 #include "rpc/ttrpc/rpc.h"
@@ -40,13 +41,8 @@ static struct {
 
 static int answer(void *ctx, struct rpc_request *call, const void *req, void *resp, struct err *err)
 {
-	(void)ctx;
-	(void)call;
-	(void)req;
-	(void)resp;
-	(void)err;
 	agent.asked += agent.silent;
-	return agent.silent ? fiber_sleep_until(LOOP_FOREVER) : 0;
+	return (agent.silent ? mock_answer_never : mock_answer)(ctx, call, req, resp, err);
 }
 
 static const struct rpc_handler handlers[] = {
@@ -57,25 +53,8 @@ static const struct rpc_handler handlers[] = {
 	{ &agent_destroy_sandbox, answer, RPC_HANDLER_CANCELABLE },
 };
 
-static void on_process(void *arg, struct sb_process *process)
-{
-	(void)arg;
-	(void)process;
-}
-
-static void on_oom(void *arg, struct sb_container *ctr)
-{
-	(void)arg;
-	(void)ctr;
-}
-
-static void on_gone(void *arg, const char *reason)
-{
-	(void)arg;
-	(void)reason;
-}
-
-static const struct sandbox_events events = { on_process, on_process, on_oom, on_gone };
+static const struct sandbox_events events = { mock_on_process, mock_on_process, mock_on_oom,
+					      mock_on_gone };
 
 struct world {
 	struct sandbox *sb;
@@ -122,8 +101,6 @@ static void make_network(struct world *w)
 
 static void set_up(struct world *w, bool network)
 {
-	int pair[2];
-
 	*w = (struct world){ .err = ERR_NULL };
 	memset(&agent, 0, sizeof(agent));
 	assert_int_equal(sandbox_new(fiber_loop(), &events, NULL, &w->sb), 0);
@@ -135,12 +112,7 @@ static void set_up(struct world *w, bool network)
 	if (network)
 		make_network(w);
 	start_vm(w);
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair),
-			 0);
-	assert_int_equal(
-		rpc_server_new(fiber_loop(), handlers, ARRAY_SIZE(handlers), NULL, &w->server), 0);
-	assert_int_equal(rpc_server_add_connection(w->server, pair[1]), 0);
-	assert_int_equal(rpc_client_new(fiber_loop(), pair[0], &w->sb->agent), 0);
+	w->server = mock_agent_connect(handlers, ARRAY_SIZE(handlers), NULL, &w->sb->agent);
 	if (network && (network_configure_guest(w->sb->net.network, w->sb->agent,
 						loop_deadline_ms(20000), &w->err) < 0 ||
 			network_watch(w->sb->net.network, w->sb->hv, w->sb->agent, &w->err) < 0))

@@ -26,6 +26,7 @@
 #include "common/io.h"
 #include "common/log.h"
 #include "kata/standin.h"
+#include "mock-agent.h"
 #include "oci/spec.h"
 #include "rpc/pb/agent_msg.h"
 #include "rpc/pb/task_msg.h"
@@ -71,11 +72,6 @@ static struct {
 
 static char dir[64];
 
-static int say_nothing(void)
-{
-	return fiber_sleep_until(LOOP_FOREVER);
-}
-
 static int agent_create(void *ctx, struct rpc_request *call, const void *request, void *resp,
 			struct err *err)
 {
@@ -85,7 +81,7 @@ static int agent_create(void *ctx, struct rpc_request *call, const void *request
 	(void)call;
 	(void)resp;
 	if (agent.silent)
-		return say_nothing();
+		return fiber_sleep_until(LOOP_FOREVER);
 	if (agent.during_create)
 		agent.during_create(agent.during_create_arg);
 	if (agent.create_error)
@@ -103,13 +99,8 @@ static int agent_create(void *ctx, struct rpc_request *call, const void *request
 static int agent_start(void *ctx, struct rpc_request *call, const void *req, void *resp,
 		       struct err *err)
 {
-	(void)ctx;
-	(void)call;
-	(void)req;
-	(void)resp;
-	(void)err;
 	agent.started++;
-	return 0;
+	return mock_answer(ctx, call, req, resp, err);
 }
 
 static int agent_wait(void *ctx, struct rpc_request *call, const void *req, void *response,
@@ -140,12 +131,12 @@ static int agent_signal(void *ctx, struct rpc_request *call, const void *request
 	(void)resp;
 	(void)err;
 	if (agent.silent)
-		return say_nothing();
+		return fiber_sleep_until(LOOP_FOREVER);
 	agent.signal = (int)req->signal;
 	if (agent.ends_silent) {
 		agent.exited = true;
 		fiber_cond_broadcast(&agent.exit_now);
-		return say_nothing();
+		return fiber_sleep_until(LOOP_FOREVER);
 	}
 	return 0;
 }
@@ -153,13 +144,8 @@ static int agent_signal(void *ctx, struct rpc_request *call, const void *request
 static int agent_remove(void *ctx, struct rpc_request *call, const void *req, void *resp,
 			struct err *err)
 {
-	(void)ctx;
-	(void)call;
-	(void)req;
-	(void)resp;
-	(void)err;
 	agent.removed++;
-	return 0;
+	return mock_answer(ctx, call, req, resp, err);
 }
 
 static const struct rpc_handler handlers[] = {
@@ -184,19 +170,7 @@ static void on_exited(void *arg, struct sb_process *process)
 	seen.status = process->exit_status;
 }
 
-static void on_oom(void *arg, struct sb_container *ctr)
-{
-	(void)arg;
-	(void)ctr;
-}
-
-static void on_gone(void *arg, const char *reason)
-{
-	(void)arg;
-	(void)reason;
-}
-
-static const struct sandbox_events events = { on_started, on_exited, on_oom, on_gone };
+static const struct sandbox_events events = { on_started, on_exited, mock_on_oom, mock_on_gone };
 
 /* The hybrid vsock of the played VM: every stream gets a port and says "hello" to the host. */
 static void stream_main(void *arg)
@@ -204,17 +178,11 @@ static void stream_main(void *arg)
 	int listen_fd = (int)(intptr_t)arg;
 	unsigned port = 5000;
 
-	for (;;) {
-		char line[32], answer[32];
+	char line[32];
+	int fd;
 
-		if (fiber_wait_fd(listen_fd, LOOP_READ, LOOP_FOREVER) < 0)
-			break;
-		int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-		if (fd < 0)
-			continue;
-		assert_true(fiber_read(fd, line, sizeof(line), LOOP_FOREVER) > 0);
-		int len = snprintf(answer, sizeof(answer), "OK %u\n", ++port);
-		assert_int_equal(fiber_write_full(fd, answer, (size_t)len, LOOP_FOREVER), 0);
+	while ((fd = mock_hybrid_accept(listen_fd, line, sizeof(line))) >= 0) {
+		mock_hybrid_connected(fd, ++port);
 		assert_int_equal(fiber_write_full(fd, "hello", 5, LOOP_FOREVER), 0);
 		(void)close(fd);
 	}
@@ -229,9 +197,8 @@ struct world {
 
 static void set_up(struct world *w)
 {
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	char path[100];
 	struct err err = ERR_NULL;
-	int pair[2];
 
 	memset(&agent, 0, sizeof(agent));
 	memset(&seen, 0, sizeof(seen));
@@ -243,19 +210,11 @@ static void set_up(struct world *w)
 	w->sb->config->agent.create_container_timeout_ms = 200;
 	if (share_init(&w->sb->storage.share, dir, &err) < 0)
 		fail_msg("%s", err.text);
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair),
-			 0);
-	assert_int_equal(
-		rpc_server_new(fiber_loop(), handlers, ARRAY_SIZE(handlers), NULL, &w->server), 0);
-	assert_int_equal(rpc_server_add_connection(w->server, pair[1]), 0);
-	assert_int_equal(rpc_client_new(fiber_loop(), pair[0], &w->sb->agent), 0);
-	(void)snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/vsock", dir);
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	assert_int_equal(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
-	assert_int_equal(listen(fd, 8), 0);
-	w->sb->vsock.addr =
-		(struct vsock_addr){ .kind = VSOCK_HYBRID,
-				     .path = arena_strdup(w->sb->arena, addr.sun_path) };
+	w->server = mock_agent_connect(handlers, ARRAY_SIZE(handlers), NULL, &w->sb->agent);
+	(void)snprintf(path, sizeof(path), "%s/vsock", dir);
+	int fd = mock_hybrid_listen(path);
+	w->sb->vsock.addr = (struct vsock_addr){ .kind = VSOCK_HYBRID,
+						 .path = arena_strdup(w->sb->arena, path) };
 	assert_int_equal(fiber_spawn(fiber_loop(), "streams", stream_main, (void *)(intptr_t)fd,
 				     &w->streams),
 			 0);

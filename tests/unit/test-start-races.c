@@ -24,6 +24,7 @@
 #include "common/fd.h"
 #include "common/fiber.h"
 #include "kata/guest.h"
+#include "mock-agent.h"
 #include "rpc/pb/agent_msg.h"
 #include "rpc/ttrpc/rpc.h"
 #include "sandbox/core/container.h"
@@ -148,17 +149,6 @@ static int agent_signal(void *ctx, struct rpc_request *call, const void *request
 	return 0;
 }
 
-static int agent_resize(void *ctx, struct rpc_request *call, const void *request, void *resp,
-			struct err *err)
-{
-	(void)ctx;
-	(void)call;
-	(void)request;
-	(void)resp;
-	(void)err;
-	return 0;
-}
-
 static int agent_wait(void *ctx, struct rpc_request *call, const void *request, void *response,
 		      struct err *err)
 {
@@ -182,7 +172,7 @@ static const struct rpc_handler handlers[] = {
 	{ &agent_exec_process, agent_exec, 0 },
 	{ &agent_start_container, agent_start, 0 },
 	{ &agent_signal_process, agent_signal, 0 },
-	{ &agent_tty_win_resize, agent_resize, 0 },
+	{ &agent_tty_win_resize, mock_answer, 0 },
 	{ &agent_wait_process, agent_wait, RPC_HANDLER_CANCELABLE },
 };
 
@@ -204,45 +194,23 @@ static void on_exited(void *arg, struct sb_process *process)
 		w->exited++;
 }
 
-static void on_oom(void *arg, struct sb_container *ctr)
-{
-	(void)arg;
-	(void)ctr;
-}
-
-static void on_gone(void *arg, const char *reason)
-{
-	(void)arg;
-	(void)reason;
-}
-
-static const struct sandbox_events events = { on_started, on_exited, on_oom, on_gone };
+static const struct sandbox_events events = { on_started, on_exited, mock_on_oom, mock_on_gone };
 
 /* The played VM's vsock. The first stream is stdin, which is kept. */
 static void streams_main(void *arg)
 {
 	struct world *w = arg;
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	cleanup_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	cleanup_close int listen_fd = mock_hybrid_listen(w->path);
+	char line[32];
+	int fd;
 
-	(void)snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", w->path);
-	assert_int_equal(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
-	assert_int_equal(listen(fd, 8), 0);
-	while (fiber_wait_fd(fd, LOOP_READ, LOOP_FOREVER) >= 0) {
-		char line[32], answer[32];
-		int conn = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-
-		if (conn < 0)
-			continue;
-		assert_true(fiber_read(conn, line, sizeof(line), LOOP_FOREVER) > 0);
+	while ((fd = mock_hybrid_accept(listen_fd, line, sizeof(line))) >= 0) {
 		meet(w, w->dials++ ? IN_SECOND_DIAL : IN_DIAL);
-		int len = snprintf(answer, sizeof(answer), "OK %u\n", 5000 + w->dials);
-		/* Whoever dialled may have been cancelled. */
-		(void)fiber_write_full(conn, answer, (size_t)len, LOOP_FOREVER);
+		mock_hybrid_connected(fd, 5000 + w->dials);
 		if (w->dials == 1)
-			w->guest_stdin = conn;
+			w->guest_stdin = fd;
 		else
-			(void)close(conn);
+			(void)close(fd);
 	}
 	(void)unlink(w->path);
 }
@@ -251,7 +219,6 @@ static void set_up(struct world *w, int in, int out, bool exec)
 {
 	const struct sb_process_io io = { .fds = { in, out, -1 }, .exclusive = true };
 	struct err err = ERR_NULL;
-	int pair[2];
 
 	fiber_cond_init(&w->end);
 	w->guest_stdin = -1;
@@ -261,12 +228,7 @@ static void set_up(struct world *w, int in, int out, bool exec)
 	assert_int_equal(config_parse_for_test("", 0, "t", w->sb->arena, &w->sb->config, &err), 0);
 	w->sb->config->agent.request_timeout_ms = 2000;
 	w->sb->vsock.addr = (struct vsock_addr){ .kind = VSOCK_HYBRID, .path = w->path };
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair),
-			 0);
-	assert_int_equal(
-		rpc_server_new(fiber_loop(), handlers, ARRAY_SIZE(handlers), w, &w->server), 0);
-	assert_int_equal(rpc_server_add_connection(w->server, pair[1]), 0);
-	assert_int_equal(rpc_client_new(fiber_loop(), pair[0], &w->sb->agent), 0);
+	w->server = mock_agent_connect(handlers, ARRAY_SIZE(handlers), w, &w->sb->agent);
 	assert_int_equal(fiber_spawn(fiber_loop(), "streams", streams_main, w, &w->streams), 0);
 	sandbox_set_state(w->sb, SANDBOX_STATE_RUNNING);
 	assert_int_equal(sb_container_new(w->sb, NULL, "c", "/bundle", &w->ctr), 0);

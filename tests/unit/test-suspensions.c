@@ -34,6 +34,7 @@
 #include "common/log.h"
 #include "common/str.h"
 #include "host/program.h"
+#include "mock-agent.h"
 #include "rpc/pb/admin_msg.h"
 #include "rpc/pb/agent_msg.h"
 #include "rpc/pb/task_msg.h"
@@ -72,27 +73,6 @@ static struct {
 	bool exited;
 	struct fiber_cond exit_now;
 } agent;
-
-static int answer(void *ctx, struct rpc_request *call, const void *req, void *resp, struct err *err)
-{
-	(void)ctx;
-	(void)call;
-	(void)req;
-	(void)resp;
-	(void)err;
-	return 0;
-}
-
-static int answer_never(void *ctx, struct rpc_request *call, const void *req, void *resp,
-			struct err *err)
-{
-	(void)ctx;
-	(void)call;
-	(void)req;
-	(void)resp;
-	(void)err;
-	return fiber_sleep_until(LOOP_FOREVER);
-}
 
 static int answer_wait(void *ctx, struct rpc_request *call, const void *req, void *resp,
 		       struct err *err)
@@ -154,32 +134,28 @@ static int answer_clock(void *ctx, struct rpc_request *call, const void *req, vo
 
 static const struct rpc_handler agent_handlers[] = {
 	{ &extra_sync_clock, answer_clock, RPC_HANDLER_CANCELABLE },
-	{ &agent_create_sandbox, answer, RPC_HANDLER_CANCELABLE },
-	{ &agent_destroy_sandbox, answer, RPC_HANDLER_CANCELABLE },
-	{ &agent_get_oom_event, answer_never, RPC_HANDLER_CANCELABLE },
-	{ &agent_create_container, answer, RPC_HANDLER_CANCELABLE },
-	{ &agent_start_container, answer, RPC_HANDLER_CANCELABLE },
-	{ &agent_exec_process, answer, RPC_HANDLER_CANCELABLE },
+	{ &agent_create_sandbox, mock_answer, RPC_HANDLER_CANCELABLE },
+	{ &agent_destroy_sandbox, mock_answer, RPC_HANDLER_CANCELABLE },
+	{ &agent_get_oom_event, mock_answer_never, RPC_HANDLER_CANCELABLE },
+	{ &agent_create_container, mock_answer, RPC_HANDLER_CANCELABLE },
+	{ &agent_start_container, mock_answer, RPC_HANDLER_CANCELABLE },
+	{ &agent_exec_process, mock_answer, RPC_HANDLER_CANCELABLE },
 	{ &agent_wait_process, answer_wait, RPC_HANDLER_CANCELABLE },
 	{ &agent_signal_process, answer_signal, RPC_HANDLER_CANCELABLE },
-	{ &agent_remove_container, answer, RPC_HANDLER_CANCELABLE },
-	{ &agent_update_container, answer, RPC_HANDLER_CANCELABLE },
-	{ &agent_online_cpu_mem, answer, RPC_HANDLER_CANCELABLE },
-	{ &agent_pause_container, answer, RPC_HANDLER_CANCELABLE },
-	{ &agent_resume_container, answer, RPC_HANDLER_CANCELABLE },
+	{ &agent_remove_container, mock_answer, RPC_HANDLER_CANCELABLE },
+	{ &agent_update_container, mock_answer, RPC_HANDLER_CANCELABLE },
+	{ &agent_online_cpu_mem, mock_answer, RPC_HANDLER_CANCELABLE },
+	{ &agent_pause_container, mock_answer, RPC_HANDLER_CANCELABLE },
+	{ &agent_resume_container, mock_answer, RPC_HANDLER_CANCELABLE },
 	{ &agent_stats_container, answer_stats, RPC_HANDLER_CANCELABLE },
-	{ &agent_tty_win_resize, answer, RPC_HANDLER_CANCELABLE },
+	{ &agent_tty_win_resize, mock_answer, RPC_HANDLER_CANCELABLE },
 };
 
-/* As the hybrid vsock: a line asks for a port. */
-static void serve(int fd)
+/* The first one that dials is a client of the agent, the others are streams. */
+static void serve(int fd, const char *line)
 {
-	char line[32] = "", reply[32];
-	ssize_t n = fiber_read(fd, line, sizeof(line) - 1, loop_deadline_ms(5000));
-	int len = snprintf(reply, sizeof(reply), "OK %u\n", ++agent.port);
-
-	if (n <= 0 || fiber_write_full(fd, reply, (size_t)len, loop_deadline_ms(5000)) < 0 ||
-	    !str_skip_prefix(line, "CONNECT 1024 ")) {
+	mock_hybrid_connected(fd, ++agent.port);
+	if (!str_skip_prefix(line, "CONNECT 1024 ")) {
 		(void)close(fd); /* a stream without a byte */
 		return;
 	}
@@ -189,13 +165,12 @@ static void serve(int fd)
 
 static void listen_main(void *arg)
 {
-	(void)arg;
-	while (fiber_wait_fd(agent.listen_fd, LOOP_READ, LOOP_FOREVER) >= 0) {
-		int fd = accept4(agent.listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	char line[32];
+	int fd;
 
-		if (fd >= 0)
-			serve(fd);
-	}
+	(void)arg;
+	while ((fd = mock_hybrid_accept(agent.listen_fd, line, sizeof(line))) >= 0)
+		serve(fd, line);
 }
 
 static void agent_hang_up(void)
