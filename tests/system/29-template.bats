@@ -91,6 +91,18 @@ is_restored() {
 	kata delete --force "$ID"
 }
 
+@test "the devices of a restored guest come without ACPI's interrupt" {
+	need_template
+	make_bundle sleep 1000
+	edit_config '.linux.maskedPaths = []'
+	new_id
+	kata run -d --bundle "$BUNDLE" "$ID" > /dev/null
+	is_restored "$ID"
+	# The interpreter of its methods takes longer than all else that is done for a device.
+	[ "$(kata exec "$ID" sh -c 'read -r n _ < /sys/firmware/acpi/interrupts/gpe01 && echo "$n"')" = 0 ]
+	kata delete --force "$ID"
+}
+
 @test "no two guests share a random number, an id or an address" {
 	need_template
 	command='cat /proc/sys/kernel/random/boot_id; head -c 16 /dev/urandom | od -An -tx1; cat /proc/sys/kernel/random/uuid'

@@ -146,23 +146,49 @@ static struct modules *open_modules(void)
 	return modules;
 }
 
+static void note_idle(int dir, const char *device, void *arg)
+{
+	struct strbuf *list = arg;
+	char alias[ALIAS_MAX];
+
+	(void)read_attribute(dir, device, "modalias", alias);
+	if (strbuf_printf(list, "%s %s\n", device, alias) < 0)
+		log_debug("out of memory");
+}
+
+/* Return: whether the devices without a driver are others than when that was asked last. */
+static bool idle_have_changed(void)
+{
+	static struct strbuf last;
+	struct strbuf list = STRBUF_NULL;
+
+	for (size_t i = 0; i < ARRAY_SIZE(buses); i++)
+		for_each_idle(buses[i], note_idle, &list);
+	bool changed = !last.data || !list.data || !str_eq(last.data, list.data);
+	strbuf_deinit(&last);
+	last = list;
+	return changed;
+}
+
 /**
  * drivers_load() - load drivers for the devices that have none
  *
- * A device that no module wants is looked at again the next time, which costs a search.
+ * The lists of modules are looked through only if there are other such devices than the last time:
+ * most of a machine's parts need no driver of us.
  */
 void drivers_load(void)
 {
-	cleanup_modules struct modules *modules = have_modules ? open_modules() : NULL;
+	cleanup_modules struct modules *modules =
+		have_modules && idle_have_changed() ? open_modules() : NULL;
 
 	if (modules)
 		load_all(modules);
 }
 
-/* A kernel without ACPI has none. */
-static void set_hotplug_event(const char *word)
+/* The kernel compares the newline, too. One without ACPI has no events. */
+static void set_hotplug_event(const char *line)
 {
-	(void)io_write_str_at(AT_FDCWD, "/sys/firmware/acpi/interrupts/" HOTPLUG_EVENT, word);
+	(void)io_write_str_at(AT_FDCWD, "/sys/firmware/acpi/interrupts/" HOTPLUG_EVENT, line);
 }
 
 /**
@@ -174,7 +200,8 @@ static void set_hotplug_event(const char *word)
  */
 void drivers_expect_devices(void)
 {
-	set_hotplug_event("disable");
+	set_hotplug_event("disable\n");
+	(void)idle_have_changed(); /* those that come are told from those that are there */
 }
 
 /**
@@ -188,8 +215,8 @@ int drivers_find_devices(void)
 {
 	int r = io_write_str_at(AT_FDCWD, "/sys/bus/pci/rescan", "1");
 
-	set_hotplug_event("clear");
-	set_hotplug_event("enable");
+	set_hotplug_event("clear\n");
+	set_hotplug_event("enable\n");
 	drivers_load();
 	return r;
 }
