@@ -138,6 +138,8 @@ int qemu_restore(struct qemu *qemu, const struct vm_config *config, uint64_t dea
 
 	if (r >= 0)
 		r = migrate(qemu, "migrate-incoming", restore->state_fd, deadline_ns, err);
+	if (r >= 0 && restore->await_devices)
+		r = restore->await_devices(restore->arg, &deadline_ns, err);
 	if (r >= 0)
 		r = plug_late_devices(qemu, config, deadline_ns, err);
 	if (r >= 0)

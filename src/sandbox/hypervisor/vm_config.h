@@ -93,6 +93,11 @@ struct vm_restore {
 	int state_fd; /* what was saved, for reading */
 	/* Once the VMM is there, before it loads anything: returns when memory.fd is filled. */
 	int (*await_memory)(void *arg, uint64_t deadline_ns, struct err *err);
+	/*
+	 * When it has loaded: returns when all of the configuration's devices are there that it has
+	 * not begun with, with the absolute time for the rest. NULL: they are.
+	 */
+	int (*await_devices)(void *arg, uint64_t *deadline_ns, struct err *err);
 	/* When its vCPUs run: what is to be written to its console. Return: the length. */
 	size_t (*greet)(void *arg, char *buf, size_t size);
 	void *arg;

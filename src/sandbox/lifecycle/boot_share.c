@@ -123,6 +123,19 @@ int boot_share_init(struct boot *boot, struct err *err)
 }
 
 /**
+ * boot_shares_by_9p() - does QEMU itself share the files
+ * @sb: sandbox
+ *
+ * Return: yes; or no, virtiofsd does.
+ */
+bool boot_shares_by_9p(const struct sandbox *sb)
+{
+	const struct config_hypervisor *hc = &sb->config->hypervisor;
+
+	return hc->shared_fs == CONFIG_SHARED_FS_VIRTIO_9P || !*hc->virtio_fs_daemon;
+}
+
+/**
  * boot_share_files() - start what shares the tree, and add its devices
  * @boot: start with the shared tree
  * @err: filled on failure
@@ -137,8 +150,7 @@ int boot_share_files(struct boot *boot, struct err *err)
 	if (hc->shared_fs == CONFIG_SHARED_FS_NONE)
 		return err_set(err, ENOTSUP,
 			       "shared_fs = \"none\": not supported: root file systems are shared");
-	sb->storage.shared_by_9p = hc->shared_fs == CONFIG_SHARED_FS_VIRTIO_9P ||
-				   !*hc->virtio_fs_daemon;
+	sb->storage.shared_by_9p = boot_shares_by_9p(sb);
 	if (!sb->storage.shared_by_9p)
 		return share_by_virtiofs(boot, err);
 	if (hc->shared_fs == CONFIG_SHARED_FS_VIRTIO_FS)

@@ -80,7 +80,7 @@ void boot_find_template(struct boot *boot)
 		template_start_deinit(&boot->template);
 }
 
-static int prepare_jail(struct boot *boot, struct err *err)
+static int claim_jail(struct boot *boot, struct err *err)
 {
 	struct sandbox *sb = boot->sb;
 	const struct config_hypervisor *hc = &sb->config->hypervisor;
@@ -100,7 +100,33 @@ static int prepare_jail(struct boot *boot, struct err *err)
 	return 0;
 }
 
-static int launch(struct boot *boot, uint64_t deadline_ns, struct err *err)
+/**
+ * boot_prepare_vm() - give the VM what confines it
+ * @boot: start whose VM has its size and its cgroup
+ * @err: filled on failure
+ *
+ * Return: 0 or -errno.
+ */
+int boot_prepare_vm(struct boot *boot, struct err *err)
+{
+	struct sandbox *sb = boot->sb;
+	struct vm_config *vm = &boot->vm;
+
+	vm->netns_fd = sb->net.netns_fd;
+	vm->cgroup_fds = sb->cgroup.now.procs_fds;
+	vm->nr_cgroup_fds = sb->cgroup.now.nr;
+	return claim_jail(boot, err);
+}
+
+/**
+ * boot_launch() - start the VMM with the devices that are there
+ * @boot: start
+ * @deadline_ns: absolute time
+ * @err: filled on failure
+ *
+ * Return: 0 or -errno.
+ */
+int boot_launch(struct boot *boot, uint64_t deadline_ns, struct err *err)
 {
 	struct sandbox *sb = boot->sb;
 	struct vm_config *vm = &boot->vm;
@@ -123,41 +149,7 @@ static int boot_cold(struct boot *boot, struct err *err)
 		if (!vm->kernel_params)
 			return err_set_errno(err, -ENOMEM, "kernel parameters");
 	}
-	return launch(boot, boot->deadline_ns, err);
-}
-
-static int await_restored(struct sandbox *sb, uint64_t deadline_ns, struct err *err)
-{
-	while (!sb->start.agent_listens && !sb->start.restore_failed) {
-		int r = fiber_cond_wait(&sb->start.agent_changed, deadline_ns);
-
-		if (r < 0)
-			return err_set_errno(err, r, "wait for its agent");
-	}
-	return sb->start.restore_failed ? err_set(err, EIO, "its VM or a helper ended") : 0;
-}
-
-static int restore(struct boot *boot, struct err *err)
-{
-	struct sandbox *sb = boot->sb;
-	struct template_start *template = &boot->template;
-	/* It answers in some tenths of a second, but on a busy host; a boot must fit behind it. */
-	uint64_t now_ns = loop_now_ns();
-	uint64_t left_ns = boot->deadline_ns > now_ns ? boot->deadline_ns - now_ns : 0;
-	uint64_t deadline_ns = now_ns + left_ns / 2;
-
-	template->secret = boot->vm.secret;
-	boot->vm.restore = &template->restore;
-	boot->vm.memory.fd = template->memory_fd;
-	sb->start.restoring = true;
-	sandbox_step(sb, "restoring the VM");
-	int r = launch(boot, deadline_ns, err);
-	if (r >= 0) {
-		sandbox_step(sb, "waking the guest");
-		r = await_restored(sb, deadline_ns, err);
-	}
-	sb->start.restoring = false;
-	return r;
+	return boot_launch(boot, boot->deadline_ns, err);
 }
 
 /* Those that a QEMU was connected to end with it. */
@@ -181,9 +173,9 @@ static int renew_helpers(struct boot *boot, struct err *err)
 	sb->vsock.dir_fd = fd_close(sb->vsock.dir_fd);
 	sb->start.restore_failed = sb->start.agent_listens = false;
 	boot->nr_devices = 0;
-	int r = boot_share_files(boot, err);
+	int r = boot_add_vsock(boot, err);
 	if (r >= 0)
-		r = boot_add_vsock(boot, err);
+		r = boot_share_files(boot, err);
 	if (r < 0 || boot->nr_devices + nr > SANDBOX_DEVICES_MAX)
 		return r < 0 ? r : err_set(err, ENOSPC, "too many devices");
 	memcpy(boot->devices + boot->nr_devices, kept, nr * sizeof(*kept));
@@ -196,7 +188,7 @@ static int start_somehow(struct boot *boot, struct err *err)
 	struct sandbox *sb = boot->sb;
 
 	if (boot->template.memory_fd >= 0) {
-		int r = restore(boot, err);
+		int r = boot_restore_finish(boot, err);
 
 		if (r >= 0 || r == -ECANCELED)
 			return r;
@@ -221,15 +213,8 @@ static int start_somehow(struct boot *boot, struct err *err)
 int boot_start_vm(struct boot *boot, struct err *err)
 {
 	struct sandbox *sb = boot->sb;
-	struct vm_config *vm = &boot->vm;
-	int r = prepare_jail(boot, err);
+	int r = start_somehow(boot, err);
 
-	if (r < 0)
-		return r;
-	vm->netns_fd = sb->net.netns_fd;
-	vm->cgroup_fds = sb->cgroup.now.procs_fds;
-	vm->nr_cgroup_fds = sb->cgroup.now.nr;
-	r = start_somehow(boot, err);
 	if (r < 0)
 		return r;
 	network_find_devices(sb->net.network, boot->devices, boot->nr_devices);
@@ -248,6 +233,7 @@ int boot_start_vm(struct boot *boot, struct err *err)
  */
 void boot_end(struct boot *boot, bool good)
 {
+	boot_restore_end(boot);
 	/* QEMU has its duplicates by now. */
 	for (size_t i = 0; i < SANDBOX_EXPORTS; i++)
 		(void)fd_close(boot->fs_fds[i]);

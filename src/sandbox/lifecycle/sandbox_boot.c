@@ -159,6 +159,32 @@ static void serve_loopback(struct sandbox *sb)
 		log_info("ports of the guest's loopback cannot be forwarded: %s", err.text);
 }
 
+/* All that the VM is connected to, which a restored one need not wait for while it is loaded. */
+static int prepare_devices(struct boot *boot, struct err *err)
+{
+	struct sandbox *sb = boot->sb;
+	int r;
+
+	sandbox_step(sb, "preparing vsock");
+	r = boot_add_vsock(boot, err);
+	if (r >= 0 && !boot_shares_by_9p(sb))
+		r = boot_restore_begin(boot, err);
+	if (r < 0)
+		return r;
+	sandbox_step(sb, "sharing the file system");
+	r = boot_share_init(boot, err);
+	if (r >= 0)
+		r = boot_share_files(boot, err);
+	if (r < 0)
+		return r;
+	sandbox_step(sb, "running hooks");
+	r = run_hooks(sb, err);
+	if (r < 0)
+		return r;
+	sandbox_step(sb, "preparing the network");
+	return prepare_network(boot, boot->vm.vcpus, err);
+}
+
 static int boot_steps(struct boot *boot, struct err *err)
 {
 	struct sandbox *sb = boot->sb;
@@ -173,22 +199,9 @@ static int boot_steps(struct boot *boot, struct err *err)
 	if (r < 0)
 		return r;
 	boot_find_template(boot);
-	sandbox_step(sb, "sharing the file system");
-	r = boot_share_init(boot, err);
+	r = boot_prepare_vm(boot, err);
 	if (r >= 0)
-		r = boot_share_files(boot, err);
-	if (r < 0)
-		return r;
-	sandbox_step(sb, "preparing vsock");
-	r = boot_add_vsock(boot, err);
-	if (r < 0)
-		return r;
-	sandbox_step(sb, "running hooks");
-	r = run_hooks(sb, err);
-	if (r < 0)
-		return r;
-	sandbox_step(sb, "preparing the network");
-	r = prepare_network(boot, boot->vm.vcpus, err);
+		r = prepare_devices(boot, err);
 	if (r >= 0)
 		r = boot_start_vm(boot, err);
 	if (r < 0)
