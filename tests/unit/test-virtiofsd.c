@@ -75,8 +75,8 @@ static void one_in_c_gets_fuse_options(void **state)
 	check_argv(
 		&config, &in_c,
 		"/v --fd=3 -f -o source=/s -o "
-		"sandbox=namespace,cache=auto,xattr,posix_acl,killpriv_v2,no_writeback,no_posix_lock,"
-		"no_flock,announce_submounts,log_level=err --thread-pool-size=1");
+		"sandbox=namespace,cache=always,timeout=1,xattr,posix_acl,killpriv_v2,no_writeback,"
+		"no_posix_lock,no_flock,announce_submounts,log_level=err --thread-pool-size=1");
 	config = (struct virtiofsd_config){
 		.path = "/v",
 		.source = "/a,b\\c",

@@ -20,6 +20,10 @@
  * cache, which it checks by size and time at each read; the one in Rust does so with
  * "--cache=never" only, which makes all I/O direct, and since 1.11 allows shared mappings of it.
  *
+ * "auto" of both also lets the guest drop a file's pages whenever it opens it, so each start of a
+ * program reads it anew (and TCG translates it anew). The one in C can be told not to by "always" with
+ * the time of "auto": then the pages go when the file's size or time is seen to have changed.
+ *
  * Both write with all rights of root, so the host's kernel would leave set-user-ID bits in what
  * somebody else writes. With FUSE_HANDLE_KILLPRIV_V2 the guest's kernel says when they must go;
  * without, it does so itself, but not where opening a file empties it, which is one request.
@@ -121,7 +125,7 @@ static const struct {
 } cache_modes[] = {
 	{ "never", "none", "never" },
 	{ "metadata", "auto", "metadata" },
-	{ "auto", "auto", "auto" },
+	{ "auto", "always,timeout=1", "auto" },
 	{ "always", "always", "always" },
 };
 
