@@ -158,7 +158,7 @@ $(B)/tests/test-%: $(B)/obj/tests/unit/test-%.o $(UNIT_HELPERS) $(call lib,$(TES
 	@mkdir -p $(@D)
 	$(call link,$(TEST_LIBS))
 
-.PHONY: unit-tests check check-unit check-system check-start check-many check-faults check-security check-soak check-asan check-runtime-tools check-clock check-host lint fuzz fuzz-coverage bench demo deploy-image deb deps install uninstall clean help
+.PHONY: unit-tests check check-unit check-system check-start check-many check-faults check-security check-soak check-asan check-runtime-tools check-clock check-clones check-host lint fuzz fuzz-coverage bench demo deploy-image deb deps install uninstall clean help
 unit-tests: $(UNIT_TESTS)
 check: ## run all tests (installs what they need; as root)
 	tests/run.sh
@@ -182,6 +182,9 @@ check-runtime-tools: ## run the validation programs of opencontainers/runtime-to
 	tests/run.sh runtime-tools
 check-clock: ## follow a guest's clock for KATA_CLOCK_SECONDS (600) while its QEMU is stopped now and then
 	tests/run.sh clock
+check-clones: ## start KATA_CLONES (50) VMs from one template, KATA_AT_ONCE (20) of them at once: they share nothing
+	$(MAKE) -s all guest
+	bats --tap tests/clones
 check-host: ## run the system tests in an emulated host with KVM and systemd: HOST=debian12 (default) or debian13
 	tests/run.sh whole-host $(HOST)
 lint: ## formatting, layers, static analysis

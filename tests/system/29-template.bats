@@ -103,6 +103,23 @@ is_restored() {
 	kata delete --force "$ID"
 }
 
+@test "a restored guest has the interfaces of the network namespace that it joins" {
+	need_template
+	ip netns add t29
+	ip -n t29 link add eth0 type veth peer name far
+	ip -n t29 addr add 10.29.0.1/24 dev eth0
+	ip -n t29 link set eth0 up
+	make_bundle sleep 1000
+	edit_config '.linux.namespaces = [.linux.namespaces[] | select(.type != "network")] +
+		[{type: "network", path: "/run/netns/t29"}]'
+	new_id
+	kata run -d --bundle "$BUNDLE" "$ID" > /dev/null
+	is_restored "$ID"
+	kata exec "$ID" ip addr show dev eth0 | grep -F "inet 10.29.0.1/24"
+	kata delete --force "$ID"
+	ip netns del t29
+}
+
 @test "no two guests share a random number, an id or an address" {
 	need_template
 	command='cat /proc/sys/kernel/random/boot_id; head -c 16 /dev/urandom | od -An -tx1; cat /proc/sys/kernel/random/uuid'

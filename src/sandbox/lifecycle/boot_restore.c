@@ -131,12 +131,12 @@ void boot_restore_end(struct boot *boot)
 {
 	struct boot_restore *restore = &boot->restore;
 
-	boot->sb->start.restoring = false;
 	if (!restore->fiber)
 		return;
 	bool masked = fiber_mask_cancel(true);
 	fiber_cancel(restore->fiber);
 	(void)fiber_join(restore->fiber, LOOP_FOREVER); /* its waits end, and QEMU's life */
 	restore->fiber = NULL;
+	boot->sb->start.restoring = false;
 	(void)fiber_mask_cancel(masked);
 }

@@ -234,11 +234,11 @@ int boot_start_vm(struct boot *boot, struct err *err)
 void boot_end(struct boot *boot, bool good)
 {
 	boot_restore_end(boot);
-	/* QEMU has its duplicates by now. */
+	template_start_deinit(&boot->template);
+	/* QEMU has its duplicates by now. Otherwise the helpers end, which is not why the start failed. */
 	for (size_t i = 0; i < SANDBOX_EXPORTS; i++)
 		(void)fd_close(boot->fs_fds[i]);
 	(void)fd_close(boot->vsock_fd);
-	template_start_deinit(&boot->template);
 	if (good)
 		template_maker_go(TAKE_FD(boot->maker_fd));
 	(void)fd_close(boot->maker_fd);

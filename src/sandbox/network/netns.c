@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/fd.h"
@@ -103,12 +104,18 @@ bool netns_is_hosts(int netns_fd)
 	return stat("/proc/1/ns/net", &host) == 0 && same_file(&st, &host);
 }
 
-/* A stand-in is told by its executable: nothing else about it is known here. */
-static bool is_ours(int proc, const char *pid)
+/*
+ * A stand-in is told by its executable: nothing else about it is known here. And the VMM, which may be
+ * there already, is a child of this process.
+ */
+static bool is_ours(int proc, uint32_t pid)
 {
 	char path[300], exe[4096];
+	siginfo_t ignored;
 
-	(void)snprintf(path, sizeof(path), "%s/exe", pid);
+	if (waitid(P_PID, (id_t)pid, &ignored, WEXITED | WNOHANG | WNOWAIT) == 0)
+		return true;
+	(void)snprintf(path, sizeof(path), "%u/exe", pid);
 	ssize_t n = readlinkat(proc, path, exe, sizeof(exe) - 1);
 	if (n < 0)
 		return false;
@@ -143,7 +150,7 @@ int netns_find_foreign_process(int netns_fd)
 		(void)snprintf(path, sizeof(path), "%s/ns/net", e->d_name);
 		if (fstatat(dirfd(dir), path, &other, 0) < 0 || !same_file(&st, &other))
 			continue;
-		if (!is_ours(dirfd(dir), e->d_name))
+		if (!is_ours(dirfd(dir), pid))
 			found = (int)pid;
 	}
 	(void)closedir(dir);
