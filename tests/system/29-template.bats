@@ -209,6 +209,27 @@ is_restored() {
 	has_template
 }
 
+@test "a start that ends while its VM is restored says why, and keeps the template" {
+	need_template
+	make_bundle sleep 1000
+	edit_config '.hooks.createRuntime = [{path: "/bin/false"}]'
+	new_id
+	run kata run -d --bundle "$BUNDLE" "$ID"
+	echo "$output"
+	[ "$status" -ne 0 ]
+	[[ "$output" = *"/bin/false"* && "$output" != *"ended"* ]]
+	has_template
+
+	make_bundle sleep 1000
+	new_id
+	kata run -d --bundle "$BUNDLE" "$ID" &
+	restoring() { grep -qsz -- -incoming /proc/[0-9]*/cmdline; }
+	wait_for 30 restoring
+	kata delete --force "$ID"
+	! wait $!
+	has_template
+}
+
 @test "templates can be switched off" {
 	need_template
 	use_store "$STORE"
