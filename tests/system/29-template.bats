@@ -65,6 +65,19 @@ start_container() {
 	kata run -d --bundle "$BUNDLE" "$ID" > /dev/null
 }
 
+restoring() {
+	grep -qsz -- -incoming /proc/[0-9]*/cmdline
+}
+
+# begin_restore: a start that goes on in the process $STARTER, and has a QEMU that restores.
+begin_restore() {
+	make_bundle sleep 1000
+	new_id
+	kata run -d --bundle "$BUNDLE" "$ID" &
+	STARTER=$!
+	wait_for 30 restoring
+}
+
 # How container $1 was started.
 is_restored() {
 	kata timeline "$1" | jq -e 'any(.[]; .name == "waking the guest") and
@@ -198,13 +211,9 @@ is_restored() {
 
 @test "a shim that is killed while it restores leaves nothing" {
 	need_template
-	make_bundle sleep 1000
-	new_id
-	kata run -d --bundle "$BUNDLE" "$ID" &
-	restoring() { grep -qsz -- -incoming /proc/[0-9]*/cmdline; }
-	wait_for 30 restoring
+	begin_restore
 	kill -9 "$(cut -d" " -f1 "$ROOT/$ID/shim.pid")"
-	wait $! || true
+	wait "$STARTER" || true
 	kata delete --force "$ID"
 	has_template
 }
@@ -220,13 +229,9 @@ is_restored() {
 	[[ "$output" = *"/bin/false"* && "$output" != *"ended"* ]]
 	has_template
 
-	make_bundle sleep 1000
-	new_id
-	kata run -d --bundle "$BUNDLE" "$ID" &
-	restoring() { grep -qsz -- -incoming /proc/[0-9]*/cmdline; }
-	wait_for 30 restoring
+	begin_restore
 	kata delete --force "$ID"
-	! wait $!
+	! wait "$STARTER"
 	has_template
 }
 
