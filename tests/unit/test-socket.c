@@ -27,7 +27,7 @@
 #include "common/io.h"
 #include "common/log.h"
 #include "kata/guest.h"
-#include "sandbox/storage/host_socket.h"
+#include "sandbox/storage/host_sockets.h"
 #include "sandbox/vsock/vsock.h"
 
 #define MANY 128 /* the agent's limit of clients */

@@ -2,7 +2,7 @@
 /*
  * DOC: Sockets of the host, in the guest
  *
- * A container sees a socket that the agent listens on; the host's end is sandbox/storage/host_socket.c, and
+ * A container sees a socket that the agent listens on; the host's end is sandbox/storage/host_sockets.c, and
  * what they speak is in include/kata/guest.h. For each client the host is called; it comes back with a
  * connection, and the two are one from then on. A client is connected before the host was asked, so
  * it sees a refusal as an end.
