@@ -300,6 +300,40 @@ static void wrong_answers_fail_their_call(void **state)
 	assert_int_equal(fiber_run_main(run_wrong, NULL), 0);
 }
 
+/* An answer with so many fields that nobody knows. */
+static int call_with_fields(struct world *w, unsigned nr)
+{
+	struct caller c;
+	uint8_t answer[64] = { 0x12, (uint8_t)(2 * nr) };
+
+	for (unsigned i = 0; i < nr; i++)
+		memcpy(answer + 2 + 2 * i, "\x78\x01", 2);
+	call(w, &c, soon());
+	put_frame(w, get_request(w, NULL), TTRPC_RESPONSE, answer, 2 + 2 * nr);
+	return call_result(&c);
+}
+
+static int run_fields(void *arg)
+{
+	struct world w;
+
+	(void)arg;
+	set_up(&w);
+	assert_int_equal(call_with_fields(&w, 9), 0);
+	rpc_client_set_max_fields(w.client, 8);
+	assert_int_equal(call_with_fields(&w, 8), 0);
+	assert_int_equal(call_with_fields(&w, 9), -EMSGSIZE);
+	assert_true(rpc_client_is_connected(w.client));
+	tear_down(&w);
+	return 0;
+}
+
+static void an_answer_with_more_fields_than_the_client_takes_is_refused(void **state)
+{
+	(void)state;
+	assert_int_equal(fiber_run_main(run_fields, NULL), 0);
+}
+
 static int run_full(void *arg)
 {
 	struct world w;
@@ -359,6 +393,7 @@ int main(void)
 		cmocka_unit_test(a_lost_connection_fails_every_call),
 		cmocka_unit_test(freeing_a_client_ends_its_calls),
 		cmocka_unit_test(wrong_answers_fail_their_call),
+		cmocka_unit_test(an_answer_with_more_fields_than_the_client_takes_is_refused),
 		cmocka_unit_test(a_server_that_does_not_read_costs_only_time),
 		cmocka_unit_test(a_call_outside_of_a_fiber_is_refused),
 	};

@@ -24,6 +24,9 @@ int pb_encode(const struct pb_type *type, const void *plain, struct arena *arena
 	      size_t *ret_len) must_check;
 int pb_decode(const struct pb_type *type, const uint8_t *data, size_t len, struct arena *arena,
 	      void *plain, struct err *err) must_check;
+int pb_decode_within(const struct pb_type *type, const uint8_t *data, size_t len,
+		     uint32_t max_fields, struct arena *arena, void *plain,
+		     struct err *err) must_check;
 
 bool pb_any_is(const struct pb_any *any, const struct pb_type *type);
 int pb_any_pack(struct arena *arena, const struct pb_type *type, const void *plain,

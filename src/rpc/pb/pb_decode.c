@@ -297,9 +297,27 @@ static void budget_free(void *data, void *p)
 int pb_decode(const struct pb_type *type, const uint8_t *data, size_t len, struct arena *arena,
 	      void *plain, struct err *err)
 {
+	return pb_decode_within(type, data, len, RPC_FIELDS_MAX, arena, plain, err);
+}
+
+/**
+ * pb_decode_within() - as pb_decode(), of a peer that may say less
+ * @type: what they should be; NULL accepts anything and gives nothing
+ * @data: bytes from a peer
+ * @len: their number
+ * @max_fields: most fields that are accepted, which bounds the time that it takes
+ * @arena: receives the parts of the struct, which do not refer to @data
+ * @plain: zeroed struct of pb_type_size() bytes
+ * @err: filled on failure
+ *
+ * Return: as pb_decode().
+ */
+int pb_decode_within(const struct pb_type *type, const uint8_t *data, size_t len,
+		     uint32_t max_fields, struct arena *arena, void *plain, struct err *err)
+{
 	if (!type)
 		return 0;
-	int r = pb_scan(type->desc, data, len, err);
+	int r = pb_scan(type->desc, data, len, max_fields, err);
 	if (r < 0)
 		return r;
 	struct budget budget = { .left = MIN((size_t)65536 + len * 32, PB_UNPACK_MAX) };

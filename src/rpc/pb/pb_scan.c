@@ -14,6 +14,7 @@ enum wire_type { WIRE_VARINT = 0, WIRE_64BIT = 1, WIRE_LENGTH = 2, WIRE_32BIT = 
 struct scan {
 	const uint8_t *at, *end;
 	uint32_t *nr_fields; /* of the whole message, shared by the levels */
+	uint32_t max_fields;
 	unsigned depth;
 };
 
@@ -63,7 +64,7 @@ static int scan_packed(ProtobufCType type, const uint8_t *data, size_t len, stru
 	else
 		for (size_t i = 0; i < len; i++)
 			nr += !(data[i] & 0x80);
-	if (nr > PB_FIELDS_MAX - *s->nr_fields)
+	if (nr > s->max_fields - *s->nr_fields)
 		return -EMSGSIZE;
 	*s->nr_fields += (uint32_t)nr;
 	return 0;
@@ -85,9 +86,10 @@ static int scan_bytes(const ProtobufCFieldDescriptor *field, struct scan *s)
 		return 0;
 	if (field->type != PROTOBUF_C_TYPE_MESSAGE)
 		return scan_packed(field->type, data, len, s);
-	struct scan inner = {
-		.at = data, .end = data + len, .nr_fields = s->nr_fields, .depth = s->depth + 1
-	};
+	struct scan inner = *s;
+	inner.at = data;
+	inner.end = data + len;
+	inner.depth++;
 	return scan_message(field->descriptor, &inner);
 }
 
@@ -122,7 +124,7 @@ static int scan_message(const ProtobufCMessageDescriptor *desc, struct scan *s)
 	if (s->depth > PB_DEPTH_MAX)
 		return -EMSGSIZE;
 	while (s->at < s->end) {
-		if (++*s->nr_fields > PB_FIELDS_MAX)
+		if (++*s->nr_fields > s->max_fields)
 			return -EMSGSIZE;
 		int r = scan_field(desc, s);
 		if (r < 0)
@@ -136,16 +138,20 @@ static int scan_message(const ProtobufCMessageDescriptor *desc, struct scan *s)
  * @desc: what the message claims to be
  * @data: its bytes
  * @len: their number
+ * @max_fields: most fields it may have, with those of messages in it
  * @err: filled on failure
  *
  * Return: 0, -EMSGSIZE beyond a limit, or -EBADMSG.
  */
 int pb_scan(const ProtobufCMessageDescriptor *desc, const uint8_t *data, size_t len,
-	    struct err *err)
+	    uint32_t max_fields, struct err *err)
 {
 	uint32_t nr_fields = 0;
 	/* @data may be NULL when @len is 0, and C forbids to add even 0 to that. */
-	struct scan s = { .at = data, .end = len ? data + len : data, .nr_fields = &nr_fields };
+	struct scan s = { .at = data,
+			  .end = len ? data + len : data,
+			  .nr_fields = &nr_fields,
+			  .max_fields = max_fields };
 
 	if (len > RPC_MESSAGE_MAX)
 		return err_set(err, EMSGSIZE, "%s: %zu bytes, the limit is %u", desc->name, len,
@@ -153,7 +159,7 @@ int pb_scan(const ProtobufCMessageDescriptor *desc, const uint8_t *data, size_t 
 	int r = scan_message(desc, &s);
 	if (r == -EMSGSIZE)
 		return err_set(err, EMSGSIZE, "%s: more than %u fields or deeper than %u",
-			       desc->name, PB_FIELDS_MAX, PB_DEPTH_MAX);
+			       desc->name, max_fields, PB_DEPTH_MAX);
 	if (r < 0)
 		return err_set(err, EBADMSG, "%s: malformed message", desc->name);
 	return 0;

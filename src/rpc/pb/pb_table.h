@@ -18,8 +18,7 @@
 #include "rpc/pb/pb_bridge.h"
 #include "rpc/pb/rpc_method.h"
 
-/* Most fields (counting those of nested messages) and deepest nesting that are accepted. */
-#define PB_FIELDS_MAX (1U << 18)
+/* Deepest nesting that is accepted. */
 #define PB_DEPTH_MAX 16
 /* Most memory that unpacking one message may take before it is converted. */
 #define PB_UNPACK_MAX ((size_t)32 << 20)
@@ -135,7 +134,7 @@ struct pb_type {
 #define PB_TYPE_KV(descriptor) PB_TYPE(kv, descriptor, PB_FIELD(kv, key, 1), PB_FIELD(kv, value, 2))
 
 int pb_scan(const ProtobufCMessageDescriptor *desc, const uint8_t *data, size_t len,
-	    struct err *err) must_check;
+	    uint32_t max_fields, struct err *err) must_check;
 
 /* Shared between the tables. */
 extern const struct pb_type pb_timestamp_type;

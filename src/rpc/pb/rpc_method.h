@@ -7,6 +7,8 @@
 
 /* Largest message either side sends or accepts (ttrpc's own limit). */
 #define RPC_MESSAGE_MAX (4U << 20)
+/* Most fields in one, with those of messages inside. */
+#define RPC_FIELDS_MAX (1U << 18)
 
 struct pb_type; /* how a plain struct maps to a protobuf message: rpc/pb/pb_bridge.h */
 

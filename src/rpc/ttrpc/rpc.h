@@ -76,6 +76,7 @@ size_t rpc_server_active_requests_for_test(const struct rpc_server *server);
 int rpc_server_wait_idle(struct rpc_server *server, uint64_t deadline_ns) must_check;
 
 int rpc_client_new(struct loop *loop, int fd_consume, struct rpc_client **ret) must_check;
+void rpc_client_set_max_fields(struct rpc_client *client, uint32_t max);
 void rpc_client_close(struct rpc_client *client);
 struct rpc_client *rpc_client_free(struct rpc_client *client);
 bool rpc_client_is_connected(const struct rpc_client *client);

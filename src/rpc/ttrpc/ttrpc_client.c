@@ -23,7 +23,8 @@ struct rpc_client {
 	struct ttrpc_stream stream;
 	struct list calls;
 	uint32_t next_id; /* odd */
-	unsigned refs;	  /* the owner's and one per call */
+	uint32_t max_fields;
+	unsigned refs; /* the owner's and one per call */
 };
 
 struct call {
@@ -125,6 +126,7 @@ int rpc_client_new(struct loop *loop, int fd_consume, struct rpc_client **ret)
 	}
 	client->loop = loop;
 	client->next_id = 1;
+	client->max_fields = RPC_FIELDS_MAX;
 	client->refs = 1;
 	list_init(&client->calls);
 	int r = ttrpc_stream_init(&client->stream, loop, fd_consume, &client_ops, client);
@@ -134,6 +136,17 @@ int rpc_client_new(struct loop *loop, int fd_consume, struct rpc_client **ret)
 	}
 	*ret = client;
 	return 0;
+}
+
+/**
+ * rpc_client_set_max_fields() - bound what an answer may cost
+ * @client: client
+ * @max: most fields an answer may have, with those of messages in it; one with more fails the call
+ *	with -EMSGSIZE
+ */
+void rpc_client_set_max_fields(struct rpc_client *client, uint32_t max)
+{
+	client->max_fields = max;
 }
 
 /**
@@ -201,6 +214,7 @@ struct calling {
 	struct rpc_client *client;
 	const struct rpc_method *method;
 	uint64_t deadline_ns;
+	uint32_t max_fields;
 	struct arena *scratch;
 	struct call call;
 };
@@ -257,8 +271,8 @@ static int call_wait(struct calling *c)
 static int call_read(struct calling *c, void *resp, struct arena *arena, struct err *err)
 {
 	struct ttrpc_response envelope = { 0 };
-	int r = pb_decode(&ttrpc_response_type, c->call.data, c->call.len, c->scratch, &envelope,
-			  err);
+	int r = pb_decode_within(&ttrpc_response_type, c->call.data, c->call.len, c->max_fields,
+				 c->scratch, &envelope, err);
 
 	if (r < 0)
 		return r;
@@ -267,8 +281,8 @@ static int call_read(struct calling *c, void *resp, struct arena *arena, struct 
 			       envelope.status->message);
 	if (!resp)
 		return 0;
-	return pb_decode(c->method->response, envelope.payload, envelope.payload_len, arena, resp,
-			 err);
+	return pb_decode_within(c->method->response, envelope.payload, envelope.payload_len,
+				c->max_fields, arena, resp, err);
 }
 
 /**
@@ -309,6 +323,7 @@ int rpc_call_metadata(struct rpc_client *client, const struct rpc_method *method
 	c.scratch = scratch;
 	list_init(&c.call.node);
 	fiber_cond_init(&c.call.answered);
+	c.max_fields = client->max_fields;
 	client->refs++;
 	r = client->stream.failed ? -ECONNRESET : call_send(&c, &envelope, req);
 	if (r >= 0)

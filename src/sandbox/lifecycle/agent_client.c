@@ -26,6 +26,8 @@
 #define AGENT_REDIAL_UNTOLD_MS 250
 /* Between two events: a guest that has no end of them does not keep the host busy. */
 #define AGENT_OOM_PAUSE_MS 50
+/* Far more than any answer has; reading that many costs some 20 ms. */
+#define REPLY_FIELDS_MAX (1U << 16)
 /* What managers give a pod that says nothing. */
 #define SHM_DEFAULT (64ULL << 20)
 
@@ -59,7 +61,11 @@ int agent_client_connect(struct sandbox *sb, uint64_t deadline_ns, struct err *e
 
 		if (fd >= 0) {
 			int r = rpc_client_new(sb->loop, fd, &sb->agent);
-			return r < 0 ? err_set_errno(err, r, "agent connection") : 0;
+
+			if (r < 0)
+				return err_set_errno(err, r, "agent connection");
+			rpc_client_set_max_fields(sb->agent, REPLY_FIELDS_MAX);
+			return 0;
 		}
 		/* -EACCES: somebody else is where the agent should be. */
 		if (*sb->end.exit_reason || fd == -ECANCELED || fd == -EACCES)
