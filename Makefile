@@ -210,9 +210,15 @@ demo: ## from nothing to a container in a VM (as root)
 FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz-*.c))
 .PHONY: fuzzers
 fuzzers: $(FUZZERS)
-$(B)/fuzz/fuzz-%: $(B)/obj/tests/fuzz/fuzz-%.o $(call lib,$(TEST_AREAS))
+# What tests/fuzz/faults.c may let fail.
+FAULTS := malloc calloc realloc yajl_alloc socket accept4 connect getsockopt fcntl fcntl64 fstat mmap read write recv send \
+	recvmsg sendmsg fiber_spawn loop_add_io loop_add_timer loop_timer_set loop_deadline_ms
+$(B)/fuzz/fuzz-%: $(B)/obj/tests/fuzz/fuzz-%.o $(B)/obj/tests/fuzz/faults.o $(call lib,$(TEST_AREAS))
 	@mkdir -p $(@D)
-	$(call link,-fsanitize=fuzzer $(filter-out -lcmocka,$(TEST_LIBS)))
+	$(call link,-fsanitize=fuzzer $(FAULTS:%=-Wl,--wrap=%) $(filter-out -lcmocka,$(TEST_LIBS)))
+ifneq ($(filter fuzzer%,$(SAN)),)
+$(B)/obj/src/common/arena.o: DEFS += -DARENA_CHUNK=0
+endif
 
 INSTALLED := $(addprefix $(BINDIR)/,kata-runtime containerd-shim-kata-v2) $(LIBEXECDIR)/kata-proxy \
 	$(addprefix $(DATADIR)/,vmlinux initrd.img) $(DEFAULTSDIR)/configuration.toml $(addprefix $(MANDIR)/man8/,$(notdir $(wildcard man/*.8))) \

@@ -11,7 +11,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#ifndef ARENA_CHUNK /* fuzzers have 0: each allocation has bounds of its own, and may fail */
 #define ARENA_CHUNK 4096
+#endif
 #define ARENA_ALIGN (sizeof(max_align_t))
 
 struct arena_chunk {

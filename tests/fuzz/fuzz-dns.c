@@ -24,8 +24,11 @@
 #include "common/fd.h"
 #include "common/fiber.h"
 #include "common/log.h"
+#include "faults.h"
 #include "kata/guest.h"
+#include "oci/oci_spec.h"
 #include "sandbox/network/dns.h"
+#include "sandbox/vsock/vsock.h"
 #include "steps.h"
 
 #define NR_ASKERS 4
@@ -35,7 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 struct world {
 	struct input in;
 	struct dns_relay *relay;
-	int guest, host, askers[NR_ASKERS];
+	int guest, host, netns, askers[NR_ASKERS];
 	uint16_t ids[4]; /* that came last */
 	unsigned nr_ids;
 };
@@ -95,15 +98,20 @@ static void send_frame(struct world *w, int fd)
 /* What the agent's end wrote, for the ids in it. */
 static void read_ids(struct world *w)
 {
+	bool before = faults_hold(true);
 	struct kata_dns_frame frame;
+	ssize_t n = recv(w->host, &frame, sizeof(frame), MSG_DONTWAIT);
 
-	if (recv(w->host, &frame, sizeof(frame), MSG_DONTWAIT) != sizeof(frame))
+	if (n != sizeof(frame)) {
+		(void)faults_hold(before);
 		return;
+	}
 	if (be16toh(frame.len) > KATA_DNS_QUERY_MAX || be16toh(frame.tcp) > 1)
 		abort();
 	char rest[KATA_DNS_QUERY_MAX];
 	(void)recv(w->host, rest, be16toh(frame.len), MSG_DONTWAIT);
 	w->ids[w->nr_ids++ % 4] = frame.id;
+	(void)faults_hold(before);
 }
 
 static void use_asker(struct world *w)
@@ -120,7 +128,7 @@ static void use_asker(struct world *w)
 			     (how & 4 ? SOCK_STREAM : SOCK_DGRAM) | SOCK_NONBLOCK | SOCK_CLOEXEC,
 			     0);
 		if (*fd < 0)
-			abort();
+			return;
 		(void)!connect(*fd, (struct sockaddr *)&addr, sizeof(addr));
 		turns(1);
 	}
@@ -140,10 +148,39 @@ static void use_asker(struct world *w)
 	}
 }
 
+static struct dns_port dns_port;
+
+/* A host that asks twice, or that has nobody, or a file that names the server or does not. */
+static void refused(struct world *w)
+{
+	const struct vsock_addr nobody = { .kind = VSOCK_HYBRID, .path = "/nonexistent" };
+	struct oci_mount mounts[] = { { .destination = (char[]){ "/etc/hosts" } },
+				      { .destination = (char[]){ "/etc/resolv.conf" },
+					.source = (char[]){ "/etc/resolv.conf" } } };
+	const struct oci_spec spec = { .mounts = mounts, .nr_mounts = u8(&w->in) % 3 };
+	struct dns_relay *relay;
+	struct err err = ERR_NULL;
+	int other = -1, mine = make_pair(&other);
+
+	(void)dns_relay_is_wanted(&spec);
+	if (dns_relay_dial(fiber_loop(), &nobody, w->netns, loop_deadline_ms(1000), &relay, &err) >=
+	    0)
+		abort();
+	bool serving = dns_port.serving;
+	if (dns_port_serve(&dns_port, fiber_loop(), other) >= 0 && serving)
+		abort();
+	(void)close(mine);
+}
+
 static void step(struct world *w)
 {
 	uint8_t what = u8(&w->in);
 	char sink[4096];
+
+	if (what & 0x40)
+		faults_arm(1 + u8(&w->in) % 32);
+	if (what & 0x20)
+		faults_hurry(what & 0x10);
 
 	switch (what & 7) {
 	case 0:
@@ -164,34 +201,42 @@ static void step(struct world *w)
 		(void)recv(w->guest, sink, sizeof(sink), MSG_DONTWAIT);
 		break;
 	default:
-		read_ids(w);
+		if (what & 8)
+			refused(w);
+		else
+			read_ids(w);
 		break;
 	}
 	if (what & 0x80)
 		turns(2);
 }
 
-static struct dns_port dns_port;
-
 static int run(void *arg)
 {
 	struct world *w = arg;
+	uint8_t how = u8(&w->in);
 	int other;
 
 	turns(1);
 	unsigned before = nr_fds();
+	w->netns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	w->guest = make_pair(&other);
-	if (dns_relay_new(fiber_loop(), other, -1, &w->relay) < 0)
+	/* The relay may not come to be, nor the other end. */
+	faults_arm(how & 2 ? 1 + u8(&w->in) % 32 : 0);
+	if (dns_relay_new(fiber_loop(), other, how & 1 ? dup(w->netns) : -1, &w->relay) < 0 &&
+	    !faults_hit())
 		abort();
 	w->host = make_pair(&other);
-	if (dns_port_serve(&dns_port, fiber_loop(), other) < 0)
+	if (dns_port_serve(&dns_port, fiber_loop(), other) < 0 && !faults_hit())
 		abort();
 	while (w->in.left)
 		step(w);
+	faults_arm(0);
 	turns(2);
 	w->relay = dns_relay_free(w->relay);
 	(void)close(w->guest);
 	(void)close(w->host);
+	(void)close(w->netns);
 	for (unsigned i = 0; i < NR_ASKERS; i++)
 		(void)fd_close(w->askers[i]);
 	/* All fibers end, and with them what they hold. */
@@ -206,6 +251,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct world w = { .in = { data, size } };
 
 	memset(w.askers, 0xff, sizeof(w.askers));
+	faults_arm(0);
+	faults_hurry(false);
 	setup();
 	if (fiber_run_main(run, &w) < 0)
 		abort();

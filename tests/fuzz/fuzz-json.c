@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "common/json.h"
+#include "common/utf8.h"
+#include "faults.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -51,17 +53,36 @@ static void visit(const struct json *node)
 			visit(child);
 }
 
-static void print(const struct json *root, struct strbuf *out)
+static int print(const struct json *root, struct strbuf *out)
 {
 	struct json_writer w;
 
 	json_writer_init(&w, out, 1);
 	json_put_node(&w, root);
-	if (json_writer_finish(&w) < 0)
-		abort();
+	return json_writer_finish(&w);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+/* Whatever the bytes, what comes out of them is text that a terminal does not obey. */
+static void check_text(const uint8_t *data, size_t size)
+{
+	char text[256], encoded[UTF8_MAX_LEN];
+	size_t len = MIN(size, sizeof(text));
+	uint32_t code_point = 0;
+
+	memcpy(text, data, len);
+	utf8_make_printable(text, len, "\n");
+	if (utf8_valid_prefix(text, len) != len || memchr(text, 0x1b, len))
+		abort();
+	memcpy(&code_point, data, MIN(size, sizeof(code_point)));
+	for (int i = 0; i < 4; i++, code_point >>= 8) {
+		size_t n = utf8_encode(code_point, encoded);
+
+		if (utf8_valid_prefix(encoded, n) != n)
+			abort();
+	}
+}
+
+static void one(const uint8_t *data, size_t size)
 {
 	const struct json_limits limits = { .max_len = 1 << 16,
 					    .max_nodes = 1000,
@@ -71,15 +92,24 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct err err = ERR_NULL;
 	struct json *root;
 
+	check_text(data, size);
 	if (arena_new(&arena) < 0 ||
 	    json_parse(arena, (const char *)data, size, "fuzz", &limits, &root, &err) < 0)
-		return 0;
+		return;
 	visit(root);
-	print(root, &first);
-	if (json_parse(arena, first.data, first.len, "again", NULL, &root, &err) < 0)
-		abort();
-	print(root, &second);
+	if (print(root, &first) < 0 ||
+	    json_parse(arena, first.data, first.len, "again", NULL, &root, &err) < 0 ||
+	    print(root, &second) < 0) {
+		if (!faults_hit())
+			abort();
+		return;
+	}
 	if (strcmp(first.data, second.data) != 0)
 		abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	faults_each(one, data, size);
 	return 0;
 }

@@ -9,6 +9,7 @@
 
 #include "agent/util/cmdline.h"
 #include "common/log.h"
+#include "faults.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -17,14 +18,14 @@ static bool starts_with_e(const char *name)
 	return *name == 'E';
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void one(const uint8_t *data, size_t size)
 {
 	struct agent_config config;
 	struct err err = ERR_NULL;
 	char *text = malloc(size + 2);
 
 	if (!text)
-		return 0;
+		return;
 	log_init("fuzz", -1, LOG_FORMAT_PLAIN, LOG_LEVEL_ERROR);
 	memcpy(text, data, size);
 	text[size] = text[size + 1] = '\0';
@@ -44,5 +45,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	     (policy_matches(&config.policy, "mount", value) && !matched)))
 		abort();
 	free(text);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	faults_each(one, data, size);
 	return 0;
 }

@@ -8,6 +8,7 @@
 
 #include "shim/containerd/start_input.h"
 #include "shim/core/options.h"
+#include "faults.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -17,7 +18,7 @@ static void check(bool good)
 		__builtin_trap();
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void one(const uint8_t *data, size_t size)
 {
 	const struct shim_options options = { .namespace = "n", .id = "i" };
 	struct start_input input;
@@ -25,7 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct arena *arena;
 
 	if (arena_new(&arena) < 0)
-		return 0;
+		return;
 	int r = start_input_read(&options, (const char *)data, size, arena, &input, &err);
 	check(r >= 0 || (r == -err.code && *err.text));
 	if (r >= 0) {
@@ -34,5 +35,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check(!input.ttrpc_address || *input.ttrpc_address);
 	}
 	(void)arena_free(arena);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	faults_each(one, data, size);
 	return 0;
 }

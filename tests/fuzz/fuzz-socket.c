@@ -21,8 +21,9 @@
 #include "common/fiber.h"
 #include "common/io.h"
 #include "common/log.h"
+#include "faults.h"
 #include "kata/guest.h"
-#include "sandbox/storage/host_socket.h"
+#include "sandbox/storage/host_sockets.h"
 #include "sandbox/vsock/vsock.h"
 #include "steps.h"
 
@@ -124,7 +125,7 @@ static void visit(struct world *w)
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) < 0)
 		abort();
-	if (socket_port_serve(w->port, pair[1]) < 0)
+	if (socket_port_serve(w->port, pair[1]) < 0 && !faults_hit())
 		abort();
 	put(pair[0], &id, how & 32 ? 2 : sizeof(id));
 	replace(&w->hosts[how >> 6], pair[0]);
@@ -146,8 +147,28 @@ static void use_client(struct world *w)
 	*fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	(void)snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", client_path);
 	if (*fd < 0)
-		abort();
+		return;
 	(void)!connect(*fd, (struct sockaddr *)&addr, sizeof(addr));
+}
+
+/* Two that cannot be, and one that can. */
+static void listen_again(struct world *w)
+{
+	static const char *const names[] = { "", "/nonexistent/socket" };
+	const struct socket_port_owner owner = { .mode = 0600 };
+	char path[200] = "/";
+	struct err err = ERR_NULL;
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (socket_port_listen(w->port, 1, names[i], &owner, &err) >= 0)
+			abort();
+	memset(path + 1, 'x', sizeof(path) - 2);
+	if (socket_port_listen(w->port, 1, path, &owner, &err) >= 0)
+		abort();
+	(void)unlink(client_path);
+	faults_arm(u8(&w->in));
+	if (socket_port_listen(w->port, 1, client_path, &owner, &err) < 0 && !faults_hit())
+		abort();
 }
 
 static void step(struct world *w)
@@ -156,6 +177,10 @@ static void step(struct world *w)
 	int *peer = &w->hosts[what >> 4 & 3], fd;
 	char sink[256];
 
+	if ((what & 0x44) == 0x40)
+		faults_arm(1 + u8(&w->in) % 32);
+	if ((what & 0x24) == 0x20)
+		faults_hurry(what & 0x10);
 	switch (what & 7) {
 	case 0:
 		call(w);
@@ -182,6 +207,8 @@ static void step(struct world *w)
 		replace(what & 8 ? &w->served[what >> 4 & 3] : peer, -1);
 		break;
 	default:
+		if ((what & 0x48) == 0x48)
+			listen_again(w);
 		send_bytes(&w->in, w->served[what >> 4 & 3]);
 		break;
 	}
@@ -217,6 +244,8 @@ static int run(void *arg)
 		abort();
 	while (w->in.left)
 		step(w);
+	faults_arm(0);
+	faults_hurry(false);
 	turns(2);
 	w->hs = host_sockets_free(w->hs);
 	w->port = socket_port_free(w->port);
@@ -242,6 +271,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct world w = { .in = { data, size } };
 
+	faults_arm(0);
+	faults_hurry(false);
 	memset(w.guests, 0xff, sizeof(w.guests));
 	memset(w.hosts, 0xff, sizeof(w.hosts));
 	memset(w.clients, 0xff, sizeof(w.clients));

@@ -8,6 +8,7 @@
 
 #include "common/toml.h"
 #include "config/config.h"
+#include "faults.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -17,6 +18,9 @@ static void annotate(const struct toml *root, struct config *config, struct aren
 		struct err err = ERR_NULL;
 		struct kv kv;
 
+		if (toml_get(root, node->key) == NULL || !*toml_type_name(node->type) ||
+		    toml_get(node, "a") == node)
+			__builtin_trap();
 		if (node->type != TOML_STRING)
 			continue;
 		kv.key = arena_printf(arena, "io.katacontainers.config.%s", node->key);
@@ -27,7 +31,7 @@ static void annotate(const struct toml *root, struct config *config, struct aren
 	}
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void one(const uint8_t *data, size_t size)
 {
 	cleanup_arena struct arena *arena = NULL;
 	struct err err = ERR_NULL;
@@ -36,8 +40,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (arena_new(&arena) < 0 ||
 	    toml_parse(arena, (const char *)data, size, "fuzz", &root, &err) < 0)
-		return 0;
+		return;
 	if (config_parse_for_test((const char *)data, size, "fuzz", arena, &config, &err) == 0)
 		annotate(root, config, arena);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	faults_each(one, data, size);
 	return 0;
 }

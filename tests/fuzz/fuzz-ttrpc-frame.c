@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "faults.h"
 #include "rpc/pb/pb_bridge.h"
 #include "rpc/ttrpc/ttrpc_frame.h"
 #include "rpc/pb/ttrpc_msg.h"
@@ -70,12 +71,36 @@ static uint64_t read_frames(const uint8_t *data, size_t size, size_t portion, bo
 	return digest * 2 + (r < 0);
 }
 
+/* A frame that is as we write it, before the rest: the reader lets go of its memory afterwards. */
+static void check_large(const uint8_t *data, size_t size)
+{
+	static uint8_t all[TTRPC_HEADER_LEN + (1 << 17) + 4096];
+	const size_t len = 1 << 17;
+	struct ttrpc_reader reader = TTRPC_READER_NULL;
+
+	check(ttrpc_reader_is_idle(&reader));
+	ttrpc_frame_put_header(all, 7, TTRPC_REQUEST, len);
+	size = MIN(size, sizeof(all) - len - TTRPC_HEADER_LEN);
+	memcpy(all + TTRPC_HEADER_LEN + len, data, size);
+	size += TTRPC_HEADER_LEN + len;
+	uint64_t whole = read_frames(all, size, SIZE_MAX, false);
+	if (!faults_hit())
+		check(whole == read_frames(all, size, 60000, false) || faults_hit());
+}
+
+static void one(const uint8_t *data, size_t size)
+{
+	uint64_t whole = read_frames(data + 1, size - 1, SIZE_MAX, true);
+	bool same = whole == read_frames(data + 1, size - 1, 1 + (size_t)data[0], false);
+
+	check(same || faults_hit());
+	if (data[0] == 255)
+		check_large(data + 1, size - 1);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	if (size < 1)
-		return 0;
-	uint64_t whole = read_frames(data + 1, size - 1, SIZE_MAX, true);
-
-	check(whole == read_frames(data + 1, size - 1, 1 + (size_t)data[0], false));
+	if (size)
+		faults_each(one, data, size);
 	return 0;
 }

@@ -19,10 +19,14 @@
 
 #include "common/fd.h"
 #include "common/log.h"
+#include "faults.h"
 #include "proxy/vsock/proxy.h"
 
 #define MEM_SIZE 0x20000u
 #define UVA 0x100000u
+
+/* Not of the protocol: the call of that number fails from here on. */
+#define REQUEST_FAULT 0xfe
 
 enum { SHAPE_RAW_SIZE = 0x10, SHAPE_SENSIBLE = 0x20, SHAPE_EVENTFD = 0x40 };
 
@@ -38,7 +42,7 @@ static void setup(void)
 	log_init("fuzz", -1, LOG_FORMAT_PLAIN, LOG_LEVEL_ERROR);
 	memfd = memfd_create("guest", MFD_CLOEXEC);
 	event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (loop_new(&loop) < 0 || ftruncate(memfd, MEM_SIZE) < 0)
+	if (loop_new(&loop) < 0 || ftruncate(memfd, 2L * MEM_SIZE) < 0)
 		abort();
 }
 
@@ -51,8 +55,10 @@ static void run_loop(void)
 {
 	struct loop_source *timer;
 
+	bool before = faults_hold(true);
 	if (loop_add_timer(loop, 0, on_end, loop, &timer) < 0)
 		abort();
+	(void)faults_hold(before);
 	(void)loop_run(loop);
 	(void)loop_source_free(timer);
 }
@@ -60,7 +66,13 @@ static void run_loop(void)
 static void make_sensible(struct vhost_msg *msg, uint8_t which)
 {
 	union vhost_payload *p = &msg->payload;
-	struct vhost_mem_region region = { .gpa = 0, .size = MEM_SIZE, .uva = UVA };
+	/* One of two that lie side by side, or one that is in another's place. */
+	struct vhost_mem_region region = {
+		.gpa = which & 1 ? MEM_SIZE : 0,
+		.size = MEM_SIZE,
+		.uva = which & 1 ? UVA + MEM_SIZE : UVA,
+		.offset = which & 2 ? MEM_SIZE : 0,
+	};
 
 	switch (msg->header.request) {
 	case VHOST_SET_MEM_TABLE:
@@ -133,6 +145,10 @@ static void feed_messages(struct vhost *vh, const uint8_t *data, size_t size)
 
 		data += 3;
 		size -= 3;
+		if (msg.header.request == REQUEST_FAULT) {
+			faults_arm(shape);
+			continue;
+		}
 		msg.header.size = usual_size(msg.header.request);
 		if ((shape & SHAPE_RAW_SIZE) && size) {
 			msg.header.size = *data; /* at most 255: fits */
@@ -160,7 +176,7 @@ static void feed_stream(struct vhost *vh, const uint8_t *data, size_t size)
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
 		abort();
-	if (vhost_attach(vh, pair[1], &err) < 0)
+	if (vhost_attach(vh, pair[1], &err) < 0 && !faults_hit())
 		abort();
 	while (size && vh->fd >= 0) {
 		size_t n = MIN(size, (size_t)(data[0] & 0x3f) + 1);
@@ -182,6 +198,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct err err = ERR_NULL;
 	struct proxy *px;
 
+	faults_arm(0);
 	setup();
 	if (!size)
 		return 0;
@@ -191,6 +208,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		feed_stream(&px->vhost, data + 1, size - 1);
 	else
 		feed_messages(&px->vhost, data + 1, size - 1);
+	faults_arm(0);
 	(void)proxy_free(px);
 	return 0;
 }

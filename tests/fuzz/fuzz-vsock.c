@@ -7,6 +7,7 @@
 #include <endian.h>
 #include <linux/virtio_ring.h>
 #include <linux/virtio_vsock.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@
 
 #include "common/fd.h"
 #include "common/log.h"
+#include "faults.h"
 #include "proxy/vsock/hybrid.h"
 #include "proxy/vsock/proxy.h"
 #include "steps.h"
@@ -32,6 +34,8 @@
 #define USED_AT 0x2000u
 #define BUFFERS 0x10000u
 #define NR_CLIENTS 4
+/* Where the second region of the memory begins; buffers lie across. */
+#define SECOND 0x1c000u
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -42,12 +46,15 @@ static uint8_t *ram;
 static int clients[NR_CLIENTS];
 static uint16_t avail[2];
 static char port_prefix[64];
+static int listen_fd = -1;
 
 static void remove_dir(void)
 {
 	char path[80];
 
 	(void)snprintf(path, sizeof(path), "%s1", port_prefix);
+	(void)unlink(path);
+	(void)snprintf(path, sizeof(path), "%slisten", port_prefix);
 	(void)unlink(path);
 	*strrchr(port_prefix, '/') = '\0';
 	(void)rmdir(port_prefix);
@@ -60,23 +67,36 @@ static uint32_t u16(struct input *in)
 	return hi << 8 | u8(in);
 }
 
+static int listen_at(const char *name, struct sockaddr_un *addr)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	*addr = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	(void)snprintf(addr->sun_path, sizeof(addr->sun_path), "%s%s", port_prefix, name);
+	if (bind(fd, (struct sockaddr *)addr, sizeof(*addr)) < 0 || listen(fd, 64) < 0)
+		abort();
+	return fd;
+}
+
+static struct sockaddr_un listen_addr;
+
 static void setup(void)
 {
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	struct sockaddr_un addr;
 	char dir[] = "/tmp/fuzz-vsock-XXXXXX";
 
 	if (loop)
 		return;
+	(void)signal(SIGPIPE, SIG_IGN);
 	log_init("fuzz", -1, LOG_FORMAT_PLAIN, LOG_LEVEL_ERROR);
 	memfd = memfd_create("guest", MFD_CLOEXEC);
 	event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	port_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (!mkdtemp(dir))
 		abort();
 	(void)snprintf(port_prefix, sizeof(port_prefix), "%s/port_", dir);
-	(void)snprintf(addr.sun_path, sizeof(addr.sun_path), "%s1", port_prefix);
-	if (loop_new(&loop) < 0 || ftruncate(memfd, MEM_SIZE) < 0 ||
-	    bind(port_fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 || listen(port_fd, 64) < 0)
+	port_fd = listen_at("1", &addr);
+	listen_fd = listen_at("listen", &listen_addr);
+	if (loop_new(&loop) < 0 || ftruncate(memfd, MEM_SIZE) < 0)
 		abort();
 	(void)atexit(remove_dir);
 	ram = mmap(NULL, MEM_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
@@ -94,8 +114,10 @@ static void run_loop(unsigned times)
 	while (times--) {
 		struct loop_source *timer;
 
+		bool before = faults_hold(true);
 		if (loop_add_timer(loop, 0, on_end, loop, &timer) < 0)
 			abort();
+		(void)faults_hold(before);
 		(void)loop_run(loop);
 		(void)loop_source_free(timer);
 	}
@@ -136,7 +158,7 @@ static void start_rings(bool keep, bool event_idx)
 			vq->last_avail = avail[i] = 0;
 		px->vhost.features = 1ull << VIRTIO_RING_F_INDIRECT_DESC |
 				     (event_idx ? 1ull << VIRTIO_RING_F_EVENT_IDX : 0);
-		if (vhost_set_kick(&px->vhost, i, dup(event), &err) < 0)
+		if (vhost_set_kick(&px->vhost, i, dup(event), &err) < 0 && !faults_hit())
 			abort();
 	}
 }
@@ -235,13 +257,25 @@ static void connect_client(struct input *in)
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) < 0)
 		abort();
 	clients[i] = pair[0];
-	if (hybrid_take_client(px, pair[1]) < 0)
+	if (hybrid_take_client(px, pair[1]) < 0 && !faults_hit())
 		abort();
 	int len = snprintf(line, sizeof(line), "CONNECT %u%s\n", kind & 7, kind & 8 ? " wait" : "");
 	if (kind & 16)
 		for (len = 0; len < 30; len++)
 			line[len] = (char)u8(in);
 	(void)!write(clients[i], line, (size_t)len);
+}
+
+/* By the socket that the proxy listens on. */
+static void come(struct input *in)
+{
+	unsigned i = u8(in) % NR_CLIENTS;
+
+	if (clients[i] >= 0)
+		return;
+	clients[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (clients[i] >= 0)
+		(void)!connect(clients[i], (struct sockaddr *)&listen_addr, sizeof(listen_addr));
 }
 
 static void use_client(struct input *in)
@@ -289,6 +323,28 @@ static void establish(struct input *in)
 	send_packet(&packet);
 }
 
+/* A client says something of its own. */
+static void send_text(struct input *in)
+{
+	int fd = clients[u8(in) % NR_CLIENTS];
+
+	if (fd >= 0)
+		send_bytes(in, fd);
+}
+
+/* Who is told of what was pushed, and of a ring that failed. */
+static void watch_rings(bool both)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		struct vq *vq = &px->vhost.rings[i];
+
+		if (vq->call_fd < 0)
+			vq->call_fd = dup(event);
+		if (vq->err_fd < 0 && both)
+			vq->err_fd = dup(event);
+	}
+}
+
 static void accept_clients(void)
 {
 	for (unsigned i = 0; i < NR_CLIENTS; i++)
@@ -300,7 +356,7 @@ static void step(struct input *in)
 {
 	uint8_t what = u8(in);
 
-	switch (what & 7) {
+	switch (what & 15) {
 	case 0:
 		scribble(in);
 		break;
@@ -318,11 +374,28 @@ static void step(struct input *in)
 	case 6:
 		use_client(in);
 		break;
+	case 7:
+	case 8:
+		establish(in);
+		break;
+	case 9:
+		restart(what & 16, what & 32);
+		break;
+	case 10:
+	case 11:
+		faults_arm(1 + u8(in) % 32);
+		break;
+	case 12:
+		faults_hurry(what & 16);
+		break;
+	case 13:
+		come(in);
+		break;
+	case 14:
+		watch_rings(what & 16);
+		break;
 	default:
-		if (what & 8)
-			restart(what & 16, what & 32);
-		else
-			establish(in);
+		send_text(in);
 		break;
 	}
 	accept_clients();
@@ -334,20 +407,46 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct proxy_config config = {
 		.cid = 3, .listen_fd = -1, .port_prefix = port_prefix, .max_conns = 6
 	};
-	struct gmem_layout layout = { .size = MEM_SIZE, .uva = UVA };
+	const struct gmem_layout first = { .size = SECOND, .uva = UVA };
+	const struct gmem_layout second = {
+		.gpa = SECOND, .size = MEM_SIZE - SECOND, .uva = 2 * UVA, .offset = SECOND
+	};
 	struct input in = { data, size };
+	static char longest[PROXY_PREFIX_MAX];
 	struct err err = ERR_NULL;
 	int fd;
 
+	memset(longest, 'p', sizeof(longest) - 1);
+
+	faults_arm(0);
+	faults_hurry(false);
 	setup();
+	uint8_t how = u8(&in);
+	config.listen_fd = how & 0x10 ? how & 0x20 ? memfd : event : listen_fd;
+	if (how & 4)
+		config.port_prefix = how & 8 ? longest : NULL;
+	if (how & 0x40)
+		config.max_conns = 3;
+	if (how & 0x80)
+		faults_arm(1 + u8(&in) % 32);
 	memset(ram, 0, MEM_SIZE);
 	memset(clients, 0xff, sizeof(clients));
-	if (proxy_new(loop, &config, &px, &err) < 0 ||
-	    gmem_add(&px->vhost.mem, &layout, memfd, &err) < 0)
+	int r = proxy_new(loop, &config, &px, &err);
+	if (r < 0) {
+		if (!(how & 0x90) || r != -err.code)
+			abort();
+		return 0;
+	}
+	faults_arm(0);
+	if (gmem_add(&px->vhost.mem, &first, memfd, &err) < 0 ||
+	    gmem_add(&px->vhost.mem, &second, memfd, &err) < 0)
 		abort();
-	start_rings(false, u8(&in) & 1);
+	if (how & 2) /* the ports of the host come round */
+		px->next_port = PROXY_PORT_LAST;
+	start_rings(false, how & 1);
 	while (in.left)
 		step(&in);
+	faults_arm(0);
 	unsigned nr = 0;
 	list_for_each(pos, &px->conns)
 		nr++;
@@ -356,7 +455,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	px = proxy_free(px);
 	for (unsigned i = 0; i < NR_CLIENTS; i++)
 		(void)fd_close(clients[i]);
-	while ((fd = accept4(port_fd, NULL, NULL, SOCK_CLOEXEC)) >= 0)
+	while ((fd = accept4(port_fd, NULL, NULL, SOCK_CLOEXEC)) >= 0 ||
+	       (fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC)) >= 0)
 		(void)close(fd);
 	return 0;
 }

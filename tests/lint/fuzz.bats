@@ -28,11 +28,13 @@ listed() {
 		if [ "$fuzzer" = - ]; then
 			[ -n "$why" ]
 		else
-			[ -e "tests/fuzz/$fuzzer.c" ]
-			[ -s "tests/fuzz/corpus/$fuzzer" ]
+			for name in ${fuzzer//+/ }; do
+				[ -e "tests/fuzz/$name.c" ]
+				[ -s "tests/fuzz/corpus/$name" ]
+			done
 		fi
 	done < <(listed)
 	for fuzzer in tests/fuzz/fuzz-*.c; do
-		listed | grep -q " $(basename "$fuzzer" .c)\( \|$\)"
+		listed | grep -q "[ +]$(basename "$fuzzer" .c)\([ +]\|$\)"
 	done
 }
