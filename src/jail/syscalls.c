@@ -71,7 +71,8 @@ static const char *const allowed[] = {
 	"sched_getparam sched_setparam sched_getattr sched_setattr "
 	"sched_get_priority_max sched_get_priority_min getpriority setpriority "
 	"ioprio_get ioprio_set getcpu getrlimit setrlimit ugetrlimit prlimit64 "
-	"getrusage sysinfo uname getrandom seccomp ",
+	"getrusage sysinfo uname getrandom seccomp landlock_create_ruleset "
+	"landlock_restrict_self ",
 	/* identities: helpers give theirs up, virtiofsd acts for the users of the guest */
 	"getuid geteuid getgid getegid getuid32 geteuid32 getgid32 getegid32 getresuid "
 	"getresgid getresuid32 getresgid32 getgroups getgroups32 setuid setgid "

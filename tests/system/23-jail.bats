@@ -165,6 +165,7 @@ try_like_qemu() {
 	for process in shim virtiofsd stand-in; do
 		grep -qE "^$process .* ok\$" <<< "$output"
 	done
+	grep -qE "^Landlock: (version [0-9]+, so QEMU has given up making and removing files|the host's kernel has none)" <<< "$output"
 	kata security --format json "$ID" > "$BATS_TEST_TMPDIR/out"
 	jq -e '[.[] | select(.process == "QEMU")] == [.[1]] and .[1].capabilities == "none" and .[1].root == "own" and
 		all(.[]; .ok)' "$BATS_TEST_TMPDIR/out"

@@ -12,14 +12,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -29,9 +32,11 @@
 #include "common/proc.h"
 #include "common/str.h"
 #include "jail/identity.h"
+#include "jail/landlock.h"
 #include "jail/program_files.h"
 #include "jail/root.h"
 #include "jail/user.h"
+#include "sandbox/hypervisor/qemu_jail.h"
 
 #define USER 1879113000U
 
@@ -302,6 +307,135 @@ static void a_loaders_list_gives_the_files_that_are_there(void **state)
 	assert_string_equal(paths.v[1], "/lib64/ld-linux-x86-64.so.2");
 }
 
+/* Somebody listens outside: on loopback, and on an abstract name. */
+struct listeners {
+	int tcp, name;
+	struct sockaddr_in in;
+	struct sockaddr_un un;
+	socklen_t un_len;
+};
+
+static void listen_outside(struct listeners *l)
+{
+	socklen_t len = sizeof(l->in);
+
+	*l = (struct listeners){ .in = { .sin_family = AF_INET,
+					 .sin_addr = { htonl(INADDR_LOOPBACK) } },
+				 .un = { .sun_family = AF_UNIX } };
+	l->tcp = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(l->tcp, (struct sockaddr *)&l->in, sizeof(l->in)), 0);
+	assert_int_equal(listen(l->tcp, 8), 0);
+	assert_int_equal(getsockname(l->tcp, (struct sockaddr *)&l->in, &len), 0);
+	int n = snprintf(l->un.sun_path + 1, 64, "kata-test-jail-%d", (int)getpid());
+	l->un_len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
+	l->name = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(l->name, (struct sockaddr *)&l->un, l->un_len), 0);
+	assert_int_equal(listen(l->name, 8), 0);
+}
+
+static int reach(int family, const void *addr, socklen_t len)
+{
+	cleanup_close int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	return fd < 0 ? -errno : neg_errno(connect(fd, addr, len));
+}
+
+static int makes_and_removes(void)
+{
+	char path[64];
+
+	(void)snprintf(path, sizeof(path), "%s/made", dir);
+	int r = neg_errno(mkdir(path, 0755));
+	return r < 0 ? r : neg_errno(rmdir(path));
+}
+
+static int gives_up(const struct listeners *l, bool files)
+{
+	const struct sockaddr_in any = { .sin_family = AF_INET };
+	const int version = landlock_version();
+	cleanup_close int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	cleanup_close int file = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	struct err err = ERR_NULL;
+
+	CHECK(reach(AF_INET, &l->in, sizeof(l->in)) == 0);
+	CHECK(reach(AF_UNIX, &l->un, l->un_len) == 0);
+	CHECK(kill(getppid(), 0) == 0);
+	CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+	CHECK(landlock_give_up(files, &err) == 0);
+	CHECK(reach(AF_INET, &l->in, sizeof(l->in)) == (version >= 4 ? -EACCES : 0));
+	CHECK(bind(fd, (const struct sockaddr *)&any, sizeof(any)) == (version >= 4 ? -1 : 0));
+	CHECK(reach(AF_UNIX, &l->un, l->un_len) == (version >= 6 ? -EPERM : 0));
+	CHECK(kill(getppid(), 0) == (version >= 6 ? -1 : 0));
+	CHECK(makes_and_removes() == (files ? -EACCES : 0));
+	CHECK(file < 0 || write(file, "x", 1) == 1); /* what it has it keeps */
+	return 0;
+}
+
+static void what_landlock_knows_is_given_up(void **state)
+{
+	struct listeners l;
+
+	(void)state;
+	if (!landlock_version()) {
+		struct err err = ERR_NULL;
+
+		assert_int_equal(landlock_give_up(true, &err), 0);
+		skip();
+	}
+	listen_outside(&l);
+	for (int files = 0; files < 2; files++) {
+		int wstatus;
+		pid_t pid = fork();
+
+		if (pid == 0)
+			_exit(gives_up(&l, files));
+		assert_int_equal(waitpid(pid, &wstatus, 0), pid);
+		assert_int_equal(wstatus, 0);
+	}
+	(void)close(l.tcp);
+	(void)close(l.name);
+}
+
+static int qemu_reaches(void *arg)
+{
+	const struct listeners *l = arg;
+
+	CHECK(reach(AF_INET, &l->in, sizeof(l->in)) == (landlock_version() >= 4 ? -EACCES : 0));
+	CHECK(reach(AF_UNIX, &l->un, l->un_len) == (landlock_version() >= 6 ? -EPERM : 0));
+	return 0;
+}
+
+static void qemu_gives_it_up_in_its_jail(void **state)
+{
+	const struct qemu_jail jail = {
+		.root = { .owner = USER, .group = USER },
+		.id = { .uid = USER, .gid = USER },
+	};
+	struct listeners l;
+	const struct proc_spec spec = {
+		.path = "jailed",
+		.run = qemu_reaches,
+		.run_arg = &l,
+		.netns_fd = -1,
+		.die_with_parent = true,
+		.namespaces = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS,
+		.confine = qemu_jail_enter,
+		.confine_arg = &jail,
+	};
+	struct proc proc = PROC_NULL;
+	struct err err = ERR_NULL;
+	int wstatus = -1;
+
+	(void)state;
+	listen_outside(&l);
+	assert_int_equal(proc_spawn(&spec, &proc, &err), 0);
+	assert_int_equal(waitpid(proc.pid, &wstatus, 0), proc.pid);
+	assert_int_equal(wstatus, 0);
+	proc_deinit(&proc);
+	(void)close(l.tcp);
+	(void)close(l.name);
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -313,6 +447,8 @@ int main(void)
 		TEST(a_user_with_living_processes_is_passed_over),
 		TEST(ranges_with_root_or_beyond_31_bits_are_refused),
 		TEST(a_loaders_list_gives_the_files_that_are_there),
+		TEST(what_landlock_knows_is_given_up),
+		TEST(qemu_gives_it_up_in_its_jail),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

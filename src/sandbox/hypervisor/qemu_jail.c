@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 
 #include "common/str.h"
+#include "jail/landlock.h"
 #include "jail/program_files.h"
 
 struct plan {
@@ -126,6 +127,7 @@ int qemu_jail_plan(const struct vm_config *config, const char *firmware, struct 
 			  .group = jail->uid },
 		.namespaces = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS |
 			      (config->netns_fd < 0 ? CLONE_NEWNET : 0),
+		.keeps_files = shared,
 	};
 	return 0;
 }
@@ -142,5 +144,7 @@ int qemu_jail_enter(const void *jail, struct err *err)
 	const struct qemu_jail *j = jail;
 	int r = root_build(&j->root, err);
 
-	return r < 0 ? r : identity_assume(&j->id, err);
+	if (r >= 0)
+		r = identity_assume(&j->id, err);
+	return r < 0 ? r : landlock_give_up(!j->keeps_files, err);
 }

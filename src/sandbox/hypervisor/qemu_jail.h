@@ -4,6 +4,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "common/arena.h"
 #include "jail/identity.h"
 #include "jail/root.h"
@@ -12,7 +14,8 @@
 struct qemu_jail {
 	struct identity id;
 	struct root_plan root;
-	int namespaces; /* for struct proc_spec */
+	int namespaces;	  /* for struct proc_spec */
+	bool keeps_files; /* it makes and removes files for its guest */
 };
 
 uint64_t qemu_jail_caps(const struct vm_config *config);

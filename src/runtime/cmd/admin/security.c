@@ -10,6 +10,7 @@
 #include "common/json.h"
 #include "common/str.h"
 #include "config/config.h"
+#include "jail/landlock.h"
 #include "runtime/cmd/admin/security_process.h"
 #include "runtime/shim/admin.h"
 
@@ -113,6 +114,27 @@ static int put_all(struct security *s, const struct security_process *all, size_
 	return r < 0 ? r : strbuf_puts(&s->q.out, "\n");
 }
 
+/* A process that has given up by Landlock does not show it: this is what there is to give up. */
+static int put_landlock(struct security *s, const struct security_policy *policy)
+{
+	int version = landlock_version();
+
+	if (s->json)
+		return 0;
+	if (!version)
+		return strbuf_puts(&s->q.out,
+				   "Landlock: the host's kernel has none, so QEMU is held "
+				   "by the rest of the jail\n");
+	if (!policy->jail)
+		return strbuf_puts(&s->q.out, "Landlock: not used without a jail\n");
+	return strbuf_printf(&s->q.out, "Landlock: version %d, so QEMU has given up%s%s%s\n",
+			     version, policy->shared_by_9p ? "" : " making and removing files",
+			     version < 4	    ? ""
+			     : policy->shared_by_9p ? " TCP"
+						    : ", TCP",
+			     version < 6 ? "" : ", abstract sockets and signals to others");
+}
+
 static bool has_virtiofsd(const struct security_process *all, size_t nr)
 {
 	for (size_t i = 0; i < nr; i++)
@@ -147,6 +169,8 @@ static int print_security(struct admin_query *q, struct err *err)
 		.shared_by_9p = !has_virtiofsd(all, nr),
 	};
 	r = put_all(s, all, nr, &policy);
+	if (r == 0)
+		r = put_landlock(s, &policy);
 	return r < 0 ? err_set_errno(err, r, "security") : 0;
 }
 
