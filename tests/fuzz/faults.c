@@ -181,19 +181,10 @@ uint64_t WRAP(loop_deadline_ms)(uint64_t ms)
 
 int REAL(fcntl)(int fd, int what, ...);
 int WRAP(fcntl)(int fd, int what, ...);
-int WRAP(fcntl64)(int fd, int what, ...);
+/* With 64 bits in a long it is the same. */
+int WRAP(fcntl64)(int fd, int what, ...) __attribute__((alias("__wrap_fcntl")));
 
 int WRAP(fcntl)(int fd, int what, ...)
-{
-	va_list ap;
-
-	va_start(ap, what);
-	long arg = va_arg(ap, long);
-	va_end(ap);
-	return fails(EMFILE) ? -1 : REAL(fcntl)(fd, what, arg);
-}
-
-int WRAP(fcntl64)(int fd, int what, ...)
 {
 	va_list ap;
 
