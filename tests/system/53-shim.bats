@@ -68,3 +68,25 @@ new_netns() {
 }
 
 @test "execs leave the shim's descriptors and threads as they were" { shim flat; }
+
+abandoned() {
+	cd "$BATS_TEST_TMPDIR"
+	timeout 400 env KATA_BUILD="$BUILD" python3 -B "$REPO/tests/shim/abandoned.py" "$@"
+}
+
+@test "the client goes while the VM boots: a shim that nobody knows of ends" { abandoned while_it_boots; }
+
+@test "the client goes while the container is made: a shim that nobody knows of ends" { abandoned while_it_is_made; }
+
+@test "the client goes while a container is made that another one was told of: it stays" { abandoned known; }
+
+@test "the client goes while a pod's further container is made: the pod stays" {
+	new_netns
+	abandoned member "/run/netns/$NETNS"
+}
+
+@test "a shim that was never asked for anything ends once its client goes" { abandoned never_asked; }
+
+@test "clients that go leave containers and sandboxes" { abandoned stays; }
+
+@test "start without a bundle leaves no server" { abandoned lost_bundle; }

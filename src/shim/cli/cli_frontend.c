@@ -190,7 +190,7 @@ static bool has_living(const struct shim *shim)
 		if (list_entry(node, struct sb_container, node)->init->state !=
 		    SB_PROCESS_STATE_STOPPED)
 			return true;
-	return shim->creating;
+	return shim->creations;
 }
 
 /*
@@ -219,7 +219,7 @@ static bool exited(struct shim *shim, struct sb_process *process)
 
 static bool may_end(const struct shim *shim)
 {
-	return !shim->creating && list_empty(&shim->sandbox->containers);
+	return !shim->creations && list_empty(&shim->sandbox->containers);
 }
 
 /* Stand-ins are told at once. */

@@ -82,7 +82,7 @@ static void on_launcher_gone(void *arg, unsigned events)
 
 	(void)events;
 	cli->launcher = loop_source_free(cli->launcher);
-	if (shim->sandbox->state == SANDBOX_STATE_NEW && !shim->creating)
+	if (shim->sandbox->state == SANDBOX_STATE_NEW && !shim->creations)
 		shim_end_soon(shim);
 }
 

@@ -10,6 +10,7 @@
 #include "oci/validate.h"
 #include "rpc/pb/task_msg.h"
 #include "shim/containerd/events.h"
+#include "shim/containerd/lonely.h"
 #include "shim/containerd/stdio.h"
 #include "shim/task/task_pids.h"
 
@@ -34,7 +35,9 @@ static int open_streams(struct shim *shim, const struct stdio_request *req,
 static int created(struct shim *shim, const struct task_create_request *req,
 		   struct sb_process *init, struct err *err)
 {
-	(void)err;
+	int r = lonely_check_created(of(shim), init, err);
+	if (r < 0)
+		return r;
 	events_created(of(shim)->events, req, init->host_pid);
 	return 0;
 }
@@ -83,11 +86,11 @@ static int list_pids(struct shim *shim, struct sb_container *ctr, struct rpc_req
 	return task_pids_add_own(ctr, resp, call->arena);
 }
 
-/* It is ended by Shutdown or ShutdownSandbox. */
+/* It is ended by Shutdown or ShutdownSandbox, unless there is nobody to call them. */
 static bool may_end(const struct shim *shim)
 {
-	(void)shim;
-	return false;
+	return container_of(shim, const struct containerd_shim, shim)->forsaken &&
+	       lonely_is_empty(shim);
 }
 
 static void finish(struct shim *shim, uint64_t deadline_ns)

@@ -11,9 +11,12 @@ struct events;
 struct sandbox_api;
 
 struct containerd_shim {
-	struct shim shim;	 /* its ops are containerd_frontend_ops */
-	struct events *events;	 /* NULL: nobody takes them, as CRI-O does not */
-	struct sandbox_api *api; /* NULL: no CreateSandbox has come */
+	struct shim shim;	    /* its ops are containerd_frontend_ops */
+	struct events *events;	    /* NULL: nobody takes them, as CRI-O does not */
+	struct sandbox_api *api;    /* NULL: no CreateSandbox has come */
+	struct loop_source *lonely; /* see shim/containerd/lonely.h */
+	bool told;		    /* `start` knows that it serves */
+	bool forsaken;		    /* nobody knows of this shim any more */
 };
 
 extern const struct shim_frontend_ops containerd_frontend_ops;

@@ -24,14 +24,13 @@
 #include "shim/containerd/containerd_frontend.h"
 #include "shim/containerd/containerd_paths.h"
 #include "shim/containerd/events.h"
+#include "shim/containerd/lonely.h"
 #include "shim/containerd/sandbox_api.h"
 #include "shim/core/confine.h"
 #include "shim/core/event_ring.h"
 #include "shim/core/shim.h"
 #include "shim/task/admin_service.h"
 #include "shim/task/task_service.h"
-
-#define SHIM_LISTEN_FD 3
 
 static void init_log(const struct shim_options *options)
 {
@@ -100,6 +99,13 @@ static int serve_tasks(struct shim *shim)
 	return r < 0 ? r : rpc_server_listen(shim->task_server, SHIM_LISTEN_FD);
 }
 
+/* `start` waits for this word. It may have been killed: see lonely.c for what comes then. */
+static void tell_start(const char *word)
+{
+	(void)io_write_full(SHIM_READY_FD, word, strlen(word));
+	(void)fd_close(SHIM_READY_FD);
+}
+
 static int serve(struct containerd_shim *ctd)
 {
 	const char *address = getenv("TTRPC_ADDRESS");
@@ -113,7 +119,13 @@ static int serve(struct containerd_shim *ctd)
 	/* CRI-O has no event service. */
 	if (r >= 0 && !str_empty(address))
 		r = events_new(shim->loop, address, shim->namespace, &ctd->events);
-	return r < 0 ? r : loop_run(shim->loop);
+	if (r >= 0)
+		r = lonely_begin(ctd);
+	if (r < 0)
+		return r;
+	tell_start(SHIM_READY);
+	ctd->told = true;
+	return loop_run(shim->loop);
 }
 
 static int finish_main(void *arg)
@@ -150,6 +162,8 @@ int containerd_serve(const struct shim_options *options)
 	init_log(options);
 	int r = fd_set_cloexec(SHIM_LISTEN_FD, true);
 	if (r >= 0)
+		r = fd_set_cloexec(SHIM_READY_FD, true);
+	if (r >= 0)
 		r = neg_errno(getsockname(SHIM_LISTEN_FD, (struct sockaddr *)&addr,
 					  &(socklen_t){ sizeof(addr) }));
 	if (r >= 0)
@@ -164,8 +178,12 @@ int containerd_serve(const struct shim_options *options)
 		r = sandbox_new(shim->loop, &shim_sandbox_events, shim, &shim->sandbox);
 	if (r >= 0)
 		r = serve(&ctd);
+	if (r < 0 && !*err.text)
+		(void)err_set_errno(&err, r, "serve sandbox %s", options->id);
 	if (r < 0)
-		log_error_errno(r, "shim%s%s", *err.text ? ": " : "", err.text);
+		log_error("%s", err.text);
+	if (r < 0 && !ctd.told)
+		tell_start(err.text);
 	if (*addr.sun_path)
 		(void)unlink(addr.sun_path);
 	int undone = fiber_run_main(finish_main, shim);

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,11 +35,13 @@
 #include "sandbox/storage/erofs_layers.h"
 #include "sandbox/lifecycle/sandbox_record.h"
 #include "shim/containerd/containerd_paths.h"
+#include "shim/containerd/containerd_serve.h"
 #include "shim/containerd/start_input.h"
 
 /* What containerd's own shim accepts on stdin. */
 #define BOOTSTRAP_MAX (10UL << 20)
-#define SHIM_LISTEN_FD 3
+/* How long a server may take until it listens to requests, on a host that is busy. */
+#define READY_MS 30000
 /* Exit status of a task whose shim has gone: it was killed with it. */
 #define DELETE_STATUS (128 + SIGKILL)
 /* containerd's name for the document of the runtime specification. */
@@ -105,10 +108,42 @@ static int adjust_oom_score(pid_t pid)
 	return len < 0 ? -errno : 0;
 }
 
-static int spawn_server(const struct shim_options *options, const char *config, int listen_fd,
-			struct err *err)
+/*
+ * What the server says once it serves, or why it does not. No word: it was killed, or there was no
+ * memory for more.
+ */
+static int await_server(int ready_fd, struct err *err)
 {
-	char self[PATH_MAX], pid[24];
+	struct pollfd pfd = { .fd = ready_fd, .events = POLLIN };
+	char word[ERR_TEXT_MAX + 1];
+	int r = neg_errno(poll(&pfd, 1, READY_MS));
+	ssize_t n = r > 0 ? read(ready_fd, word, sizeof(word) - 1) : 0;
+
+	if (r == 0)
+		return err_set(err, ETIMEDOUT, "the shim does not begin to serve");
+	if (r < 0 || n <= 0)
+		return err_set(err, ESHUTDOWN, "the shim has ended before it served");
+	word[n] = '\0';
+	return str_eq(word, SHIM_READY) ? 0 : err_set(err, ESHUTDOWN, "%s", word);
+}
+
+/* Nobody will have its address: it must not stay. It holds nothing but its directory and socket. */
+static void end_server(const struct shim_options *options, struct proc *proc, const char *path)
+{
+	struct pollfd pfd = { .fd = proc->pidfd, .events = POLLIN };
+	char dir[PATH_MAX];
+
+	(void)proc_signal(proc, SIGKILL); /* may have ended already */
+	(void)poll(&pfd, 1, READY_MS);
+	if (containerd_state_dir(options->namespace, options->id, dir, sizeof(dir)) >= 0)
+		(void)io_rm_tree_at(AT_FDCWD, dir);
+	(void)unlink(path);
+}
+
+static int spawn_server(const struct shim_options *options, const char *config, int listen_fd,
+			int ready_fd, struct proc *ret, struct err *err)
+{
+	char self[PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
 	if (n < 0)
@@ -129,24 +164,21 @@ static int spawn_server(const struct shim_options *options, const char *config, 
 		argv[nr++] = "-config";
 		argv[nr++] = config;
 	}
-	struct proc_fd fds[] = { { listen_fd, SHIM_LISTEN_FD } };
+	struct proc_fd fds[] = { { listen_fd, SHIM_LISTEN_FD }, { ready_fd, SHIM_READY_FD } };
 	struct proc_spec spec = {
 		.path = self,
 		.argv = (char *const *)(uintptr_t)argv,
 		.fds = fds,
-		.nr_fds = 1,
+		.nr_fds = ARRAY_SIZE(fds),
 		.netns_fd = -1,
 		.new_session = true,
 	};
-	struct proc proc = PROC_NULL;
-	int r = proc_spawn(&spec, &proc, err);
-	if (r < 0)
-		return r;
-	(void)snprintf(pid, sizeof(pid), "%d", (int)proc.pid);
-	(void)adjust_oom_score(proc.pid); /* an unprivileged user may not: then it stays as it is */
-	proc_deinit(&proc);
-	r = write_bundle_file("shim.pid", pid);
-	return r < 0 ? err_set_errno(err, r, "write shim.pid") : 0;
+	int r = proc_spawn(&spec, ret, err);
+
+	if (r >= 0)
+		(void)adjust_oom_score(
+			ret->pid); /* an unprivileged user may not: then it stays as it is */
+	return r;
 }
 
 static int find_sandbox_id(const struct shim_options *options, struct arena *arena,
@@ -218,10 +250,33 @@ static int answer_start(const char *address, bool bootstrap, struct arena *arena
 	return r < 0 ? r : io_write_full(STDOUT_FILENO, data, len);
 }
 
+static int run_server(const struct shim_options *options, const struct start_input *input,
+		      int listen_fd, struct proc *proc, struct err *err)
+{
+	char pid[24];
+	int fds[2], r = neg_errno(pipe2(fds, O_CLOEXEC));
+
+	if (r < 0)
+		return err_set_errno(err, r, "make a pipe");
+	cleanup_close int reader = fds[0];
+	r = spawn_server(options, input->config ? input->config : options->config, listen_fd,
+			 fds[1], proc, err);
+	(void)fd_close(fds[1]);
+	if (r >= 0)
+		r = await_server(reader, err);
+	if (r < 0)
+		return r;
+	(void)snprintf(pid, sizeof(pid), "%d", (int)proc->pid);
+	/* This fails when containerd has removed the bundle meanwhile. */
+	r = write_bundle_file("shim.pid", pid);
+	return r < 0 ? err_set_errno(err, r, "write shim.pid") : 0;
+}
+
 static int start_sandbox(const struct shim_options *options, const struct start_input *input,
 			 const char *path, struct err *err)
 {
 	cleanup_close int fd = listen_on(options->socket_dir, path);
+	struct proc proc = PROC_NULL;
 
 	/* It still runs, although containerd has forgotten it: containerd gets its address again. */
 	if (fd == -EADDRINUSE)
@@ -230,9 +285,12 @@ static int start_sandbox(const struct shim_options *options, const struct start_
 		return err_set_errno(err, fd, "listen on %s", path);
 	if (input->ttrpc_address && setenv("TTRPC_ADDRESS", input->ttrpc_address, true) < 0)
 		return err_set_errno(err, -errno, "set TTRPC_ADDRESS");
-	int r = spawn_server(options, input->config ? input->config : options->config, fd, err);
-	if (r < 0)
+	int r = run_server(options, input, fd, &proc, err);
+	if (r < 0 && proc.pidfd >= 0)
+		end_server(options, &proc, path);
+	else if (r < 0)
 		(void)unlink(path);
+	proc_deinit(&proc);
 	return r;
 }
 
@@ -254,14 +312,16 @@ static int start(struct shim_options *options, struct arena *arena, struct err *
 	if (r < 0)
 		return err_set_errno(err, r, "socket path");
 	(void)snprintf(address, sizeof(address), "unix://%s", path);
+	/* First: a containerd that is started anew meanwhile looks for the server there. */
+	r = write_bundle_file("address", address);
+	if (r < 0)
+		return err_set_errno(err, r, "write the address");
 	/* A pod's further containers live in its first one's shim. */
 	if (str_eq(sandbox_id, options->id))
 		r = start_sandbox(options, &input, path, err);
 	if (r < 0)
 		return r;
-	r = write_bundle_file("address", address);
-	if (r >= 0)
-		r = answer_start(address, input.bootstrap, arena);
+	r = answer_start(address, input.bootstrap, arena);
 	return r < 0 ? err_set_errno(err, r, "answer containerd") : 0;
 }
 

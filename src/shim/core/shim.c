@@ -68,6 +68,22 @@ void shim_end_soon(struct shim *shim)
 }
 
 /**
+ * shim_find_creation() - find a Create call under way
+ * @shim: shim
+ * @id: container that it makes
+ *
+ * Return: it, or NULL.
+ */
+struct shim_creation *shim_find_creation(const struct shim *shim, const char *id)
+{
+	struct shim_creation *creation = shim->creations;
+
+	while (creation && !str_eq(creation->id, id))
+		creation = creation->next;
+	return creation;
+}
+
+/**
  * shim_maybe_end() - end a shim that has nothing left to do, if its front end lets it
  * @shim: shim
  *

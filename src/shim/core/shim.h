@@ -15,6 +15,15 @@
 
 struct event_ring;
 
+/* A Create call under way; it is its handler's. */
+struct shim_creation {
+	struct shim_creation *next;
+	const struct rpc_conn *conn; /* of the client that asked */
+	const char *id;
+	bool lost;  /* the client has gone and takes no answer */
+	bool known; /* another one was told that there is such a container */
+};
+
 /* What every shim has; the first member of struct containerd_shim and of struct cli_shim. */
 struct shim {
 	const struct shim_frontend_ops *ops;
@@ -26,9 +35,10 @@ struct shim {
 	/* Calls of their own make and end the sandbox, not its first and its last container. */
 	bool explicit_sandbox;
 	bool shutting_down, ending;
-	unsigned creating; /* Create calls under way */
+	struct shim_creation *creations;
 };
 
+struct shim_creation *shim_find_creation(const struct shim *shim, const char *id);
 extern const struct sandbox_events shim_sandbox_events;
 void shim_maybe_end(struct shim *shim);
 void shim_end_soon(struct shim *shim);

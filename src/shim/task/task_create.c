@@ -208,6 +208,15 @@ static int create(struct shim *shim, const struct rpc_request *call,
 	return 0;
 }
 
+static void forget_creation(struct shim *shim, const struct shim_creation *creation)
+{
+	struct shim_creation **at = &shim->creations;
+
+	while (*at != creation)
+		at = &(*at)->next;
+	*at = creation->next;
+}
+
 /**
  * task_handle_create() - handler of Task.Create
  * @ctx: shim
@@ -230,9 +239,10 @@ int task_handle_create(void *ctx, struct rpc_request *call, const void *request,
 		return err_set(err, EINVAL, "bundle '%s' is not an absolute path", req->bundle);
 	if (!str_empty(req->checkpoint))
 		return err_set(err, ENOSYS, "restoring from a checkpoint is not supported");
-	shim->creating++;
+	struct shim_creation creation = { shim->creations, call->conn, req->id, false, false };
+	shim->creations = &creation;
 	int r = create(shim, call, req, response, err);
-	shim->creating--;
+	forget_creation(shim, &creation);
 	if (r < 0)
 		shim_maybe_end(shim);
 	return r;

@@ -77,9 +77,11 @@ static int handle_state(void *ctx, struct rpc_request *call, const void *request
 	cleanup_process struct sb_process *process = NULL;
 	int r = get_process(ctx, req->id, req->exec_id, &process, err);
 
-	(void)call;
 	if (r < 0)
 		return r;
+	struct shim_creation *creation = shim_find_creation(ctx, req->id);
+	if (creation && creation->conn != call->conn)
+		creation->known = true;
 	resp->id = req->id;
 	resp->exec_id = req->exec_id;
 	resp->bundle = process->container->bundle;
