@@ -331,6 +331,10 @@ def console_flood():
     for i, data in enumerate((b"line of rubbish \x1b[31m\n" * 3000, b"A" * 65536, b"\0" * 65536, b"\n" * 65536)):
         with Pod("console%d" % i) as pod:
             neighbour_during(pod, pour(pod.guest.console, data))
+            # It is run with -debug: then it logs what the guest says, 2000 lines of at most 1 kB and then 20 each second.
+            said = os.path.getsize(pod.log)
+            assert said < (3 << 20) + FLOOD * 100000, "%d bytes are in the log" % said
+            note("%d kB in the log" % (said >> 10))
             pod.leave()
 
 

@@ -161,12 +161,24 @@ static void tell_secret(struct qemu *qemu)
 	explicit_bzero(qemu->secret, sizeof(qemu->secret));
 }
 
+/* A guest may say more than a log should hold: whoever has a container in it can write there. */
+static void log_line(struct log_budget *budget, const char *who, const char *line)
+{
+	unsigned left_out = 0;
+
+	if (!log_enabled(LOG_LEVEL_DEBUG) || !log_budget_take(budget, loop_now_ns(), &left_out))
+		return;
+	if (left_out)
+		log_debug("%s: %u lines are left out here", who, left_out);
+	log_debug("%s: %s", who, line);
+}
+
 static void on_console_line(void *arg, const char *line)
 {
 	struct qemu *qemu = arg;
 	const char *mark = strstr(line, PANIC_MARK);
 
-	log_debug("guest: %s", line);
+	log_line(&qemu->console_budget, "guest", line);
 	if (str_eq(line, KATA_READY_LINE))
 		hypervisor_emit(&qemu->base, VM_EVENT_READY, line);
 	if (str_eq(line, KATA_TEMPLATE_LINE))
@@ -186,7 +198,7 @@ static void on_output_line(void *arg, const char *line)
 	struct qemu *qemu = arg;
 	const char *text = str_skip_prefix(line, QEMU_NAME_PREFIX);
 
-	log_debug("qemu: %s", line);
+	log_line(&qemu->output_budget, "qemu", line);
 	text = text ? text : line;
 	if (!str_skip_prefix(text, "Use -")) /* a hint where to read on, not what is wrong */
 		(void)snprintf(qemu->complaint, sizeof(qemu->complaint), "%s", text);

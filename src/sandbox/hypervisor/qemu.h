@@ -7,6 +7,7 @@
 
 #include "common/fiber.h"
 #include "common/list.h"
+#include "common/log_budget.h"
 #include "common/proc.h"
 #include "kata/guest.h"
 #include "sandbox/hypervisor/hypervisor_driver.h"
@@ -53,6 +54,7 @@ struct qemu {
 	struct loop_source *proc_watch;
 	struct qmp *qmp;
 	struct output_ring *console, *output;
+	struct log_budget console_budget, output_budget;
 	/* What answers KATA_SECRET_ASK on the console, once; "" when nothing does. */
 	char secret[sizeof(struct kata_secret) * 2 + 2];
 	int console_in;
