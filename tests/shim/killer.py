@@ -109,10 +109,10 @@ class Pod(Shim):
                 return True
         return False
 
-    def ask(self, method, payload, service=None):
+    def ask(self, method, payload, service=None, timeout=None):
         """A call that may fail because of what was killed, and then says so. Gives the answer."""
         try:
-            answer = self.call(method, payload, service=service)
+            answer = self.call(method, payload, service=service, timeout=timeout)
         except (Closed, BrokenPipeError, ConnectionError) as e:
             assert self.killed in ("containerd", VICTIMS[0]), "%s: the connection broke" % method
             raise Lost from e
@@ -150,8 +150,10 @@ class Pod(Shim):
                 return
             except (Closed, ConnectionError) as e:
                 raise Lost from e
-            for method in ("Start", "Wait", "Delete"):
-                self.ask(method, name)
+            self.ask("Start", name)
+            # What hangs ends no process, and a Wait has no deadline of its own; Kill has, and ends what hangs.
+            self.ask("Wait", name, timeout=DEADLINES["request_timeout"] * SLOW if self.signo == signal.SIGSTOP else None)
+            self.ask("Delete", name)
 
     def end(self):
         """As containerd ends a task, whatever state it is in; then the shim."""
