@@ -18,7 +18,7 @@ os.environ.setdefault("KATA_TEST_NAMESPACE", "kata-test-killer")
 # pylint: disable=wrong-import-position
 import wire
 from shim import BUILD, NAMESPACE, REPO, SANDBOX, STOPPED, EventService, Shim, make_bundle
-from wire import Closed, Connection, NOT_FOUND, OK, first, msg, text, wait_until
+from wire import Closed, Connection, NOT_FOUND, OK, any_of, first, msg, text, wait_until
 
 HERE = os.getcwd()
 VICTIMS = ("containerd-shim-kata-v2", "qemu-system", "virtiofsd", "kata-proxy", "containerd")
@@ -154,6 +154,8 @@ class Pod(Shim):
             # What hangs ends no process, and a Wait has no deadline of its own; Kill has, and ends what hangs.
             self.ask("Wait", name, timeout=DEADLINES["request_timeout"] * SLOW if self.signo == signal.SIGSTOP else None)
             self.ask("Delete", name)
+
+        self.ask("Update", msg((1, self.member), (2, any_of("t", '{"pids": {"limit": 50}}'))))
 
     def end(self):
         """As containerd ends a task, whatever state it is in; then the shim."""
