@@ -122,7 +122,7 @@ def stays():
         shim.sandbox("CreateSandbox", (2, shim.bundle))
         shim.conn.close()
         shim.events.stop()
-        wire.time.sleep(2 * LONELY_SECONDS)
+        wire.time.sleep(LONELY_SECONDS + 2)
         shim.conn = Connection(shim.address)
         assert shim.call("SandboxStatus", msg((1, shim.id)), service=SANDBOX).code == wire.OK
         shim.sandbox("ShutdownSandbox")
@@ -130,7 +130,7 @@ def stays():
     with Shim(HERE, "created", ["sleep", "1000"]) as shim:
         shim.create()
         shim.conn.close()
-        wire.time.sleep(2 * LONELY_SECONDS)
+        wire.time.sleep(LONELY_SECONDS + 2)
         shim.conn = Connection(shim.address)
         assert shim.state() == CREATED
         assert shim.finish() == 137

@@ -51,9 +51,11 @@ static void forsake(struct containerd_shim *ctd, const char *why)
 static void on_lonely(void *arg)
 {
 	struct containerd_shim *ctd = arg;
+	bool unasked = ctd->shim.sandbox->state == SANDBOX_STATE_NEW;
 
-	if (lonely_is_empty(&ctd->shim))
-		forsake(ctd, "nobody has asked for a container");
+	/* A client that stays after a failure has yet to call Shutdown. */
+	if (lonely_is_empty(&ctd->shim) && (unasked || ctd->client_left))
+		forsake(ctd, unasked ? "nobody asks for a container" : "nobody calls Shutdown");
 }
 
 static void stop_main(void *arg)
@@ -81,6 +83,7 @@ static void on_disconnect(void *arg, struct rpc_conn *conn)
 	struct containerd_shim *ctd = container_of(shim, struct containerd_shim, shim);
 	bool all_lost = true;
 
+	ctd->client_left = true;
 	for (struct shim_creation *c = shim->creations; c; c = c->next) {
 		c->lost = c->lost || c->conn == conn;
 		all_lost = all_lost && c->lost;
