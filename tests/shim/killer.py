@@ -5,7 +5,6 @@ current directory. Every call ends, with a code that fits; the end of a containe
 its seed and round."""
 import os
 import random
-import re
 import shutil
 import signal
 import socket
@@ -17,6 +16,7 @@ import time
 os.environ.setdefault("KATA_TEST_NAMESPACE", "kata-test-killer")
 # pylint: disable=wrong-import-position
 import wire
+from deadlines import DEADLINES, SLOW, write_config
 from shim import BUILD, NAMESPACE, REPO, SANDBOX, STOPPED, EventService, Shim, make_bundle
 from wire import Closed, Connection, NOT_FOUND, OK, any_of, first, msg, text, wait_until
 
@@ -25,8 +25,6 @@ VICTIMS = ("containerd-shim-kata-v2", "qemu-system", "virtiofsd", "kata-proxy", 
 # What may hang instead of dying: the shim has deadlines for all of them.
 HANGING = ("qemu-system", "virtiofsd", "kata-proxy")
 CONFIG = os.path.join(HERE, "configuration.toml")
-SLOW = int(os.environ.get("KATA_TEST_SLOW", "1"))
-DEADLINES = {"request_timeout": 10, "create_container_timeout": 10, "dial_timeout": 20, "start_timeout": 30}
 # What a client makes the right thing of: what it asked for is gone, has ended, or cannot be any more.
 ENDED = (wire.UNAVAILABLE, wire.NOT_FOUND, wire.FAILED_PRECONDITION)
 # What hangs is not answered for; that it takes a container with it is known when the VM has been ended.
@@ -225,18 +223,8 @@ def one_round(number, seed, span):
     return took
 
 
-def write_config():
-    with open(os.path.join(BUILD, "configuration.toml"), encoding="utf-8") as f:
-        lines = f.read()
-    for key, seconds in DEADLINES.items():
-        lines, found = re.subn("(?m)^#? ?%s = .*" % key, "%s = %d" % (key, seconds * SLOW), lines)
-        assert found == 1, key
-    with open(CONFIG, "w", encoding="utf-8") as f:
-        f.write(lines)
-
-
 def main(rounds, seed=None, begin=1):
-    write_config()
+    write_config(BUILD, CONFIG)
     seed = int(seed) if seed else random.SystemRandom().randrange(1 << 32)
     span = one_round(0, seed, 0)
     for number in range(int(begin), int(begin) + int(rounds)):

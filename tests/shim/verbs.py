@@ -8,7 +8,6 @@ A failure names its seed and round."""
 import json
 import os
 import random
-import re
 import shutil
 import signal
 import subprocess
@@ -16,13 +15,13 @@ import sys
 import threading
 import time
 
+from deadlines import SLOW, write_config
+
 HERE = os.getcwd()
 REPO = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("KATA_BUILD", os.path.join(REPO, "build"))
 ROOT, CONFIG = os.path.join(HERE, "state"), os.path.join(HERE, "configuration.toml")
-SLOW = int(os.environ.get("KATA_TEST_SLOW", "1"))
 KATA = [os.path.join(BUILD, "kata-runtime"), "--config", CONFIG, "--root", ROOT]
-DEADLINES = {"request_timeout": 10, "create_container_timeout": 10, "dial_timeout": 20, "start_timeout": 30}
 # Longer than the deadlines of what a verb does one after the other; reached only when a test fails.
 PATIENCE = 120 * SLOW
 VERBS = ("create", "start", "exec", "update", "kill", "delete")
@@ -187,18 +186,8 @@ def one_round(number, seed, usual, beside):
     leaks(beside)
 
 
-def write_config():
-    with open(os.path.join(BUILD, "configuration.toml"), encoding="utf-8") as f:
-        lines = f.read()
-    for key, seconds in DEADLINES.items():
-        lines, found = re.subn("(?m)^#? ?%s = .*" % key, "%s = %d" % (key, seconds * SLOW), lines)
-        assert found == 1, key
-    with open(CONFIG, "w", encoding="utf-8") as f:
-        f.write(lines)
-
-
 def main(rounds, seed=1, begin=1):
-    write_config()
+    write_config(BUILD, CONFIG)
     os.makedirs(ROOT, mode=0o700)
     beside = Life("beside-%d" % os.getpid())
     try:
