@@ -149,7 +149,8 @@ class Life:
         if (self.run("create", "--bundle", self.bundle, "--pid-file", pid_file, self.id) and self.run("start", self.id)):
             self.run("exec", self.id, "sleep", "0.5")
             self.run("update", "--pids-limit", "50", self.id)
-            self.run("kill", self.id, "KILL")
+            if self.verb != "delete":  # which has something to end then
+                self.run("kill", self.id, "KILL")
         self.run("delete", "--force", self.id)
         if self.hit:
             # Whatever was killed, even in `delete`: once more, undisturbed.
