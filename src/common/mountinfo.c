@@ -54,7 +54,7 @@ static char *next_field(char **line)
  */
 static bool parse_line(char *line, struct mountinfo_entry *ret)
 {
-	(void)next_field(&line); /* id */
+	ret->id = strtoull(next_field(&line), NULL, 10);
 	(void)next_field(&line); /* parent */
 	ret->device = next_field(&line);
 	(void)next_field(&line); /* root */

@@ -5,10 +5,12 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "common/macros.h"
 
 struct mountinfo_entry {
+	uint64_t id;		 /* statx(2)'s stx_mnt_id */
 	const char *device;	 /* "major:minor" */
 	const char *mount_point; /* relative to the reader's root */
 	const char *fstype, *super_options;

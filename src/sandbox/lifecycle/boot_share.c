@@ -10,6 +10,7 @@
 #include "config/config.h"
 #include "kata/guest.h"
 #include "sandbox/lifecycle/boot.h"
+#include "sandbox/lifecycle/guest_forget.h"
 #include "sandbox/lifecycle/sandbox_exit.h"
 
 static const char *const fs_cache_names[] = {
@@ -119,7 +120,9 @@ int boot_share_init(struct boot *boot, struct err *err)
 	struct sandbox *sb = boot->sb;
 	int r = check_locks(&sb->config->runtime, err);
 
-	return r < 0 ? r : share_init(&sb->storage.share, sb->dir.path, err);
+	if (r >= 0)
+		r = share_init(&sb->storage.share, sb->dir.path, err);
+	return r < 0 ? r : guest_forget_start(sb, err);
 }
 
 /**

@@ -26,11 +26,10 @@
 
 #include "common/fd.h"
 #include "common/macros.h"
+#include "sandbox/sharefs/share_follow.h"
 
 #define SHARE_ENTRIES "mounts"
 #define SHARE_EXPORT "shared"
-#define SHARE_FORBIDDEN \
-	(MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NOSYMFOLLOW)
 
 /*
  * The mount namespace this process was born into, and the one it made: facts of the process. -1:
@@ -207,6 +206,7 @@ int share_init(struct share *share, const char *state_dir, struct err *err)
  */
 void share_deinit(struct share *share)
 {
+	share->follow = share_follow_free(share->follow);
 	if (share->mounts_fd >= 0)
 		(void)umount2(share->path,
 			      MNT_DETACH |
@@ -269,10 +269,13 @@ int share_add(struct share *share, int tree_fd, const char *name, unsigned flags
 	struct mount_attr read_only = { .attr_set = flags & SHARE_READ_ONLY ? MOUNT_ATTR_RDONLY
 									    : 0 };
 	unsigned recursive = flags & SHARE_READ_ONLY_TOP ? 0 : AT_RECURSIVE;
+	cleanup_close int top = -1;
 	struct stat st;
 
 	if (fstat(tree_fd, &st) < 0)
 		return err_set_errno(err, -errno, "stat %s", name);
+	bool followed = share->follow && (flags & SHARE_FOLLOW) && (flags & SHARE_VOLUME) &&
+			S_ISDIR(st.st_mode);
 	if (mount_setattr(tree_fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr)) < 0 ||
 	    mount_setattr(tree_fd, "", AT_EMPTY_PATH | recursive, &read_only, sizeof(read_only)) <
 		    0)
@@ -280,10 +283,18 @@ int share_add(struct share *share, int tree_fd, const char *name, unsigned flags
 	cleanup_close int target = make_mount_point(share, name, S_ISDIR(st.st_mode));
 	if (target < 0)
 		return err_set_errno(err, target, "create mount point for %s", name);
+	if (followed) {
+		tree_fd = top = share_follow_place(share->follow, tree_fd, name, err);
+		if (top < 0)
+			return top;
+	}
 	if (move_mount(tree_fd, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) <
 	    0)
 		return err_set_errno(err, -errno, "mount %s", name);
-	return 0;
+	int r = followed ? share_follow_add(share->follow, name, flags, err) : 0;
+	if (r < 0)
+		(void)share_remove(share, name); /* at worst it stays mounted until the end */
+	return r;
 }
 
 static int set_read_only(int fd, bool read_only)
@@ -361,6 +372,7 @@ int share_remove(struct share *share, const char *name)
 {
 	const char *slash = strchr(name, '/');
 
+	share_follow_remove(share->follow, name);
 	if (!slash)
 		return remove_below(share->entries_fd, share->mounts_fd, name);
 	cleanup_free char *dir = strndup(name, (size_t)(slash - name));

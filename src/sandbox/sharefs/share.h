@@ -13,10 +13,17 @@
 #include "common/arena.h"
 #include "common/err.h"
 
+/* What is exported cannot be run on the host, opened as a device or followed as a link there. */
+#define SHARE_FORBIDDEN \
+	(MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NOSYMFOLLOW)
+
+struct share_follow;
+
 struct share {
-	int entries_fd; /* writable side: where mount points are made */
-	int mounts_fd;	/* exported side: where they are mounted over */
-	char *path;	/* of the exported side */
+	int entries_fd;		     /* writable side: where mount points are made */
+	int mounts_fd;		     /* exported side: where they are mounted over */
+	char *path;		     /* of the exported side */
+	struct share_follow *follow; /* NULL: what the host mounts later is not looked at */
 };
 
 #define SHARE_NULL ((struct share){ .entries_fd = -1, .mounts_fd = -1 })
