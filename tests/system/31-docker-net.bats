@@ -75,11 +75,14 @@ ip_of() {
 	send two one "$(ip_of one green GlobalIPv6Address)"
 }
 
+# Of /proc/net/tcp and tcp6: somebody listens at port 7000. Connections to that port, also those that have ended, do not.
+LISTENING=':1B58 0\{8\}:\|:1B58 0\{32\}:'
+
 # send FROM TO ADDRESS: 100 MB, equal checksums.
 send() {
 	# busybox's nc ends its half when its input ends, and the sender would go with it.
 	D_TIMEOUT=150 d exec "$2" sh -c 'rm -f /in; mkfifo /in; sleep 150 > /in & nc -l -p 7000 < /in | md5sum > /sum; kill $!' &
-	wait_for 10 d exec "$2" sh -c 'grep -q :1B58 /proc/net/tcp /proc/net/tcp6'
+	wait_for 10 d exec "$2" grep -q "$LISTENING" /proc/net/tcp /proc/net/tcp6
 	D_TIMEOUT=120 d exec "$1" sh -c "head -c 100000000 /dev/zero | tr '\\0' k | nc $3 7000"
 	wait $!
 	[ "$(d exec "$2" cut -c1-32 /sum)" = "$(head -c 100000000 /dev/zero | tr '\0' k | md5sum | cut -c1-32)" ]
@@ -88,17 +91,17 @@ send() {
 # there_and_back NAME ADDRESS PORT: a container serves at the address; 100 MB go there and 100 MB come back. The address is
 # docker's option, and what socat is given, less the port.
 there_and_back() {
-	local listening=':1B58 0\{8\}\|:1B58 0\{32\}' port sum
+	local port sum
 	head -c 100000000 /dev/urandom > "$DDIR/blob"
 	sum=$(md5sum < "$DDIR/blob")
 	kbg "$1" -p "$2::7000" -v "$DDIR/blob:/blob:ro" busybox \
 		sh -c 'nc -l -p 7000 | md5sum > /sum; nc -l -p 7000 < /blob; sleep 1000'
 	port=$(d inspect -f '{{(index (index .NetworkSettings.Ports "7000/tcp") 0).HostPort}}' "$1")
-	wait_for 10 d exec "$1" grep -q "$listening" /proc/net/tcp /proc/net/tcp6
+	wait_for 10 d exec "$1" grep -q "$LISTENING" /proc/net/tcp /proc/net/tcp6
 	timeout 60 socat -u FILE:"$DDIR/blob" "TCP:$2:$port"
 	wait_for 20 d exec "$1" test -s /sum
 	[ "$(d exec "$1" cat /sum)" = "$sum" ]
-	wait_for 10 d exec "$1" grep -q "$listening" /proc/net/tcp /proc/net/tcp6
+	wait_for 10 d exec "$1" grep -q "$LISTENING" /proc/net/tcp /proc/net/tcp6
 	[ "$(timeout 60 socat -u "TCP:$2:$port" - | md5sum)" = "$sum" ]
 }
 

@@ -346,7 +346,7 @@ holds_disk() {
 	for name in one two; do
 		run_container "$name" 'echo word | /tool pipe /run/x.sock && stat -c "%F %a" /run/x.sock' \
 			"$(mounts "$SOCKET" /run/x.sock '{}' "$tool" /tool '{ readonly: true }')"
-		wait_for 60 is "$CONTAINER" "EXITED 0"
+		wait_for 60 is "$CONTAINER" "EXITED 0" || { cri status "$CONTAINER"; cat "$BATS_TEST_TMPDIR/$name.log"; false; }
 		logged "$name" "$(sha256sum <<< word)"
 		logged "$name" 'socket 600'
 	done
