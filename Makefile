@@ -158,7 +158,7 @@ $(B)/tests/test-%: $(B)/obj/tests/unit/test-%.o $(UNIT_HELPERS) $(call lib,$(TES
 	@mkdir -p $(@D)
 	$(call link,$(TEST_LIBS))
 
-.PHONY: unit-tests check check-unit check-system check-start check-many check-faults check-security check-soak check-asan check-runtime-tools check-clock check-clones check-host lint fuzz fuzz-coverage bench demo deploy-image deb deps install uninstall clean help
+.PHONY: unit-tests check check-unit check-system check-start check-many check-faults check-security check-soak check-asan check-runtime-tools check-critest check-clock check-clones check-host lint fuzz fuzz-coverage bench demo deploy-image deb deps install uninstall clean help
 unit-tests: $(UNIT_TESTS)
 check: ## run all tests (installs what they need; as root)
 	tests/run.sh
@@ -180,6 +180,9 @@ check-asan: ## run the system tests with command line, shim and proxy under ASan
 	tests/run.sh asan
 check-runtime-tools: ## run the validation programs of opencontainers/runtime-tools (a Go module), with runc beside
 	tests/run.sh runtime-tools
+check-critest: ## run the validation programs of Kubernetes' cri-tools (a Go module) by containerd, with runc beside
+	$(MAKE) -s all guest
+	KATA_BUILD=$(abspath $(B)) tests/interop/critest.sh $(B)/interop/critest
 check-clock: ## follow a guest's clock for KATA_CLOCK_SECONDS (600) while its QEMU is stopped now and then
 	tests/run.sh clock
 check-clones: ## start KATA_CLONES (50) VMs from one template, KATA_AT_ONCE (20) of them at once: they share nothing

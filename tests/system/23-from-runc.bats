@@ -374,3 +374,101 @@ io_limits() {
 	[ "${lines[3]}" = "cat: can't open '/dev/noc': Operation not permitted" ]
 	[ "${lines[4]}" = on ]
 }
+
+@test "a process without input has the null device, in a container and in an exec" {
+	# As docker run and docker exec without -i: programs look at what their input is.
+	local look='readlink /proc/self/fd/0; cat; test /proc/self/fd/0 -ef /dev/null && echo same' runtime out=$BATS_TEST_TMPDIR/out
+	make_bundle sh -c "$look; sleep 1000"
+	new_id
+	for runtime in "runc --root $BATS_TEST_TMPDIR/runc" "${KATA[*]}"; do
+		[ -n "$HAVE_RUNC" ] || [[ "$runtime" != runc* ]] || continue
+		$runtime run -d --bundle "$BUNDLE" "$ID" < /dev/null > "$out" 2>&1
+		wait_for 10 grep -q same "$out"
+		[ "$(cat "$out")" = $'/dev/null\nsame' ]
+		# What runc's exec has in the foreground is a pipe of its own.
+		[[ "$runtime" = runc* ]] || [ "$($runtime exec "$ID" sh -c "$look" < /dev/null)" = $'/dev/null\nsame' ]
+		$runtime delete --force "$ID"
+	done
+}
+
+# cpu_of FILE: of the cgroup /$ID that runc or the VM has on the host.
+cpu_of() {
+	if host_has cgroup2; then
+		cat "/sys/fs/cgroup/$ID/cpu.max"
+	else
+		cat "/sys/fs/cgroup/cpu/$ID/cpu.cfs_quota_us" "/sys/fs/cgroup/cpu/$ID/cpu.cfs_period_us" | paste -sd ' '
+	fi
+}
+
+# cpu_updates RUNTIME [ARGUMENT ...]: what is left of one of period and quota when the other is changed.
+cpu_updates() {
+	"$@" run -d --bundle "$BUNDLE" "$ID" < /dev/null > /dev/null 2>&1
+	"$@" update --cpu-period 900000 "$ID"
+	cpu_of
+	"$@" update --cpu-quota 600000 "$ID"
+	cpu_of
+	[ "$1" = runc ] || "$@" exec "$ID" cat /sys/fs/cgroup/cpu.max
+	"$@" delete --force "$ID"
+}
+
+@test "update: period and quota of the CPU are one value, whichever is changed" {
+	make_bundle sleep 1000
+	edit_config '.linux.resources.cpu = { quota: 500000, period: 1000000 } | .linux.cgroupsPath = "/" + $id' --arg id "cpu-$$"
+	ID=cpu-$$
+	local runc=
+	[ -z "$HAVE_RUNC" ] || runc=$(cpu_updates runc --root "$BATS_TEST_TMPDIR/runc")
+	run cpu_updates "${KATA[@]}"
+	echo "$output"
+	[ "$output" = $'500000 900000\n600000 900000\n600000 900000' ]
+	[ -z "$runc" ] || [ "$runc" = "$(head -n 2 <<< "$output")" ]
+}
+
+@test "exec: in a container that is created, and not in a cgroup that is not there" {
+	make_bundle sh -c 'echo started; sleep 1000'
+	new_id
+	local runtime
+	for runtime in "runc --root $BATS_TEST_TMPDIR/runc" "${KATA[*]}"; do
+		[ -n "$HAVE_RUNC" ] || [[ "$runtime" != runc* ]] || continue
+		$runtime create --bundle "$BUNDLE" "$ID" < /dev/null > "$BATS_TEST_TMPDIR/out" 2>&1
+		[ "$($runtime exec "$ID" sh -c 'echo $((6 * 7))' < /dev/null)" = 42 ]
+		run $runtime exec --cgroup no/such/group "$ID" true < /dev/null
+		echo "$output"
+		[ "$status" -ne 0 ]
+		[ ! -s "$BATS_TEST_TMPDIR/out" ]
+		[ "$($runtime state "$ID" | jq -r .status)" = created ]
+		$runtime delete --force "$ID"
+	done
+}
+
+@test "list is sorted, and goes on where a state file is damaged" {
+	make_bundle sleep 1000
+	local id
+	ID=z-$$
+	for id in "z-$$" "a-$$"; do
+		kata create --bundle "$BUNDLE" "$id" < /dev/null > /dev/null 2>&1
+	done
+	mkdir -p "$ROOT/m-$$"
+	echo '{ "id": ' > "$ROOT/m-$$/state.json"
+	kata list -q > "$BATS_TEST_TMPDIR/list"
+	rm -r "${ROOT:?}/m-$$"
+	cat "$BATS_TEST_TMPDIR/list"
+	[ "$(grep -v "^m-" "$BATS_TEST_TMPDIR/list")" = "a-$$"$'\n'"z-$$" ]
+	kata delete --force "a-$$"
+	kata delete --force "z-$$"
+}
+
+@test "mount, cgroup and time namespaces that are the host's are refused, not passed over" {
+	make_bundle true
+	new_id
+	local type config
+	config=$(cat "$BUNDLE/config.json")
+	for type in mount cgroup time; do
+		echo "$config" > "$BUNDLE/config.json"
+		edit_config '.linux.namespaces = [ .linux.namespaces[] | select(.type != $t) ] + [{ type: $t, path: ("/proc/self/ns/" + $f) }]' \
+			--arg t "$type" --arg f "$(sed s/mount/mnt/ <<< "$type")"
+		run kata run --bundle "$BUNDLE" "$ID"
+		echo "$output"
+		[ "$status" -ne 0 ]
+		[[ "$output" == *"$type"* ]]
+	done
+}
