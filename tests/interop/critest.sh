@@ -35,9 +35,9 @@ build_program() {
 # start_containerd: with the images that critest names: a shell that has what their busybox has, and web servers that say
 # of themselves what nginx does.
 start_containerd() {
-	local name port serve='echo $$ > /var/run/nginx.pid; echo page > /index.html; : master process; httpd -f -h /'
+	local name port serve='echo httpd; echo $$ > /var/run/nginx.pid; echo page > /index.html; : master process; httpd -f -h /'
 	"$repo/tests/lib/containerd.sh" start "$work" &&
-		KATA_IMAGE_PROGRAMS="ipcs pgrep $module/brctl" \
+		KATA_IMAGE_PROGRAMS="ipcs pgrep $module/brctl $module/ls" \
 			"$repo/tests/lib/containerd.sh" image "$work" kata.test/tools:1 sh || return
 	while read -r name port; do
 		"$repo/tests/lib/containerd.sh" image "$work" "$name" sh -c "$serve -p $port; true" || return
