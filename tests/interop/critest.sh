@@ -11,10 +11,10 @@ out=$(mkdir -p "$1" && cd "$1" && pwd)
 list=$repo/tests/interop/critest.list
 module=$repo/tests/interop/critest
 
-# In namespaces of their own: containerd and its containers end with them.
+# In namespaces of their own: containerd and its containers end with them. Mounts are shared there, as systemd has them.
 if [ -z "${KATA_INTEROP_INSIDE:-}" ]; then
 	KATA_INTEROP_INSIDE=1 exec unshare --pid --fork --kill-child --mount --mount-proc bash -c '
-		mount -t tmpfs tmpfs /run && mkdir -p /run/lock /run/netns && "$@"; exit $?' bash "$0" "$out"
+		mount --make-rshared / && mount -t tmpfs tmpfs /run && mkdir -p /run/lock /run/netns && "$@"; exit $?' bash "$0" "$out"
 fi
 
 # build_program: prints its path. It is the test of a package, so that it is not "go build" that makes it.
@@ -37,7 +37,7 @@ build_program() {
 start_containerd() {
 	local name port serve='echo httpd; echo $$ > /var/run/nginx.pid; echo page > /index.html; : master process; httpd -f -h /'
 	"$repo/tests/lib/containerd.sh" start "$work" &&
-		KATA_IMAGE_PROGRAMS="ipcs pgrep $module/brctl $module/ls" \
+		KATA_IMAGE_PROGRAMS="ipcs pgrep $module/brctl" \
 			"$repo/tests/lib/containerd.sh" image "$work" kata.test/tools:1 sh || return
 	while read -r name port; do
 		"$repo/tests/lib/containerd.sh" image "$work" "$name" sh -c "$serve -p $port; true" || return

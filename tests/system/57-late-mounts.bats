@@ -110,6 +110,7 @@ late_mounts() {
 
 @test "what the host mounts later appears, and can be unmounted when the container has seen it: runc" {
 	command -v runc > /dev/null || skip "no runc"
+	# shellcheck disable=SC2034 # of helpers
 	KATA=(runc --root "$BATS_TEST_TMPDIR/runc")
 	late_mounts
 }

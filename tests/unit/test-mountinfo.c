@@ -39,6 +39,7 @@ static void tags_are_optional_and_many(void **state)
 	assert_int_equal(info.nr, 3);
 	assert_entry(&info, 0, "0:20", "/a", "tmpfs", "rw,size=1k");
 	assert_entry(&info, 1, "0:21", "/b", "ext4", "rw");
+	assert_int_equal(info.entries[1].id, 23);
 	assert_entry(&info, 2, "0:22", "/c", "cgroup", "rw,cpu,cpuacct");
 }
 
