@@ -13,7 +13,7 @@ module=$repo/tests/interop/critest
 
 # In namespaces of their own: containerd and its containers end with them. Mounts are shared there, as systemd has them.
 if [ -z "${KATA_INTEROP_INSIDE:-}" ]; then
-	KATA_INTEROP_INSIDE=1 exec unshare --pid --fork --kill-child --mount --mount-proc bash -c '
+	KATA_INTEROP_INSIDE=1 exec unshare --pid --ipc --fork --kill-child --mount --mount-proc bash -c '
 		mount --make-rshared / && mount -t tmpfs tmpfs /run && mkdir -p /run/lock /run/netns && "$@"; exit $?' bash "$0" "$out"
 fi
 
