@@ -56,8 +56,9 @@ together() {
 	all=$(of_kind .)
 	awk -v n="$nr" -v all="$all" -v qemu="$(of_kind qemu)" -v fs="$(of_kind virtiofsd)" \
 		-v own="$(of_kind '^(shim|stand-in|kata-proxy)$')" -v last="$last" -v was="$was" -v gone=$((free - $(available))) 'BEGIN {
+		growth = (all - was) / (n - last) / 1024
 		printf "| %d | %.1f | %.1f | %.1f | %.1f | %.1f | %.1f | %.1f |\n", n, all / n / 1024, qemu / n / 1024, fs / n / 1024,
-			own / n / 1024, all / 1024, n > last ? (all - was) / (n - last) / 1024 : 0, gone / n / 1024
+			own / n / 1024, all / 1024, growth, gone / n / 1024
 	}'
 	last=$nr was=$all
 }
