@@ -170,7 +170,9 @@ static void add_memory(struct builder *b)
 /*
  * What every guest is told, whatever the configuration adds. panic=-1 turns a panic into a reset,
  * which -no-reboot turns into the end of QEMU. Under TCG, the timer check cannot fail but takes its
- * time; rewriting lock prefixes for a single CPU throws translated code away. Virtio devices reach
+ * time; rewriting lock prefixes for a single CPU throws translated code away; the TSC is the host's,
+ * and where the kernel judges it by timer interrupts, of which a busy host loses some, it takes the
+ * ACPI timer instead, each look at which is an exit to QEMU. Virtio devices reach
  * all memory by themselves: bounce buffers would be 64 MiB that the guest loses and the host has to
  * fill, as soon as memory could be plugged above 4 GiB. All buses are found from the root by ACPI
  * and behind its ports; the kernel would also look for the bridges of old machines on each of 256
@@ -186,7 +188,7 @@ static void add_params(struct builder *b)
 		  "console=%s panic=-1%s dummy.numdummies=0 swiotlb=noforce "
 		  "pci=lastbus=0%s%s%s",
 		  config->legacy_serial ? "ttyS0" : "hvc0", config->debug ? "" : " quiet",
-		  tcg ? " no_timer_check noreplace-smp" : "",
+		  tcg ? " no_timer_check noreplace-smp tsc=reliable" : "",
 		  str_empty(config->kernel_params) ? "" : " ",
 		  str_empty(config->kernel_params) ? "" : config->kernel_params);
 }
