@@ -29,7 +29,7 @@ check_packages=(
 deb_packages=(debhelper fakeroot)
 kubernetes_packages=(etcd-server openssl)
 # Where a distribution does not have one of these, it is left out.
-bench_packages=(runc crun runsc iperf3 fio jq iproute2 iputils-ping procps python3 socat cpio)
+bench_packages=(runc crun runsc iperf3 fio jq iproute2 iputils-ping procps python3 socat cpio git)
 lint_packages=(clang clang-format clang-tidy cppcheck shellcheck)
 
 case "${1:-build}" in
