@@ -64,6 +64,8 @@ together() {
 }
 
 "$REPO/tests/lib/make-bundle.sh" "$bundle" sleep 100000
+# Where starts are from a template all of these are: otherwise it would be made beside them, and some would have booted.
+! grep -q '^enable_template = true' "$CONFIG" || kata factory init > /dev/null || exit 1
 free=$(available)
 last=0 was=0
 more 1 || exit 1
