@@ -331,36 +331,48 @@ static void the_hosts_namespace_is_refused(void **state)
 	(void)close(own);
 }
 
+/* A process in the namespace that is nobody's child here, as the VMM is. */
+static pid_t start_foreign_process(void)
+{
+	pid_t pid = 0;
+	int ready[2];
+
+	assert_return_code(pipe(ready), errno);
+	pid_t parent = fork();
+	if (parent == 0) {
+		if (fork() > 0)
+			_exit(0);
+		pid = getpid();
+		if (setns(netns, CLONE_NEWNET) == 0 && write(ready[1], &pid, sizeof(pid)) > 0)
+			(void)pause();
+		_exit(1);
+	}
+	assert_int_equal(waitpid(parent, NULL, 0), parent);
+	(void)close(ready[1]);
+	assert_int_equal(read(ready[0], &pid, sizeof(pid)), sizeof(pid));
+	(void)close(ready[0]);
+	return pid;
+}
+
 static void a_namespace_with_processes_is_refused(void **state)
 {
 	struct err err = ERR_NULL;
 	struct network *net;
-	char expected[32], byte;
-	int ready[2];
+	char expected[32];
 
 	(void)state;
 	inside(LINK);
-	assert_return_code(pipe(ready), errno);
-	pid_t pid = fork();
-	if (pid == 0) {
-		if (setns(netns, CLONE_NEWNET) == 0 && write(ready[1], "x", 1) == 1)
-			(void)pause();
-		_exit(1);
-	}
-	assert_int_equal(read(ready[0], &byte, 1), 1);
+	pid_t pid = start_foreign_process();
 	char *before = dump();
 	int r = make_network(netns, &net, &err);
 	char *after = dump();
 	(void)kill(pid, SIGKILL);
-	(void)waitpid(pid, NULL, 0);
 	assert_int_equal(r, -EPERM);
 	(void)snprintf(expected, sizeof(expected), "process %d", pid);
 	assert_non_null(strstr(err.text, expected));
 	assert_string_equal(before, after);
 	free(before);
 	free(after);
-	(void)close(ready[0]);
-	(void)close(ready[1]);
 }
 
 static void the_namespace_is_as_before_afterwards(void **state)
