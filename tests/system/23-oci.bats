@@ -197,7 +197,9 @@ refused() {
 	run find /sys/fs/cgroup -path "*/kata/$ID/memory.limit_in_bytes" -o -path "*/kata/$ID/memory.max"
 	[ "$(cat ${output:-/dev/null})" -gt $((402653184 + (96 << 20))) ]
 	kata events --stats "$ID" | jq -e '.type == "stats" and .data.pids.current >= 1 and .data.memory.usage.limit == 402653184 and .data.cpu.usage.total > 0'
-	run kata exec "$ID" sh -c 'x=$(head -c 900000000 /dev/zero | tr "\0" x); echo ${#x}'
+	# Less to fill, and all of a CPU to do it.
+	kata update --memory 100663296 --cpu-quota 200000 "$ID"
+	run kata exec "$ID" sh -c 'x=$(head -c 200000000 /dev/zero | tr "\0" x); echo ${#x}'
 	echo "$output"
 	[ "$status" -eq 137 ]
 	kata delete --force "$ID"
