@@ -181,8 +181,7 @@ check-asan: ## run the system tests with command line, shim and proxy under ASan
 check-runtime-tools: ## run the validation programs of opencontainers/runtime-tools (a Go module), with runc beside
 	tests/run.sh runtime-tools
 check-critest: ## run the validation programs of Kubernetes' cri-tools (a Go module) by containerd, with runc beside
-	$(MAKE) -s all guest
-	KATA_BUILD=$(abspath $(B)) tests/interop/critest.sh $(B)/interop/critest
+	tests/run.sh critest
 check-clock: ## follow a guest's clock for KATA_CLOCK_SECONDS (600) while its QEMU is stopped now and then
 	tests/run.sh clock
 check-clones: ## start KATA_CLONES (50) VMs from one template, KATA_AT_ONCE (20) of them at once: they share nothing

@@ -4,7 +4,8 @@
 # runs all system tests in an emulated host, of which `host` is a part; `tests/run.sh many` those tagged so, with numbers;
 # `tests/run.sh start` runs the quick system tests with templates off;
 # `tests/run.sh faults` kills and stops what a pod consists of; `tests/run.sh security` lets a guest lie;
-# `tests/run.sh soak`, `clock` and `asan` are long ones; `tests/run.sh runtime-tools` runs programs that others wrote.
+# `tests/run.sh soak`, `clock` and `asan` are long ones; `tests/run.sh runtime-tools` and `critest` run programs that
+# others wrote.
 # Ends with "N flaky", of those that passed at their second try only, which it names, and "N passed, N failed".
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
@@ -126,13 +127,14 @@ run_rounds() {
 	rm -rf "$dir" "$dir.log"
 }
 
-# run_faults ROUNDS SEED: something of a pod is killed or stopped, each time at another moment; then a system call of the
-# shim's fails; the same ones for a seed.
+# run_faults ROUNDS SEED: something of a pod is killed or stopped, each time at another moment; then each part at a verb of
+# the command line; then a system call of the shim's fails; the same ones for a seed.
 run_faults() {
-	echo "== twice $1 faults, seed $2"
+	echo "== $1 faults of each kind, seed $2"
 	make -s -j"$jobs" all guest || broken "the programs or the guest do not build"
 	switch_templates
 	run_rounds shim/killer.py "$1" "$2"
+	run_rounds shim/verbs.py "$1" "$2"
 	run_rounds security/inject.py "$1" "$2"
 }
 
@@ -239,7 +241,7 @@ security) run_security "${KATA_SECURITY:-10}" ;;
 soak) run_soak "${KATA_SOAK_SECONDS:-600}" ;;
 asan) KATA_SUITE_SECONDS=6000 run_asan ;;
 clock) run_clock "${KATA_CLOCK_SECONDS:-600}" ;;
-runtime-tools) run_interop runtime-tools ;;
+runtime-tools | critest) run_interop "$what" ;;
 whole-host) run_host "${2:-debian12}" '!many' 36000 ;;
 all)
 	run_unit
@@ -248,6 +250,6 @@ all)
 	run_faults 5 "${KATA_SEED:-1}"
 	run_host debian12 quick 1500
 	;;
-*) echo "usage: $0 [unit|system|host|start|many|faults|security|soak|asan|clock|runtime-tools|whole-host [HOST]]" >&2; exit 2 ;;
+*) echo "usage: $0 [unit|system|host|start|many|faults|security|soak|asan|clock|runtime-tools|critest|whole-host [HOST]]" >&2; exit 2 ;;
 esac
 finish
