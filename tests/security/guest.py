@@ -32,7 +32,7 @@ def build_folder(real, folder):
     program = os.path.join(folder, "qemu")
     for key, value in (("path", '"%s"' % program), ("kernel", '"%s"' % program), ("initrd", '"%s"' % program),
                        ("jail", "false"), ("shared_fs", '"virtio-9p"'), ("accel", '"tcg"'),
-                       ("request_timeout", "5"), ("create_container_timeout", "5")):
+                       ("request_timeout", "5"), ("create_container_timeout", "5"), ("enable_template", "false")):
         lines, found = re.subn("(?m)^#? ?%s = .*" % key, "%s = %s" % (key, value), lines, count=1)
         assert found == 1, key
     with open(os.path.join(folder, "configuration.toml"), "w", encoding="utf-8") as f:
