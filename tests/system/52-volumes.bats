@@ -162,7 +162,8 @@ logged() {
 	mkdir -m 777 "$pv"
 	echo old > "$pv/f"
 	run_pod
-	run_container reader 'touch /v/x; /tool wait /v/f; cat /v/f; touch /v/x; sleep 1000' \
+	# The writer says "new" a moment after what is waited for.
+	run_container reader 'touch /v/x; /tool wait /v/f; until grep new /v/f; do sleep 0.1; done; touch /v/x; sleep 1000' \
 		"$(mounts "$pv" /v '{ readonly: true }' "${tool[@]}")"
 	wait_for 30 logged reader mapped
 	# Nobody writes yet: the host does not let the VM.
