@@ -440,6 +440,48 @@ cpu_updates() {
 	done
 }
 
+@test "exec --env replaces a variable of the container's, in its place" {
+	make_bundle sleep 1000
+	edit_config '.process.env += ["A=1", "B=1"]'
+	new_id
+	local runtime
+	for runtime in "runc --root $BATS_TEST_TMPDIR/runc" "${KATA[*]}"; do
+		[ -n "$HAVE_RUNC" ] || [[ "$runtime" != runc* ]] || continue
+		$runtime run -d --bundle "$BUNDLE" "$ID" < /dev/null > /dev/null 2>&1
+		run $runtime exec --env A=2 --env C=3 "$ID" sh -c 'echo $A$B$C; tr "\0" "\n" < /proc/$$/environ | grep -c ^A=' < /dev/null
+		echo "$output"
+		[ "${lines[0]}" = 213 ]
+		[ "${lines[1]}" = 1 ]
+		$runtime delete --force "$ID"
+	done
+}
+
+# What the agent's protocol wants: under runc such a process goes on, as docs/limits.md says.
+@test "a first process without a handler ends on SIGTERM, one with a handler does as it likes" {
+	make_bundle sleep 1000
+	new_id
+	kata run -d --bundle "$BUNDLE" "$ID" < /dev/null > /dev/null 2>&1
+	kata kill "$ID" TERM
+	wait_for 10 eval '[ "$(kata state "$ID" | jq -r .status)" = stopped ]'
+	kata delete "$ID"
+	make_bundle sh -c 'trap "echo heard" TERM; echo ready; while :; do sleep 0.1; done'
+	new_id
+	kata run -d --bundle "$BUNDLE" "$ID" < /dev/null > "$BATS_TEST_TMPDIR/out" 2>&1
+	wait_for 10 grep -q ready "$BATS_TEST_TMPDIR/out"
+	kata kill "$ID" TERM
+	wait_for 10 grep -q heard "$BATS_TEST_TMPDIR/out"
+	[ "$(kata state "$ID" | jq -r .status)" = running ]
+	kata delete --force "$ID"
+}
+
+@test "a socket of MPTCP can be had" {
+	printf '#include <sys/socket.h>\nint main(void) { return socket(AF_INET, SOCK_STREAM, 262) < 0; }\n' > "$BATS_TEST_TMPDIR/mptcp.c"
+	make_bundle /mptcp
+	cc -static -o "$BUNDLE/rootfs/mptcp" "$BATS_TEST_TMPDIR/mptcp.c"
+	new_id
+	kata run --bundle "$BUNDLE" "$ID" < /dev/null
+}
+
 @test "list is sorted, and goes on where a state file is damaged" {
 	make_bundle sleep 1000
 	local id
