@@ -8,12 +8,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <linux/openat2.h>
 #include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 
 #include "common/err.h"
@@ -81,6 +83,42 @@ const char *fd_path(int fd, char path[FD_PATH_MAX])
 {
 	(void)snprintf(path, FD_PATH_MAX, "/proc/self/fd/%d", fd);
 	return path;
+}
+
+/**
+ * fd_read_path() - where what a descriptor is open on is now
+ * @fd: descriptor
+ * @path: receives the path, without links, as far as the name is known
+ *
+ * Needs procfs at /proc.
+ *
+ * Return: the path's length or -errno of readlink(2).
+ */
+ssize_t fd_read_path(int fd, char path[PATH_MAX])
+{
+	char link[FD_PATH_MAX];
+	ssize_t n = neg_errno_sz(readlink(fd_path(fd, link), path, PATH_MAX - 1));
+
+	if (n >= 0)
+		path[n] = '\0';
+	return n;
+}
+
+/**
+ * fd_open_resolved() - openat2(2)
+ * @dir_fd: directory
+ * @path: path from there
+ * @flags: open(2) flags; O_CLOEXEC is added
+ * @resolve: RESOLVE_*
+ *
+ * Return: a descriptor, owned by the caller, or -errno.
+ */
+int fd_open_resolved(int dir_fd, const char *path, int flags, uint64_t resolve)
+{
+	struct open_how how = { .flags = (uint64_t)(unsigned)flags | O_CLOEXEC,
+				.resolve = resolve };
+
+	return (int)neg_errno(syscall(SYS_openat2, dir_fd, path, &how, sizeof(how)));
 }
 
 /**

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -29,7 +30,9 @@ int fd_close(int fd_consume);
 int fd_set_nonblock(int fd, bool on) must_check;
 int fd_set_cloexec(int fd, bool on) must_check;
 const char *fd_path(int fd, char path[FD_PATH_MAX]);
+ssize_t fd_read_path(int fd, char path[PATH_MAX]) must_check;
 int fd_reopen(int fd, int flags) must_check;
+int fd_open_resolved(int dir_fd, const char *path, int flags, uint64_t resolve) must_check;
 /* Blocks; in a fiber see fiber_wait_fd(). */
 int fd_poll_until(int fd, short events, uint64_t deadline_ns) must_check;
 int fd_close_from(int first, const int *keep, size_t nr_keep) must_check;

@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <linux/openat2.h>
@@ -28,12 +27,9 @@
 
 #define COPYFILE_TMP ".tmp"
 
-static int open_beneath(int dir, const char *path, uint64_t flags)
+static int open_beneath(int dir, const char *path, int flags)
 {
-	struct open_how how = { .flags = flags | O_CLOEXEC,
-				.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS };
-
-	return neg_errno(syscall(SYS_openat2, dir, path, &how, sizeof(how)));
+	return fd_open_resolved(dir, path, flags, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS);
 }
 
 /* Makes what is missing of a path of directories below @root and opens the last one. */

@@ -14,7 +14,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "common/err.h"
@@ -28,15 +27,10 @@
 
 static int open_how_in(int root_fd, const char *path, int flags, uint64_t resolve)
 {
-	struct open_how how = {
-		.flags =
-			(uint64_t)(unsigned)(flags | O_CLOEXEC | ((flags & O_PATH) ? 0 : O_NOCTTY)),
-		.resolve = RESOLVE_IN_ROOT | resolve,
-	};
-
 	for (int tries = 0;; tries++) {
-		int fd = neg_errno(
-			syscall(SYS_openat2, root_fd, *path ? path : ".", &how, sizeof(how)));
+		int fd = fd_open_resolved(root_fd, *path ? path : ".",
+					  flags | ((flags & O_PATH) ? 0 : O_NOCTTY),
+					  RESOLVE_IN_ROOT | resolve);
 
 		/*
 		 * A rename raced with a ".." in the path: the kernel cannot tell whether it stayed

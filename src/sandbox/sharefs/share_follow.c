@@ -28,7 +28,6 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "common/fd.h"
@@ -70,10 +69,8 @@ struct share_follow {
 /* Follows no link: the guest can put some there. */
 static int open_below(int dir_fd, const char *path)
 {
-	struct open_how how = { .flags = O_PATH | O_NOFOLLOW | O_CLOEXEC,
-				.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH };
-
-	return (int)neg_errno(syscall(SYS_openat2, dir_fd, path, &how, sizeof(how)));
+	return fd_open_resolved(dir_fd, path, O_PATH | O_NOFOLLOW,
+				RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH);
 }
 
 static uint64_t mount_number(int fd)
@@ -84,18 +81,6 @@ static uint64_t mount_number(int fd)
 	    !(stx.stx_mask & STATX_MNT_ID))
 		return 0;
 	return stx.stx_mnt_id;
-}
-
-/* Where a side of the tree is; mountinfo has paths without links. */
-static int side_path(int fd, char path[PATH_MAX])
-{
-	char link[FD_PATH_MAX];
-	ssize_t n = readlink(fd_path(fd, link), path, PATH_MAX - 1);
-
-	if (n < 0)
-		return -errno;
-	path[n] = '\0';
-	return 0;
 }
 
 /* What follows the directory and a slash in a path; NULL: it is not in it. */
@@ -240,14 +225,15 @@ static int synchronize(struct share_follow *follow)
 {
 	cleanup_mountinfo struct mountinfo info = MOUNTINFO_NULL;
 	char entries[PATH_MAX], exported[PATH_MAX];
-	int r = mountinfo_read(&info);
+	ssize_t r = mountinfo_read(&info);
 
+	/* As mountinfo has them, without links. */
 	if (r >= 0)
-		r = side_path(follow->share->entries_fd, entries);
+		r = fd_read_path(follow->share->entries_fd, entries);
 	if (r >= 0)
-		r = side_path(follow->share->mounts_fd, exported);
+		r = fd_read_path(follow->share->mounts_fd, exported);
 	if (r < 0)
-		return r;
+		return (int)r;
 	for (size_t i = 0; i < follow->nr; i++)
 		follow->mounts[i].kept = false;
 	look_at_slaves(follow, &info, entries, false);

@@ -29,12 +29,11 @@ static int open_allowed(const struct sb_container *ctr, const struct oci_mount *
 						   : arena_printf(ctr->arena, "%s/%s", ctr->bundle,
 								  mount->source);
 	cleanup_close int fd = source ? share_open_path(source) : -ENOMEM;
-	char name[FD_PATH_MAX], path[PATH_MAX];
+	char path[PATH_MAX];
+	ssize_t n = fd < 0 ? fd : fd_read_path(fd, path);
 
-	ssize_t n = fd < 0 ? fd : neg_errno_sz(readlink(fd_path(fd, name), path, sizeof(path) - 1));
 	if (n < 0)
 		return err_set_errno(err, (int)n, "%s", mount->source);
-	path[n] = '\0';
 	if (config_path_is_listed(&ctr->sandbox->config->runtime.valid_host_socket_paths, path))
 		return TAKE_FD(fd);
 	return err_set(err, ENOTSUP,
