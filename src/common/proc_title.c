@@ -33,14 +33,11 @@ static void extend_over_environment(void)
 			area.len += strlen(*variable) + 1;
 }
 
-/**
- * proc_title_init() - find out where the words of the command line lie
- *
- * For a process that sees no /proc any more once it calls one of the others, which do without
- * words then and set the comm only.
- */
-void proc_title_init(void)
+/* A process that is forked later knows it from its parent, whether it sees /proc or not. */
+static void find_area(void)
 {
+	if (area.first)
+		return;
 	cleanup_free char *words = NULL;
 	ssize_t len = io_read_file_at(AT_FDCWD, "/proc/self/cmdline", WORDS_MAX, &words);
 	char *own = program_invocation_name, *word = words;
@@ -70,12 +67,14 @@ static void write_title(const char *words, size_t len, size_t room)
  * @len: length of them all
  *
  * The command line and the environment of this process are overwritten: neither may be used
- * afterwards. What does not fit is cut.
+ * afterwards. What does not fit is cut. The first time it needs procfs at /proc, and sets the comm
+ * only where there is none.
  */
 void proc_title_set(const char *words, size_t len)
 {
 	if (len == 0)
 		return;
+	find_area();
 	const char *slash = strrchr(words, '/');
 
 	(void)prctl(PR_SET_NAME,
@@ -91,8 +90,7 @@ void proc_title_set(const char *words, size_t len)
  */
 void proc_take_name(const char *name)
 {
-	if (!area.first)
-		proc_title_init();
+	find_area();
 	(void)prctl(PR_SET_NAME, name); /* cannot fail for a string */
 	write_title(name, strlen(name), area.words_len);
 }

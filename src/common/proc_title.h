@@ -6,6 +6,5 @@
 
 #include <stddef.h>
 
-void proc_title_init(void);
 void proc_title_set(const char *words, size_t len);
 void proc_take_name(const char *name);

@@ -18,7 +18,6 @@
 #include "runtime/cmd/admin/complete.h"
 #include "runtime/cmd/admin/verbs.h"
 #include "runtime/cmd/oci/verbs.h"
-#include "common/proc_title.h"
 
 static const struct verb verbs[] = {
 	{ "create", verb_create, "create a container" },
@@ -183,7 +182,6 @@ int main(int argc, char **argv)
 	int verb_index = 0;
 	bool version = false;
 
-	proc_title_init();
 	open_stdio();
 	(void)signal(SIGPIPE, SIG_IGN);
 	cli_set_verb_list(list_verbs);

@@ -29,8 +29,8 @@
 #include <unistd.h>
 
 #include "common/fd.h"
-#include "kata/standin.h"
 #include "common/proc_title.h"
+#include "kata/standin.h"
 
 /* A group without rights; which one the guest's process has is not told. */
 #define SHOWN_GID 65534
