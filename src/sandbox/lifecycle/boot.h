@@ -18,7 +18,7 @@
 /* A VM that is restored while the rest of the sandbox is prepared. */
 struct boot_restore {
 	struct fiber *fiber; /* NULL: not begun, or joined */
-	bool begun, has_devices;
+	bool has_devices;
 	struct fiber_cond changed; /* @has_devices was set */
 	int r;			   /* how it ended */
 	struct err err;

@@ -55,7 +55,7 @@ int boot_restore_begin(struct boot *boot, struct err *err)
 	struct template_start *template = &boot->template;
 	struct boot_restore *restore = &boot->restore;
 
-	if (template->memory_fd < 0 || restore->begun)
+	if (template->memory_fd < 0 || restore->fiber)
 		return 0;
 	template->secret = boot->vm.secret;
 	template->restore.await_devices = await_devices;
@@ -64,10 +64,7 @@ int boot_restore_begin(struct boot *boot, struct err *err)
 	boot->sb->start.restoring = true;
 	fiber_cond_init(&restore->changed);
 	int r = fiber_spawn(boot->sb->loop, "restore", restore_main, boot, &restore->fiber);
-	if (r < 0)
-		return err_set_errno(err, r, "restore the VM");
-	restore->begun = true;
-	return 0;
+	return r < 0 ? err_set_errno(err, r, "restore the VM") : 0;
 }
 
 static int await_agent(struct sandbox *sb, uint64_t deadline_ns, struct err *err)
