@@ -16,7 +16,6 @@ struct containerd_shim {
 	struct sandbox_api *api;    /* NULL: no CreateSandbox has come */
 	struct loop_source *lonely; /* see shim/containerd/lonely.h */
 	bool client_left;	    /* one at least */
-	bool told;		    /* `start` knows that it serves */
 	bool forsaken;		    /* nobody knows of this shim any more */
 };
 

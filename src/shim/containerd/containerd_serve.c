@@ -99,14 +99,7 @@ static int serve_tasks(struct shim *shim)
 	return r < 0 ? r : rpc_server_listen(shim->task_server, SHIM_LISTEN_FD);
 }
 
-/* `start` waits for this word. It may have been killed: see lonely.c for what comes then. */
-static void tell_start(const char *word)
-{
-	(void)io_write_full(SHIM_READY_FD, word, strlen(word));
-	(void)fd_close(SHIM_READY_FD);
-}
-
-static int serve(struct containerd_shim *ctd)
+static int begin_to_serve(struct containerd_shim *ctd)
 {
 	const char *address = getenv("TTRPC_ADDRESS");
 	struct shim *shim = &ctd->shim;
@@ -119,13 +112,14 @@ static int serve(struct containerd_shim *ctd)
 	/* CRI-O has no event service. */
 	if (r >= 0 && !str_empty(address))
 		r = events_new(shim->loop, address, shim->namespace, &ctd->events);
-	if (r >= 0)
-		r = lonely_begin(ctd);
-	if (r < 0)
-		return r;
-	tell_start(SHIM_READY);
-	ctd->told = true;
-	return loop_run(shim->loop);
+	return r < 0 ? r : lonely_begin(ctd);
+}
+
+/* `start` waits for this word. It may have been killed: see lonely.c for what comes then. */
+static void tell_start(const char *word)
+{
+	(void)io_write_full(SHIM_READY_FD, word, strlen(word));
+	(void)fd_close(SHIM_READY_FD);
 }
 
 static int finish_main(void *arg)
@@ -177,13 +171,17 @@ int containerd_serve(const struct shim_options *options)
 	if (r >= 0)
 		r = sandbox_new(shim->loop, &shim_sandbox_events, shim, &shim->sandbox);
 	if (r >= 0)
-		r = serve(&ctd);
+		r = begin_to_serve(&ctd);
 	if (r < 0 && !*err.text)
 		(void)err_set_errno(&err, r, "serve sandbox %s", options->id);
+	tell_start(r < 0 ? err.text : SHIM_READY);
+	if (r >= 0) {
+		r = loop_run(shim->loop);
+		if (r < 0)
+			(void)err_set_errno(&err, r, "serve sandbox %s", options->id);
+	}
 	if (r < 0)
 		log_error("%s", err.text);
-	if (r < 0 && !ctd.told)
-		tell_start(err.text);
 	if (*addr.sun_path)
 		(void)unlink(addr.sun_path);
 	int undone = fiber_run_main(finish_main, shim);
