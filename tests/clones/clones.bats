@@ -85,11 +85,6 @@ all_said() {
 	[ "$(cat "$BATS_TEST_TMPDIR"/said/* | grep -c '^program ')" -eq "$clones" ]
 }
 
-is_restored() {
-	kata timeline "$1" | jq -e 'any(.[]; .name == "waking the guest") and
-		all(.[]; .name != "starting without the template")' > /dev/null
-}
-
 @test "clones of one template share nothing that is a guest's own" {
 	local begin alone together i
 	kata factory init

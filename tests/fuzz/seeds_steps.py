@@ -304,22 +304,18 @@ def dns_seeds():
                     + query(kind & 2, 30, 0)
                     + bytes([sink | later])
                 )
-                seed(
-                    head
-                    + bytes([guest | later])
-                    + query(kind, 20, 1)
-                    + bytes([ids | later | fault, n, ids | later, host | later])
-                    + query(kind & 2, 30, 0)
-                    + bytes([sink | later])
-                )
-                seed(
-                    head
-                    + bytes([guest | later])
-                    + query(kind, 20, 1)
-                    + bytes([ids | later, ids | later, host | later | fault, n])
-                    + query(kind & 2, 30, 0)
-                    + bytes([sink | later])
-                )
+                for failing in (
+                    [ids | later | fault, n, ids | later, host | later],
+                    [ids | later, ids | later, host | later | fault, n],
+                ):
+                    seed(
+                        head
+                        + bytes([guest | later])
+                        + query(kind, 20, 1)
+                        + bytes(failing)
+                        + query(kind & 2, 30, 0)
+                        + bytes([sink | later])
+                    )
             seed(
                 head
                 + bytes([ask | later | fault, n, 0x1C, 7])

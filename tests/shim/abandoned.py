@@ -139,8 +139,7 @@ def stays():
 
 def lost_bundle():
     """containerd is killed while it runs `start`; the next one removes the bundle. `start` fails, and leaves no server."""
-    shim = Shim.__new__(Shim)
-    shim.__init__(HERE, "bundleless", ["true"])
+    shim = Shim(HERE, "bundleless", ["true"])
     shim.shutdown()
     os.rename(shim.bundle, shim.bundle + ".gone")
     os.makedirs(shim.bundle)

@@ -78,12 +78,6 @@ begin_restore() {
 	wait_for 30 restoring
 }
 
-# How container $1 was started.
-is_restored() {
-	kata timeline "$1" | jq -e 'any(.[]; .name == "waking the guest") and
-		all(.[]; .name != "starting without the template")' > /dev/null
-}
-
 @test "the second start is one from a template, and its guest is as good as another" {
 	need_template
 	start_container sleep 1000

@@ -5,10 +5,13 @@
 load helpers
 bats_require_minimum_version 1.5.0
 
-shim() {
+# played PROGRAM NAME [ARGUMENT ...]: one of the cases in a program of tests/shim.
+played() {
 	cd "$BATS_TEST_TMPDIR"
-	timeout 400 env KATA_BUILD="$BUILD" python3 -B "$REPO/tests/shim/cases.py" "$@"
+	timeout 400 env KATA_BUILD="$BUILD" python3 -B "$REPO/tests/shim/$1.py" "${@:2}"
 }
+shim() { played cases "$@"; }
+abandoned() { played abandoned "$@"; }
 
 teardown() {
 	if [ -n "$NETNS" ]; then
@@ -68,11 +71,6 @@ new_netns() {
 }
 
 @test "execs leave the shim's descriptors and threads as they were" { shim flat; }
-
-abandoned() {
-	cd "$BATS_TEST_TMPDIR"
-	timeout 400 env KATA_BUILD="$BUILD" python3 -B "$REPO/tests/shim/abandoned.py" "$@"
-}
 
 @test "the client goes while the VM boots: a shim that nobody knows of ends" { abandoned while_it_boots; }
 

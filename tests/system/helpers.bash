@@ -32,6 +32,12 @@ edit_config() {
 	mv "$BUNDLE/config.json.new" "$BUNDLE/config.json"
 }
 
+# is_restored ID: whether the container's VM was started from a template.
+is_restored() {
+	kata timeline "$1" | jq -e 'any(.[]; .name == "waking the guest") and
+		all(.[]; .name != "starting without the template")' > /dev/null
+}
+
 no_leaks() {
 	"$REPO/tests/lib/leaks.sh" "$ROOT"
 }
